@@ -1,0 +1,232 @@
+//! The configuration, checked: plain data that the rest of podcal can rely on.
+//!
+//! `file` is the TOML exactly as written, `check` turns it into these types and
+//! gathers every problem, `load` is the only part that reads disk and environment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::cron::Cron;
+use crate::model::feed_url::FeedUrl;
+use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::secret::Secret;
+use crate::model::time::{UnixTime, Window};
+use crate::model::zone::Zone;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the configuration was read from.
+    pub path: PathBuf,
+    pub time_zone: Zone,
+    /// Absolute, or relative to the working directory; never to be joined again.
+    pub ledger: PathBuf,
+    pub schedule: Schedule,
+    /// In the order of the file; at least one.
+    pub rooms: Vec<Room>,
+}
+
+/// When things are done. The cron lines are read in `time_zone`.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub sync: Cron,
+    pub health: Cron,
+    pub config: Cron,
+    pub jitter: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Room {
+    pub name: RoomName,
+    /// For people; the name where the file gives none.
+    pub title: String,
+    pub zone: Zone,
+    /// Days of the window, today included; at least 1.
+    pub days: u16,
+    pub meetings: MeetingRules,
+    pub guard: Guard,
+    /// At least one.
+    pub feeds: Vec<Feed>,
+    /// At least one.
+    pub pods: Vec<Pod>,
+}
+
+impl Room {
+    /// From now to the end of the day `days - 1` after today, in the room's zone.
+    #[must_use]
+    pub fn window(&self, now: UnixTime) -> Window {
+        self.window_of_days(now, self.days)
+    }
+
+    /// The same for another number of days; at least one.
+    #[must_use]
+    pub fn window_of_days(&self, now: UnixTime, days: u16) -> Window {
+        let today = self.zone.local(now).date();
+        let span = jiff::Span::new().days(i64::from(days.max(1)));
+        let end = today
+            .checked_add(span)
+            .map_or(UnixTime::MAX, |day| self.zone.start_of_day(day));
+        Window::new(now, end).unwrap_or_else(|| window_of_one_day(now))
+    }
+}
+
+/// Only for a clock that stands at the end of the year 9999.
+fn window_of_one_day(now: UnixTime) -> Window {
+    let day = Duration::from_secs(86_400);
+    let from = if now.plus(day) > now {
+        now
+    } else {
+        UnixTime::MAX.minus(day)
+    };
+    #[expect(
+        clippy::expect_used,
+        reason = "a day after an instant that is a day before the last one is later"
+    )]
+    Window::new(from, from.plus(day)).expect("a day has a length")
+}
+
+/// What a display may show (`[meetings]`, and `meetings` of a room over it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeetingRules {
+    pub all_day: bool,
+    pub tentative: bool,
+    pub max: usize,
+    pub description: Description,
+    pub private_title: String,
+    pub hide_titles: bool,
+    pub hide_organizers: bool,
+}
+
+impl Default for MeetingRules {
+    fn default() -> Self {
+        Self {
+            all_day: true,
+            tentative: true,
+            max: 100,
+            description: Description::Conference,
+            private_title: "Private meeting".to_owned(),
+            hide_titles: false,
+            hide_organizers: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Description {
+    None,
+    /// Join links only.
+    Conference,
+    /// Plain text.
+    Full,
+}
+
+/// When a feed from which everything vanished is not believed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// So many meetings to come, vanishing together and leaving none; 0 turns the guard off.
+    pub vanished: u32,
+    /// Seen again after this long, it is believed.
+    pub hold: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// A digest of all that decides what the feed answers and how it is kept:
+    /// kind, address, user name, calendar, `only`.
+    pub id: FeedId,
+    pub source: Source,
+    pub only: Only,
+    pub user_agent: Option<String>,
+    /// For one request.
+    pub timeout: Duration,
+    /// In bytes; as sent, and again as inflated.
+    pub max_size: u64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// One ICS document over http(s).
+    Ics { url: FeedUrl, login: Login },
+    /// One ICS document on disk; absolute, or relative to the working directory.
+    File { path: PathBuf },
+    /// A CalDAV calendar, or a place from which it can be discovered.
+    CalDav {
+        url: FeedUrl,
+        login: Login,
+        /// The display name of the calendar, where several are found.
+        calendar: Option<String>,
+    },
+}
+
+/// How to sign in at a calendar server.
+#[derive(Clone, Debug)]
+pub enum Login {
+    None,
+    /// Basic or Digest, as the server asks.
+    Password {
+        username: String,
+        password: Secret,
+    },
+    /// `Authorization: Bearer`.
+    Token(Secret),
+    /// A refresh token (RFC 6749 section 6).
+    OAuth2(Arc<OAuth2>),
+}
+
+#[derive(Clone, Debug)]
+pub struct OAuth2 {
+    pub token_url: FeedUrl,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub refresh_token: Secret,
+}
+
+/// Which events of a feed are for this room: all patterns given must match.
+/// Case does not count and `*` stands for any text; a pattern without `*` matches
+/// the whole field, or one of several (categories).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    pub location: Option<String>,
+    pub title: Option<String>,
+    pub organizer: Option<String>,
+    pub category: Option<String>,
+}
+
+impl Only {
+    /// Whether every event is for this room.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Pod {
+    pub url: PodUrl,
+    pub username: String,
+    pub password: Secret,
+    pub tls: TlsTrust,
+    /// Polls of this pod are at least this far apart; pushes are not held up.
+    pub min_interval: Duration,
+    /// For one request.
+    pub timeout: Duration,
+    /// How these pods spell "3rd party only" in `display.calendar.type`.
+    pub third_party_type: Option<String>,
+    /// The part of the pod's configuration that is repaired when it drifts.
+    pub enforce: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// How a pod proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsTrust {
+    /// Trust on first use; the fingerprint is kept in the ledger.
+    Pin,
+    /// The system's certificate authorities.
+    Ca,
+    /// Anything goes; said once in the log.
+    Off,
+    /// SHA-256 of the certificate in DER.
+    Sha256([u8; 32]),
+    /// These authorities, in PEM; read when the configuration is.
+    CaFile(Arc<[u8]>),
+}

@@ -1,0 +1,5 @@
+//! podcal keeps the room displays of a building in step with the rooms' calendars.
+
+pub mod config;
+pub mod fault;
+pub mod model;

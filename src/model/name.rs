@@ -1,0 +1,271 @@
+//! Names that were checked once and can be compared, printed and stored:
+//! rooms, feeds and pods. None of them holds a secret.
+
+use std::fmt;
+
+use ring::digest;
+use serde::Serialize;
+use url::Url;
+
+/// The key of a room in the configuration, such as `aurora` in `[rooms.aurora]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RoomName(String);
+
+impl RoomName {
+    /// `None` when the name is empty, longer than 100 characters, or holds a
+    /// control character, which would break a log line or a table.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let sound = !name.trim().is_empty()
+            && name.chars().count() <= 100
+            && !name.chars().any(char::is_control);
+        sound.then(|| Self(name.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a feed is known by in the ledger and in logs: a digest of its address
+/// and of all else that decides what it answers, and its host for people.
+///
+/// The address itself is often a password and never gets here.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedId {
+    digest: String,
+    host: String,
+}
+
+impl FeedId {
+    /// `parts` is everything that tells this feed from another: kind, address,
+    /// user name, filter. The host (or `file`) is shown to people.
+    #[must_use]
+    pub fn new(host: &str, parts: &[&str]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let digest = hex(context.finish().as_ref().get(..10).unwrap_or_default());
+        Self {
+            digest,
+            host: host.to_owned(),
+        }
+    }
+
+    /// Twenty hexadecimal digits; the key in the ledger.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.digest
+    }
+
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// The host and the start of the digest, enough to tell two feeds of one host apart.
+impl fmt::Display for FeedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}#{}",
+            self.host,
+            self.digest.get(..6).unwrap_or_default()
+        )
+    }
+}
+
+/// Lower-case hexadecimal digits of some bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// The address of a pod: `https`, a host and a port, without path or user.
+///
+/// `192.0.2.11` is short for `https://192.0.2.11:5443`, the port of OpenControl v2.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodUrl(Url);
+
+/// The port that OpenControl v2 listens on in every sample of the reference.
+pub const POD_PORT: u16 = 5443;
+
+impl PodUrl {
+    /// Reads an address as it stands in the configuration.
+    ///
+    /// # Errors
+    /// What would have been right, for the person who wrote it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str =
+            "write a host such as \"192.0.2.11\", or \"https://192.0.2.11:5443\"";
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(format!("is empty; {EXPECTED}"));
+        }
+        let spelt_out = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("https://{}", bracketed(text))
+        };
+        let mut url = Url::parse(&spelt_out)
+            .map_err(|error| format!("is no address ({error}); {EXPECTED}"))?;
+        if url.scheme() != "https" {
+            return Err(format!(
+                "begins with `{}:`, but pods answer over https only; {EXPECTED}",
+                url.scheme()
+            ));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(
+                "holds a user name or password; put them into the keys `username` and `password`"
+                    .to_owned(),
+            );
+        }
+        if !matches!(url.path(), "" | "/" | "/v2" | "/v2/")
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            return Err(format!("has a path; {EXPECTED}"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(format!("has no host; {EXPECTED}"));
+        }
+        // `Url` drops an explicit `:443`, which here means something else than no port.
+        if url.port().is_none()
+            && !spelt_out
+                .trim_end_matches('/')
+                .trim_end_matches("/v2")
+                .ends_with(":443")
+        {
+            let _ = url.set_port(Some(POD_PORT));
+        }
+        url.set_path("/");
+        Ok(Self(url))
+    }
+
+    /// The address of an operation, such as `v2/calendar`.
+    #[must_use]
+    pub fn join(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(segments);
+        }
+        url
+    }
+
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(POD_PORT)
+    }
+
+    /// `https://192.0.2.11:5443`, always with the port; the key in the ledger.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("https://{}:{}", self.host(), self.port())
+    }
+}
+
+/// An IPv6 address may be written bare; in a URL it stands in brackets.
+fn bracketed(host: &str) -> String {
+    match host.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_owned(),
+    }
+}
+
+/// Host and port, without the port where it is the usual one.
+impl fmt::Display for PodUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port() {
+            POD_PORT => f.write_str(self.host()),
+            port => write!(f, "{}:{port}", self.host()),
+        }
+    }
+}
+
+impl fmt::Debug for PodUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PodUrl({})", self.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_host_gets_https_and_the_port_of_open_control() {
+        for (text, key) in [
+            ("192.0.2.11", "https://192.0.2.11:5443"),
+            ("pod.example.com", "https://pod.example.com:5443"),
+            ("pod.example.com:8443", "https://pod.example.com:8443"),
+            ("https://192.0.2.11", "https://192.0.2.11:5443"),
+            ("https://192.0.2.11:443", "https://192.0.2.11:443"),
+            ("https://192.0.2.11:5443/v2/", "https://192.0.2.11:5443"),
+            ("2001:db8::1", "https://[2001:db8::1]:5443"),
+            ("[2001:db8::1]:444", "https://[2001:db8::1]:444"),
+        ] {
+            assert_eq!(PodUrl::parse(text).unwrap().key(), key, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pod_is_explained() {
+        for (text, says) in [
+            ("", "is empty"),
+            ("http://192.0.2.11", "https only"),
+            ("https://admin:pw@192.0.2.11", "`username` and `password`"),
+            ("https://192.0.2.11/calendar", "has a path"),
+            ("not a host", "is no address"),
+        ] {
+            let error = PodUrl::parse(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+            assert!(!error.contains("pw"), "{error}");
+        }
+    }
+
+    #[test]
+    fn operations_are_joined_with_their_segments_encoded() {
+        let pod = PodUrl::parse("192.0.2.11").unwrap();
+        assert_eq!(
+            pod.join(&["v2", "calendar", "a/b"]).as_str(),
+            "https://192.0.2.11:5443/v2/calendar/a%2Fb"
+        );
+    }
+
+    #[test]
+    fn feeds_are_told_apart_without_their_address() {
+        let one = FeedId::new(
+            "calendar.example.com",
+            &["ics", "https://calendar.example.com/private-1234.ics"],
+        );
+        let two = FeedId::new(
+            "calendar.example.com",
+            &["ics", "https://calendar.example.com/private-5678.ics"],
+        );
+        assert_ne!(one, two);
+        assert!(!format!("{one} {one:?}").contains("private"));
+    }
+}

