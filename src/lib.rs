@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod fault;
+pub mod ics;
 pub mod model;
