@@ -179,7 +179,7 @@ fn schedule(root: &Table<'_>) -> Schedule {
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn cron(value: &Value<'_>) -> Option<Cron> {
-    let text = value.string_or("a cron line such as \"0 */5 * * * *\"")?;
+    let text = value.string_or("a string such as \"0 */5 * * * *\"")?;
     if text.len() > 200 {
         value.wrong("is too long for a cron line");
         return None;
@@ -292,7 +292,7 @@ fn size(value: &Value<'_>) -> Option<u64> {
     let bytes = match file::integer(value.raw()) {
         Some(bytes) => u64::try_from(bytes).unwrap_or_default(),
         None => {
-            let text = value.string_or("a size such as \"50MB\"")?;
+            let text = value.string_or("a string such as \"50MB\"")?;
             units::size(text)
                 .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
                 .ok()?
@@ -307,7 +307,7 @@ fn size(value: &Value<'_>) -> Option<u64> {
 
 /// Reads a span of time within bounds.
 pub fn duration(value: &Value<'_>, from: Duration, to: Duration) -> Option<Duration> {
-    let text = value.string_or("a span of time such as \"15s\"")?;
+    let text = value.string_or("a string such as \"15s\"")?;
     let span = units::duration(text)
         .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
         .ok()?;
@@ -365,13 +365,13 @@ impl Seen<'_> {
         match root.get("pod") {
             Some(defaults) => {
                 let which = match self.without_password.len() {
-                    1 => "one pod has".to_owned(),
-                    count => format!("{count} pods have"),
+                    1 => "one pod has none of its own".to_owned(),
+                    count => format!("{count} pods have none of their own"),
                 };
                 defaults.missing(
                     "password",
                     &format!(
-                        "{which} none of its own (`{}`, line {}); {WRITE}",
+                        "{which} (`{}`, line {}); {WRITE}",
                         first.path(),
                         first.line()
                     ),

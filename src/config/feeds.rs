@@ -176,10 +176,7 @@ fn address(
     let login = match (within, beside?) {
         (None, login) => login,
         (Some((username, password)), Login::None) => {
-            value.warn(format!(
-                "a literal password in an address; better `username` and `password = {}`",
-                "{ file = \"...\" } or { env = \"...\" }"
-            ));
+            value.warn("a literal password in an address; better the keys `username` and `password`, which can name a file");
             Login::Password { username, password }
         }
         (Some(_), _) => {

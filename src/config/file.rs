@@ -37,8 +37,9 @@ pub struct Noted {
 /// Reads the text as TOML and hands its root to `check`; gives back what that
 /// made of it, and all that was noted.
 ///
-/// Where the text is no TOML the tables after the first fault cannot be relied
-/// on, so of the other problems only those before it are given.
+/// Where the text is no TOML, what seems to be missing may only be unreadable, and
+/// from the first bracket or quotation mark that is not closed the tables cannot be
+/// relied on; of the other problems those are given that hold nevertheless.
 pub fn read<T>(text: &str, check: impl FnOnce(&Table<'_>) -> T) -> (T, Noted) {
     let notes = Notes {
         line_starts: std::iter::once(0)
@@ -61,8 +62,17 @@ pub fn read<T>(text: &str, check: impl FnOnce(&Table<'_>) -> T) -> (T, Noted) {
     };
     let mut problems = notes.problems.take();
     let syntax = syntax_problems(&notes, text, &faults);
-    if let Some(first) = syntax.first().map(|problem| problem.line) {
-        problems.retain(|(problem, kind)| problem.line < first && *kind == Kind::Wrong);
+    if !syntax.is_empty() {
+        let unreadable: BTreeSet<usize> = syntax.iter().map(|problem| problem.line).collect();
+        let lost = faults
+            .iter()
+            .filter(|fault| !stays_on_its_line(fault.message()))
+            .map(|fault| notes.line_of(fault.span().unwrap_or_default().start))
+            .min()
+            .unwrap_or(usize::MAX);
+        problems.retain(|(problem, kind)| {
+            *kind == Kind::Wrong && problem.line < lost && !unreadable.contains(&problem.line)
+        });
     }
     let mut problems: Vec<Problem> = problems.into_iter().map(|(problem, _)| problem).collect();
     problems.extend(syntax);
@@ -255,11 +265,11 @@ impl<'a> Value<'a> {
     pub fn line_of_text(&self) -> Option<&'a str> {
         let text = self.string()?;
         if text.trim().is_empty() {
-            self.wrong("is empty");
+            self.wrong("is empty; write a text, or leave the key out");
             return None;
         }
         if text.chars().any(char::is_control) {
-            self.wrong("holds a control character, such as a line break");
+            self.wrong("holds a line break or another control character; write one line of text");
             return None;
         }
         Some(text)
@@ -435,29 +445,51 @@ fn syntax_problems(notes: &Notes, text: &str, faults: &[toml::de::Error]) -> Vec
     problems
 }
 
+const NOT_QUOTED: &str = "string values must be quoted";
+const NO_VALUE: &str = "key with no value";
+const TWICE: &str = "duplicate key";
+const MISREAD: [&str; 5] = [
+    "invalid boolean",
+    "invalid date",
+    "invalid float",
+    "invalid integer",
+    "invalid time",
+];
+
+/// Whether this fault leaves the lines after it readable.
+fn stays_on_its_line(message: &str) -> bool {
+    [NOT_QUOTED, NO_VALUE, TWICE]
+        .iter()
+        .chain(&MISREAD)
+        .any(|start| message.starts_with(start))
+}
+
 /// The commonest messages of the TOML reader in the words of an administrator.
 fn explained(message: &str, found: &str) -> String {
-    if message.starts_with("string values must be quoted") {
-        return match found.trim() {
-            "" => "a value is missing after `=`".to_owned(),
-            _ => "a text must stand in quotes, such as \"text\"".to_owned(),
-        };
+    if message.starts_with(NOT_QUOTED) && found.trim().is_empty() {
+        return "a value is missing after `=`".to_owned();
     }
-    if message.starts_with("key with no value") {
-        return "expected `key = value`, or a `[table]`".to_owned();
+    if message.starts_with(NOT_QUOTED) || MISREAD.iter().any(|start| message.starts_with(start)) {
+        return "is no TOML value; a text stands in quotes, such as \"text\"".to_owned();
     }
-    if message.starts_with("duplicate key") {
-        return match keys::ALL.iter().any(|section| section.knows(found)) {
-            true => format!("`{found}` is given twice"),
-            false => "this key or table is given twice".to_owned(),
-        };
+    if message.starts_with(NO_VALUE) {
+        return "expected `key = value` or `[table]`".to_owned();
     }
+    if message.starts_with(TWICE) {
+        return "is given twice; keep one".to_owned();
+    }
+    if message.starts_with("invalid basic string, expected `\"`")
+        || message.starts_with("invalid literal string, expected `'`")
+    {
+        return "the quotation mark at the end of a text is missing".to_owned();
+    }
+    let message = message.trim_end_matches(", expected nothing");
     format!("is no TOML: {message}")
 }
 
-/// The full key that a line of text assigns, as far as that can be told without
-/// reading it as TOML; `None` unless every part of it is a key that podcal knows,
-/// because a line of a password may look like a key.
+/// The full key or heading on a line of text, as far as that can be told without
+/// reading it as TOML; `None` unless it begins or ends with a key that podcal
+/// knows, because a line of a password may look like a key.
 fn key_on_line(text: &str, line: usize) -> Option<String> {
     let known = |key: &str| keys::ALL.iter().any(|section| section.knows(key));
     let mut heading = "";
@@ -470,21 +502,20 @@ fn key_on_line(text: &str, line: usize) -> Option<String> {
             let plain = name
                 .chars()
                 .all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.'));
-            let sound = plain && name.split('.').next().is_some_and(known);
+            let sound = plain
+                && name
+                    .split('.')
+                    .next()
+                    .is_some_and(|first| keys::ROOT.knows(first));
             heading = if sound { name } else { "" };
+            key = sound.then(|| name.to_owned());
         } else if let Some((name, _)) = written.split_once('=') {
             let name = name.trim();
-            if known(name) {
-                key = Some(joined_plain(heading, name));
-            }
+            key = known(name).then(|| match heading {
+                "" => name.to_owned(),
+                heading => format!("{heading}.{name}"),
+            });
         }
     }
     key
-}
-
-fn joined_plain(heading: &str, key: &str) -> String {
-    match heading {
-        "" => key.to_owned(),
-        heading => format!("{heading}.{key}"),
-    }
 }

@@ -179,6 +179,8 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("ca", "ca_file"),
     ("variable", "env"),
     ("path", "file"),
+    ("file", "path"),
+    ("url", "token_url"),
     ("interval", "min_interval"),
     ("push", "sync"),
     ("pull", "sync"),
@@ -230,7 +232,9 @@ impl Section {
 
 /// Where this key would be right, if in one place only.
 fn elsewhere(key: &str) -> Option<&'static str> {
-    let mut places = ALL.iter().filter(|section| section.knows(key));
+    let mut places = ALL
+        .iter()
+        .filter(|section| section.knows(key) && !std::ptr::eq(section.keys, SECRET.keys));
     match (places.next(), places.next()) {
         (Some(section), None) => Some(section.place),
         _ => None,

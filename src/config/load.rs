@@ -65,3 +65,6 @@ fn limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         _ => Err(io::ErrorKind::FileTooLarge.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Number, Value as Json};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
@@ -250,76 +250,73 @@ const SECRETS: [&str; 11] = [
 /// networking are refused, for podcal never writes them.
 fn enforce(value: &Value<'_>) -> Option<Map<String, Json>> {
     const EXPECTED: &str = "a table such as { display.calendar = { enabled = true } }";
-    let Some(table) = value.raw().as_table() else {
-        value.wrong_type(EXPECTED);
-        return None;
-    };
-    let mut sound = true;
-    for (group, _) in table {
-        let group = group.get_ref().as_ref();
+    for (group, setting) in value.entries(EXPECTED)? {
         if group == "connection" {
-            value.wrong("holds `connection`; podcal leaves a pod's network alone, for a slip could cut it off");
-            sound = false;
+            setting.wrong(
+                "podcal leaves the network of a pod alone, for a slip could cut it off; set it on the pod",
+            );
         } else if !GROUPS.contains(&group) {
             let advice = keys::closest(group, GROUPS.into_iter()).map_or_else(
                 || format!("known are {}", keys::listed(&GROUPS)),
                 |known| format!("did you mean `{known}`?"),
             );
-            value.warn(format!(
-                "holds {}, a group that podcal does not know; {advice}",
-                quoted(group)
+            setting.warn(format!(
+                "is no group of settings that podcal knows; {advice}"
             ));
         }
     }
-    let wanted = json_table(table, 0)
-        .map_err(|says| value.wrong(says))
-        .ok()?;
-    sound.then_some(wanted)
+    object(value, 0)
 }
 
-fn json_table(table: &DeTable<'_>, depth: usize) -> Result<Map<String, Json>, String> {
-    if depth > DEEPEST {
-        return Err(format!("is nested deeper than {DEEPEST} tables"));
-    }
+fn object(value: &Value<'_>, depth: usize) -> Option<Map<String, Json>> {
     let mut object = Map::new();
-    for (key, value) in table {
-        let key = key.get_ref().as_ref();
+    let mut sound = true;
+    for (key, setting) in value.entries("a table")? {
         if SECRETS.contains(&key) {
-            return Err(format!(
-                "holds `{key}`; podcal writes no secrets to a pod, set it on the pod"
-            ));
+            setting.wrong("podcal writes no secrets to a pod; set it on the pod");
+            sound = false;
+            continue;
         }
-        object.insert(key.to_owned(), json(value.get_ref(), depth)?);
+        match json(&setting, depth) {
+            Some(json) => {
+                object.insert(key.to_owned(), json);
+            }
+            None => sound = false,
+        }
     }
-    Ok(object)
+    sound.then_some(object)
 }
 
-fn json(value: &DeValue<'_>, depth: usize) -> Result<Json, String> {
-    Ok(match value {
-        DeValue::String(text) => Json::from(text.as_ref()),
-        DeValue::Boolean(truth) => Json::from(*truth),
-        DeValue::Integer(_) => file::integer(value)
+fn json(value: &Value<'_>, depth: usize) -> Option<Json> {
+    let json = match value.raw() {
+        _ if depth > DEEPEST => Err("lies deeper than any setting of a pod"),
+        DeValue::String(text) => Ok(Json::from(text.as_ref())),
+        DeValue::Boolean(truth) => Ok(Json::from(*truth)),
+        DeValue::Integer(_) => file::integer(value.raw())
             .map(Json::from)
-            .ok_or("holds an integer that is too large")?,
+            .ok_or("is too large for an integer"),
         DeValue::Float(number) => number
             .as_str()
             .parse()
             .ok()
             .and_then(Number::from_f64)
             .map(Json::from)
-            .ok_or("holds a number that is not finite")?,
-        DeValue::Datetime(_) => return Err("holds a date; write it as a string".to_owned()),
-        DeValue::Table(table) => Json::from(json_table(table, depth + 1)?),
-        DeValue::Array(array) => {
-            if depth > DEEPEST {
-                return Err(format!("is nested deeper than {DEEPEST} tables"));
-            }
-            let elements = array
+            .ok_or("is no finite number, which JSON needs"),
+        DeValue::Datetime(_) => Err("expected a string, found a date; put it in quotes"),
+        DeValue::Table(_) => return object(value, depth + 1).map(Json::from),
+        DeValue::Array(_) => {
+            let elements = value.elements("an array")?;
+            let elements: Vec<_> = elements
                 .iter()
-                .map(|element| json(element.get_ref(), depth + 1));
-            Json::Array(elements.collect::<Result<_, _>>()?)
+                .map(|element| json(element, depth + 1))
+                .collect();
+            return elements
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+                .map(Json::from);
         }
-    })
+    };
+    json.map_err(|says| value.wrong(says)).ok()
 }
 
 /// A pod in another calendar mode is never written to; a file that asks for

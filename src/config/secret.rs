@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::secret::Secret;
 
-use super::file::{Value, quoted};
+use super::file::Value;
 use super::keys;
 
 /// What the configuration may refer to. Reading is the caller's, so that all of
@@ -95,7 +95,7 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
         value.wrong(format!("is empty; write {EXPECTED}"));
         return None;
     }
-    let secret = on_one_line(literal, || "it".to_owned(), value)?;
+    let secret = on_one_line(literal, || "the text".to_owned(), value)?;
     let noun = value.key().replace('_', " ");
     value.warn(format!("a literal {noun}; better {EXPECTED}"));
     Some(secret)
@@ -119,18 +119,18 @@ fn from_file(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
 
 fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
     let name = value.line_of_text()?;
-    let named = || format!("the environment variable {}", quoted(name));
+    let named = || format!("the environment variable `{}`", name.escape_debug());
     if name.contains(['=', '\0']) {
-        value.wrong(format!("{} cannot exist: it holds a `=`", named()));
+        value.wrong("is no name of an environment variable; write one such as \"POD_PASSWORD\"");
         return None;
     }
     match (sources.variable)(name) {
         None => {
-            value.wrong(format!("{} is not set", named()));
+            value.wrong(format!("{} is not set; set it for podcal", named()));
             None
         }
         Some(text) if text.is_empty() => {
-            value.wrong(format!("{} is empty", named()));
+            value.wrong(format!("{} is empty; set it for podcal", named()));
             None
         }
         Some(text) => on_one_line(&text, named, value),
