@@ -3,4 +3,5 @@
 pub mod config;
 pub mod fault;
 pub mod ics;
+pub mod ledger;
 pub mod model;
