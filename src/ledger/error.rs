@@ -199,3 +199,178 @@ impl Fault for LedgerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_and_where_and_what_to_do() {
+        let path = || PathBuf::from("/var/lib/podcal/podcal.db");
+        let source = || sqlx::Error::RowNotFound;
+        let system = || io::Error::from(io::ErrorKind::PermissionDenied);
+        for (error, says) in [
+            (
+                LedgerError::FolderMissing { folder: path() },
+                "does not exist",
+            ),
+            (LedgerError::NotAFile { path: path() }, "is not a file"),
+            (
+                LedgerError::CannotOpen {
+                    path: path(),
+                    source: system().into(),
+                },
+                "cannot be opened",
+            ),
+            (
+                LedgerError::NotADatabase { path: path() },
+                "is not an SQLite database",
+            ),
+            (LedgerError::Foreign { path: path() }, "other than podcal"),
+            (LedgerError::Corrupt { path: path() }, "is damaged"),
+            (
+                LedgerError::Newer {
+                    path: path(),
+                    found: 3,
+                    known: 2,
+                },
+                "(schema 3, this one knows up to 2)",
+            ),
+            (
+                LedgerError::Altered {
+                    path: path(),
+                    version: 2,
+                },
+                "(its schema 2 differs)",
+            ),
+            (
+                LedgerError::Locked { path: path() },
+                "locked by another process",
+            ),
+            (
+                LedgerError::ServiceRunning {
+                    path: path(),
+                    pid: None,
+                },
+                "by another `podcal run`",
+            ),
+            (
+                LedgerError::ServiceRunning {
+                    path: path(),
+                    pid: Some(7),
+                },
+                "(process 7)",
+            ),
+            (LedgerError::DiskFull { path: path() }, "no room left"),
+            (LedgerError::ReadOnly { path: path() }, "cannot be written"),
+            (
+                LedgerError::NoSharedMemory { path: path() },
+                "no shared memory",
+            ),
+            (
+                LedgerError::Disk {
+                    path: path(),
+                    source: source(),
+                },
+                "failed",
+            ),
+            (
+                LedgerError::Unreadable {
+                    path: path(),
+                    what: "a certificate pin",
+                },
+                "holds a certificate pin that",
+            ),
+            (LedgerError::Closed { path: path() }, "is closed"),
+            (
+                LedgerError::Refused {
+                    path: path(),
+                    source: source(),
+                },
+                "refused a statement",
+            ),
+        ] {
+            let (shown, hint) = (error.to_string(), error.hint());
+            assert!(
+                shown.contains(says) && shown.contains("/var/lib/podcal"),
+                "{shown}"
+            );
+            assert!(
+                shown.starts_with(char::is_lowercase) && !shown.ends_with('.'),
+                "{shown}"
+            );
+            assert!(
+                hint.starts_with(char::is_lowercase) && !hint.ends_with('.'),
+                "{hint}"
+            );
+            assert!(!shown.contains('\n') && !hint.contains("  "), "{hint}");
+            assert_eq!(
+                error.is_passing(),
+                matches!(error, LedgerError::Locked { .. }),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn sqlites_codes_become_words() {
+        for (code, is_right) in [
+            (
+                "5",
+                (|error| matches!(error, LedgerError::Locked { .. })) as fn(&LedgerError) -> bool,
+            ),
+            ("261", |error| matches!(error, LedgerError::Locked { .. })),
+            ("517", |error| matches!(error, LedgerError::Locked { .. })),
+            ("1032", |error| {
+                matches!(error, LedgerError::ReadOnly { .. })
+            }),
+            ("266", |error| matches!(error, LedgerError::Disk { .. })),
+            ("5386", |error| {
+                matches!(error, LedgerError::NoSharedMemory { .. })
+            }),
+            ("267", |error| matches!(error, LedgerError::Corrupt { .. })),
+            ("13", |error| matches!(error, LedgerError::DiskFull { .. })),
+            ("14", |error| {
+                matches!(error, LedgerError::CannotOpen { .. })
+            }),
+            ("26", |error| {
+                matches!(error, LedgerError::NotADatabase { .. })
+            }),
+            ("1299", |error| matches!(error, LedgerError::Refused { .. })),
+        ] {
+            let source = sqlx::Error::Database(Box::new(Coded(code)));
+            let error = LedgerError::of(Path::new("podcal.db"), source);
+            assert!(is_right(&error), "{code}: {error:?}");
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("code {0}")]
+    struct Coded(&'static str);
+
+    impl sqlx::error::DatabaseError for Coded {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! Both belong to the feed, not to the room: two rooms that read one address share
 //! them. Bodies above 1 kB are stored as zlib, see `packed`.
 
+use std::fmt;
+
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -14,7 +16,7 @@ use crate::model::name::{FeedId, RoomName};
 use crate::model::time::UnixTime;
 
 /// What one good pull changes in what is held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Keep<'a> {
     /// New or different, with their bodies.
     pub changed: &'a [FeedItem],
@@ -24,6 +26,17 @@ pub struct Keep<'a> {
     pub whole: bool,
     pub state: &'a FeedState,
     pub at: UnixTime,
+}
+
+/// Counts stand for the items: an href is part of an address.
+impl fmt::Debug for Keep<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keep")
+            .field("changed", &self.changed.len())
+            .field("removed", &self.removed.len())
+            .field("whole", &self.whole)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a pull failed, in words that hold no secret.

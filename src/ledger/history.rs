@@ -294,7 +294,8 @@ impl Ledger {
         Ok(old.rows_affected() + many.rows_affected())
     }
 
-    /// Removes feeds, pods and rooms that the configuration no longer names.
+    /// Removes feeds, pods and rooms that the configuration no longer names; says
+    /// how many. What is not listed goes, so the lists must be whole.
     ///
     /// Pinned certificates stay, see the schema; history ages out by itself, so
     /// that a room that is put back has its own.

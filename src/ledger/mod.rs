@@ -1,8 +1,8 @@
 //! The ledger: what podcal remembers between two cycles, in one SQLite file.
 //!
 //! Each file here asks one kind of question: `feeds` what calendars said last,
-//! `rooms` how far each room got, `pods` what each display confirmed, `history`
-//! what was done. This file opens the database; `lock` keeps two services apart.
+//! `rooms` how far each room got, `pods` what each display confirmed, `polls` how
+//! each pod is, `history` what was done. This file opens the database; `lock` keeps two services apart.
 //!
 //! Writes go through one connection, because SQLite has one writer: waiting for
 //! it in our own queue is fair and costs no polling. Reads have their own few,
@@ -16,6 +16,7 @@ mod history;
 mod lock;
 mod packed;
 mod pods;
+mod polls;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -343,11 +344,12 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
 
 /// Whether there is nothing to do, found out without waiting for the writer.
 async fn is_current(connection: &mut SqliteConnection, path: &Path) -> Result<bool> {
-    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
-        .fetch_all(connection)
-        .await
-        .at(path)?;
-    let found = applied.iter().copied().max().unwrap_or_default();
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(connection)
+            .await
+            .at(path)?;
+    let found = applied.last().map_or(0, |(version, _)| *version);
     let known = MIGRATIONS
         .iter()
         .map(|migration| migration.version)
@@ -360,5 +362,10 @@ async fn is_current(connection: &mut SqliteConnection, path: &Path) -> Result<bo
             known,
         });
     }
-    Ok(found == known)
+    let embedded = MIGRATIONS
+        .iter()
+        .map(|migration| (migration.version, migration.checksum.as_ref()));
+    Ok(embedded.eq(applied
+        .iter()
+        .map(|(version, checksum)| (*version, checksum.as_slice()))))
 }

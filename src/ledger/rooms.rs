@@ -144,6 +144,8 @@ impl Ledger {
         Ok(self.service().await?.last_cycle_at)
     }
 
+    /// Notes that the service runs.
+    ///
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn service_started(&self, at: UnixTime, version: &str) -> Result<()> {
@@ -160,6 +162,8 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes that the service ended by itself. A service that is killed leaves no such note.
+    ///
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn service_stopped(&self, at: UnixTime) -> Result<()> {
