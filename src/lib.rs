@@ -3,5 +3,6 @@
 pub mod config;
 pub mod fault;
 pub mod ics;
+pub mod ledger;
 pub mod model;
 pub mod report;
