@@ -337,10 +337,6 @@ impl PodClient {
     /// The pod could not be asked. That it does not know one of the two
     /// configurations is no error.
     pub async fn calendar_mode(&self) -> Result<CalendarMode, PodError> {
-        let known = |result: Result<_, PodError>| match result {
-            Err(error) if error.is_about_the_operation() => Ok(None),
-            other => other.map(Some),
-        };
         let legacy = match self.legacy_config().await {
             Err(error) if error.is_about_the_operation() => None,
             other => Some(other?),
@@ -352,7 +348,10 @@ impl PodClient {
         {
             return Ok(CalendarMode::of(legacy.as_ref(), None, None));
         }
-        let config = known(self.config().await)?;
+        let config = match self.config().await {
+            Err(error) if error.is_about_the_operation() => None,
+            other => Some(other?),
+        };
         let ours = self.pod().third_party_type.as_deref();
         Ok(CalendarMode::of(None, config.as_ref(), ours))
     }

@@ -364,7 +364,13 @@ mod tests {
         }
         assert_eq!(plain.to_string(), digits.to_lowercase());
         assert_eq!(plain.short(), "0f9cab0000000000");
-        for text in ["", "0f9c", "sha256:", "é".repeat(64).as_str(), &digits[1..]] {
+        for text in [
+            "",
+            "0f9c",
+            "sha256:",
+            "é".repeat(64).as_str(),
+            digits.trim_start_matches('0'),
+        ] {
             assert_eq!(Fingerprint::parse(text), None, "{text}");
         }
         assert_eq!(Fingerprint::parse(&format!("{digits}0")), None);
