@@ -6,3 +6,4 @@ pub mod ics;
 pub mod ledger;
 pub mod model;
 pub mod report;
+pub mod pod;
