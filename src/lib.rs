@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod fault;
+pub mod feed;
 pub mod ics;
 pub mod model;
