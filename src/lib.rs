@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod fault;
+pub mod feed;
 pub mod ics;
 pub mod ledger;
 pub mod model;
