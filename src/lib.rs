@@ -4,3 +4,4 @@ pub mod config;
 pub mod fault;
 pub mod ics;
 pub mod model;
+pub mod sim;
