@@ -8,3 +8,4 @@ pub mod ledger;
 pub mod model;
 pub mod report;
 pub mod pod;
+pub mod sim;
