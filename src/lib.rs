@@ -1,6 +1,7 @@
 //! podcal keeps the room displays of a building in step with the rooms' calendars.
 
 pub mod config;
+pub mod expand;
 pub mod fault;
 pub mod feed;
 pub mod ics;

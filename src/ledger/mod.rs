@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -44,6 +44,9 @@ pub use rooms::{RoomStanding, ServiceStanding};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// sqlx's own name for it, so that its tools know the file.
+const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 /// `PRAGMA application_id` of a ledger: "podc".
 const APPLICATION_ID: i64 = 0x706f_6463;
@@ -329,17 +332,47 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
         return Ok(());
     }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.at(path)?;
-    match MIGRATIONS.run(&mut *transaction).await {
-        Ok(()) => transaction.commit().await.at(path),
-        Err(MigrateError::VersionMismatch(version)) => Err(LedgerError::Altered {
-            path: path.to_owned(),
-            version,
-        }),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(LedgerError::of(path, error))
+    apply_missing(&mut transaction, path).await?;
+    transaction.commit().await.at(path)
+}
+
+/// What `Migrator::run` does, which cannot be awaited in a task while it holds a transaction.
+async fn apply_missing(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    let failed = |error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            LedgerError::of(path, error)
         }
-        Err(error) => Err(LedgerError::of(path, error.into())),
+        error => LedgerError::of(path, error.into()),
+    };
+    connection
+        .ensure_migrations_table(MIGRATIONS_TABLE)
+        .await
+        .map_err(failed)?;
+    let applied = connection
+        .list_applied_migrations(MIGRATIONS_TABLE)
+        .await
+        .map_err(failed)?;
+    for migration in MIGRATIONS.iter() {
+        let before = applied
+            .iter()
+            .find(|applied| applied.version == migration.version);
+        match before {
+            Some(before) if before.checksum == migration.checksum => {}
+            Some(_) => {
+                return Err(LedgerError::Altered {
+                    path: path.to_owned(),
+                    version: migration.version,
+                });
+            }
+            None => {
+                connection
+                    .apply(MIGRATIONS_TABLE, migration)
+                    .await
+                    .map_err(failed)?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// Whether there is nothing to do, found out without waiting for the writer.

@@ -492,6 +492,76 @@ async fn a_service_and_commands_beside_it_write_at_the_same_time() {
     assert_eq!(done, 8);
 }
 
+#[tokio::test]
+async fn a_push_that_is_recorded_as_the_service_stops_is_recorded_whole_or_not_at_all() {
+    let (_folder, ledger) = new_ledger().await;
+    let (pod, elm) = (pod("192.0.2.1"), room("elm"));
+    let mut finished = 0;
+    for second in 0..200 {
+        let now = agenda(&[&format!("Meeting {second}")]);
+        let changes = Changes::between(&Agenda::default(), &now);
+        let confirm = ledger.confirm(&pod, &elm, &now, &changes, "changed", at(second), 1);
+        // Ever later moments of the transaction; the last ones are after it.
+        let patience = Duration::from_micros(20 * second.unsigned_abs());
+        if let Ok(done) = tokio::time::timeout(patience, confirm).await {
+            done.unwrap();
+            finished += 1;
+        }
+        ledger.beat(at(second)).await.unwrap();
+        let standing = ledger.pod(&pod).await.unwrap();
+        let history = ledger.history(&elm, 1).await.unwrap();
+        assert_eq!(standing.confirmed_at, history.first().map(|entry| entry.at));
+        let expected = standing
+            .confirmed_at
+            .map(|at| agenda(&[&format!("Meeting {}", at.seconds())]));
+        assert_eq!(standing.confirmed, expected);
+    }
+    assert!(finished < 200, "the first had no time at all");
+}
+
+#[tokio::test]
+async fn everything_can_be_done_from_a_task_of_its_own() {
+    fn task<T: Send + 'static>(
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        tokio::spawn(work)
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("podcal.db");
+    let ledger = task(async move { Ledger::open(&path).await.unwrap() })
+        .await
+        .unwrap();
+    let reading = task({
+        let path = ledger.path().to_owned();
+        async move { Ledger::open_existing(&path).await.unwrap().unwrap() }
+    });
+    reading.await.unwrap();
+    task(async move {
+        let (feed, elm) = (feed("a"), room("elm"));
+        let keep = Keep {
+            changed: &[item("", "BEGIN:VCALENDAR")],
+            removed: &["gone".to_owned()],
+            whole: false,
+            state: &FeedState(None),
+            at: at(1),
+        };
+        ledger.keep(&feed, &keep).await.unwrap();
+        ledger
+            .pull_succeeded(&feed, &elm, at(1), true)
+            .await
+            .unwrap();
+        assert_eq!(ledger.held(&feed).await.unwrap().items.len(), 1);
+        ledger
+            .prune_unknown(std::slice::from_ref(&elm), &[feed], &[pod("192.0.2.1")])
+            .await
+            .unwrap();
+        ledger.prune(at(2)).await.unwrap();
+        assert_eq!(ledger.history(&elm, 9).await.unwrap().len(), 1);
+    })
+    .await
+    .unwrap();
+}
+
 /// Runs itself as a second process, kills it in the middle of its writing, and looks
 /// whether each push that it had said was recorded is there, whole.
 #[tokio::test]
