@@ -33,9 +33,12 @@ pub struct Details {
     pub location: Option<String>,
     pub categories: Vec<String>,
     pub organizer: Option<Person>,
-    /// ATTENDEEs whose PARTSTAT is DECLINED, rooms among them: addresses in lower
-    /// case without `mailto:`.
-    pub declined: Vec<String>,
+    /// Whether the room itself declined: the only ATTENDEE that is a room or a
+    /// resource (CUTYPE, RFC 5545 section 3.2.3) has PARTSTAT=DECLINED.
+    pub room_declined: bool,
+    /// Whether `only` was matched before the text was taken out (the held form of a
+    /// private event).
+    pub only_matched: bool,
     pub class: Class,
     pub status: Status,
     /// TRANSP:TRANSPARENT (section 3.8.2.7).

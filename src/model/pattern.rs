@@ -1,0 +1,3 @@
+pub fn matches(pattern: &str, text: &str) -> bool {
+    pattern == text
+}
