@@ -84,7 +84,7 @@ impl Fault for ConfigFaults {
                     .into()
             }
             Self::Unreadable { .. } => {
-                "let the user that podcal runs as read this file, or name another with `--config FILE`"
+                "name a file that the user whom podcal runs as may read, with `--config FILE`"
                     .into()
             }
             Self::TooLarge { .. } => "name the right file with `--config FILE`".into(),

@@ -11,6 +11,7 @@ mod keys;
 pub mod load;
 mod pods;
 mod secret;
+mod syntax;
 mod units;
 
 use std::path::PathBuf;

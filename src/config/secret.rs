@@ -34,7 +34,7 @@ impl Sources<'_> {
                 value.wrong(format!(
                     "the file `{}` {}",
                     path.display(),
-                    unreadable(&error)
+                    unreadable(&error, &path)
                 ));
                 None
             }
@@ -42,8 +42,11 @@ impl Sources<'_> {
     }
 }
 
-fn unreadable(error: &io::Error) -> String {
+fn unreadable(error: &io::Error, path: &Path) -> String {
     match error.kind() {
+        io::ErrorKind::NotFound if path.is_absolute() => {
+            "does not exist; write it, or correct the path".to_owned()
+        }
         io::ErrorKind::NotFound => {
             "does not exist; write it, or correct the path (relative to the configuration file)"
                 .to_owned()
