@@ -30,8 +30,15 @@ impl App {
     /// The same with a ledger that is open already.
     #[must_use]
     pub fn with_ledger(config: Config, ledger: Ledger, access: Access) -> Self {
-        let edges = Edges { ledger, feeds: Feeds::default(), pods: Pods::new(access) };
-        Self { config: Arc::new(config), edges: Arc::new(edges) }
+        let edges = Edges {
+            ledger,
+            feeds: Feeds::default(),
+            pods: Pods::new(access),
+        };
+        Self {
+            config: Arc::new(config),
+            edges: Arc::new(edges),
+        }
     }
 }
 

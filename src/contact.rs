@@ -22,7 +22,9 @@ const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 pub enum Contact {
     Open(PodClient),
     /// Its password was rejected; not before then, unless the configuration changes.
-    Resting { until: UnixTime },
+    Resting {
+        until: UnixTime,
+    },
     /// No client could be made.
     Failed(PodError),
 }
@@ -79,7 +81,9 @@ pub async fn note<T>(
         Err(PodError::WrongPassword { .. }) => {
             let rejections = standing.rejections.saturating_add(1);
             let until = now.plus(rest(rejections));
-            ledger.rest(&pod.url, until, rejections, password_tag(pod)).await?;
+            ledger
+                .rest(&pod.url, until, rejections, password_tag(pod))
+                .await?;
             learnt.rests_until = Some(until);
         }
         Ok(_) => {
@@ -118,7 +122,9 @@ mod tests {
 
     #[test]
     fn rests_grow_from_minutes_to_hours() {
-        let minutes: Vec<u64> = (1..=9).map(|rejections| rest(rejections).as_secs() / 60).collect();
+        let minutes: Vec<u64> = (1..=9)
+            .map(|rejections| rest(rejections).as_secs() / 60)
+            .collect();
         assert_eq!(minutes, [5, 10, 20, 40, 80, 160, 320, 360, 360]);
         assert_eq!(rest(u32::MAX), LONGEST_REST);
     }

@@ -40,7 +40,10 @@ impl Feeds {
     /// # Errors
     /// When no client can be made, for want of a TLS library's roots, say.
     pub fn client(&self, feed: &Feed) -> Result<Arc<FeedClient>, PullError> {
-        let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut clients = self
+            .clients
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(client) = clients.get(feed.id.as_str()) {
             return Ok(client.clone());
         }
@@ -69,7 +72,11 @@ pub type Turn = OwnedMutexGuard<()>;
 impl Pods {
     #[must_use]
     pub fn new(access: Access) -> Self {
-        Self { access, clients: Mutex::default(), turns: Mutex::default() }
+        Self {
+            access,
+            clients: Mutex::default(),
+            turns: Mutex::default(),
+        }
     }
 
     /// Waits for one's turn with a pod.
@@ -78,7 +85,10 @@ impl Pods {
     /// for somebody else's; whoever has the turn sees ledger and display agree.
     pub async fn turn(&self, pod: &Pod) -> Turn {
         let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut turns = self
+                .turns
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             turns.entry(pod.url.key()).or_default().clone()
         };
         turn.lock_owned().await
@@ -92,7 +102,10 @@ impl Pods {
     /// # Errors
     /// When the trust that the configuration asks for cannot be set up.
     pub fn client(&self, pod: &Pod, pin: Option<Fingerprint>) -> Result<PodClient, PodError> {
-        let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut clients = self
+            .clients
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let key = pod.url.key();
         if let Some((made_with, client)) = clients.get(&key)
             && (*made_with == pin || (pin.is_some() && client.seen() == pin))

@@ -10,6 +10,8 @@ pub struct Display {
     pub on_display: OnDisplay,
     /// What it confirmed last, also where it has lost it since.
     pub confirmed: Option<Agenda>,
+    /// Whether it was seen to have lost that.
+    pub lost: bool,
     /// The calendar mode that it is known to be in, where that is not the API's.
     pub other_mode: Option<String>,
 }
@@ -90,7 +92,7 @@ pub enum SkipReason {
 /// | `Lost` | any | – | Push: lost |
 /// | `Shows` the same | – | no | Skip: in step |
 /// | `Shows` the same | – | yes | Push: forced |
-/// | `Shows` another | – | – | Push: changed |
+/// | `Shows` another | – | – | Push: changed (first, lost: where that is known) |
 /// | several to come (shown or confirmed), and all of them are gone at once | nothing | no | Hold, until seen again for `guard.hold` |
 ///
 /// "The same" is what people see: ids do not count. A refusal is not forced:
@@ -113,15 +115,19 @@ pub fn decide(
         return hold;
     }
     let before = shown(display);
+    let is_same =
+        matches!(&display.on_display, OnDisplay::Shows(shown) if shown.looks_like(agenda));
     let reason = match &display.on_display {
-        OnDisplay::Never => PushReason::First,
-        OnDisplay::Lost => PushReason::Lost,
-        OnDisplay::Shows(same) if same.looks_like(agenda) && wish.force => PushReason::Forced,
-        OnDisplay::Shows(same) if same.looks_like(agenda) => {
+        OnDisplay::Shows(_) if is_same && !wish.force => {
             return Decision::Skip {
                 reason: SkipReason::InStep,
             };
         }
+        OnDisplay::Shows(_) if is_same => PushReason::Forced,
+        OnDisplay::Lost => PushReason::Lost,
+        OnDisplay::Never => PushReason::First,
+        OnDisplay::Shows(_) if display.lost => PushReason::Lost,
+        OnDisplay::Shows(_) if display.confirmed.is_none() => PushReason::First,
         OnDisplay::Shows(_) => PushReason::Changed,
     };
     Decision::Push {
@@ -210,6 +216,7 @@ mod tests {
         Display {
             on_display,
             confirmed,
+            lost: false,
             other_mode: None,
         }
     }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 
 /// All is well.
 pub const SUCCESS: u8 = 0;
@@ -24,18 +24,7 @@ pub fn exit_code(code: u8) -> ExitCode {
 /// each cause once, and the hint on a line of its own.
 #[must_use]
 pub fn print(fault: &dyn Fault) -> String {
-    let mut text = format!("error: {fault}");
-    let mut last = fault.to_string();
-    let mut source = fault.source();
-    while let Some(cause) = source {
-        let says = cause.to_string();
-        // Errors of some libraries repeat their cause, and an empty one says nothing.
-        if !says.is_empty() && !last.ends_with(&says) {
-            let _ = write!(text, ": {says}");
-            last = says;
-        }
-        source = cause.source();
-    }
+    let mut text = format!("error: {}", fault::chain(fault));
     let hint = fault.hint();
     if !hint.is_empty() {
         let _ = write!(text, "\n  hint: {hint}");

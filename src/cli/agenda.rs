@@ -9,7 +9,7 @@ use crate::app::{App, clock};
 use crate::config::Room;
 use crate::model::agenda::Agenda;
 use crate::pod::Access;
-use crate::sync::{self, PullResult, Pull};
+use crate::sync::{self, Pull, PullResult};
 
 /// Show the meetings that a room's display should show, day by day.
 #[derive(Debug, Args)]
@@ -32,14 +32,21 @@ pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<En
     for copy in &plan.gathered.feeds {
         if let PullResult::Failed(trouble) = &copy.pulled {
             failed = true;
-            let since = copy.standing.pulled_at.map(|at| format!("; this is how it was at {at}")).unwrap_or_default();
+            let since = copy
+                .standing
+                .pulled_at
+                .map(|at| format!("; this is how it was at {at}"))
+                .unwrap_or_default();
             tracing::warn!(room = %room.name, "room `{}`: {}{since}; {}", room.name, trouble.says, trouble.hint);
         }
     }
     if !plan.gathered.is_complete() {
         return Err(Failure::at_work(
             format!("room `{}`: a feed was never read", room.name),
-            &format!("run `podcal check --connect` and mend `rooms.{}`", room.name),
+            &format!(
+                "run `podcal check --connect` and mend `rooms.{}`",
+                room.name
+            ),
         ));
     }
     let agenda = &plan.composed.agenda;
@@ -48,7 +55,11 @@ pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<En
     } else {
         show(output, &room, agenda);
     }
-    Ok(if failed { Ended::WithTrouble } else { Ended::Well })
+    Ok(if failed {
+        Ended::WithTrouble
+    } else {
+        Ended::Well
+    })
 }
 
 fn show(output: Output, room: &Room, agenda: &Agenda) {
@@ -59,7 +70,10 @@ fn show(output: Output, room: &Room, agenda: &Agenda) {
     }
     let mut day = None;
     for meeting in agenda.meetings() {
-        let (start, end) = (room.zone.local(meeting.start_time), room.zone.local(meeting.end_time));
+        let (start, end) = (
+            room.zone.local(meeting.start_time),
+            room.zone.local(meeting.end_time),
+        );
         if day != Some(start.date()) {
             day = Some(start.date());
             output.line(&format!("\n{}", start.strftime("%A %-d %B %Y")));
@@ -69,7 +83,15 @@ fn show(output: Output, room: &Room, agenda: &Agenda) {
         } else {
             end.strftime("%a %H:%M").to_string()
         };
-        let by = if meeting.organizer.is_empty() { String::new() } else { format!("  ({})", meeting.organizer) };
-        output.line(&format!("  {} - {until:<9}  {}{by}", start.strftime("%H:%M"), meeting.title));
+        let by = if meeting.organizer.is_empty() {
+            String::new()
+        } else {
+            format!("  ({})", meeting.organizer)
+        };
+        output.line(&format!(
+            "  {} - {until:<9}  {}{by}",
+            start.strftime("%H:%M"),
+            meeting.title
+        ));
     }
 }

@@ -39,7 +39,10 @@ pub struct ExpandArgs {
 
 pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     let Some(window) = Window::new(args.from, args.to) else {
-        return Err(Failure::usage("the window is empty: --to is not after --from", "give a --to that is later"));
+        return Err(Failure::usage(
+            "the window is empty: --to is not after --from",
+            "give a --to that is later",
+        ));
     };
     let item = item(&args.file)?;
     let reading = ics::merge(vec![ics::read(&item)?]);
@@ -48,7 +51,10 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     if output.json {
         output.json(&json!({ "meetings": meetings }));
     } else {
-        output.table(&["start", "end", "title", "organizer"], meetings.iter().map(|one| row(one, &args.time_zone)));
+        output.table(
+            &["start", "end", "title", "organizer"],
+            meetings.iter().map(|one| row(one, &args.time_zone)),
+        );
     }
     Ok(Ended::Well)
 }
@@ -56,7 +62,12 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
 fn row(meeting: &Meeting, zone: &Zone) -> Vec<String> {
     let local = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
     let title = compose::text::title(&meeting.title).unwrap_or_default();
-    vec![local(meeting.start_time), local(meeting.end_time), title, meeting.organizer.clone()]
+    vec![
+        local(meeting.start_time),
+        local(meeting.end_time),
+        title,
+        meeting.organizer.clone(),
+    ]
 }
 
 /// A calendar file, or standard input.
@@ -68,11 +79,20 @@ pub fn item(path: &Path) -> Result<FeedItem, Failure> {
         std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut body))
     };
     match read {
-        Err(error) => Err(Failure::at_work(format!("{}: {error}", path.display()), "give the path of an .ics file")),
-        Ok(_) if body.len() as u64 > LARGEST => {
-            Err(Failure::at_work(format!("{} is larger than 256 MiB", path.display()), "give a smaller calendar"))
-        }
-        Ok(_) => Ok(FeedItem { href: String::new(), etag: None, last_modified: None, body: Bytes::from(body) }),
+        Err(error) => Err(Failure::at_work(
+            format!("{}: {error}", path.display()),
+            "give the path of an .ics file",
+        )),
+        Ok(_) if body.len() as u64 > LARGEST => Err(Failure::at_work(
+            format!("{} is larger than 256 MiB", path.display()),
+            "give a smaller calendar",
+        )),
+        Ok(_) => Ok(FeedItem {
+            href: String::new(),
+            etag: None,
+            last_modified: None,
+            body: Bytes::from(body),
+        }),
     }
 }
 
@@ -85,5 +105,6 @@ pub fn time(text: &str) -> Result<UnixTime, String> {
 
 /// A zone on the command line.
 pub fn zone(text: &str) -> Result<Zone, String> {
-    Zone::named(text).ok_or_else(|| "expected the IANA name of a time zone, such as Europe/Berlin".into())
+    Zone::named(text)
+        .ok_or_else(|| "expected the IANA name of a time zone, such as Europe/Berlin".into())
 }

@@ -63,9 +63,14 @@ struct Explained {
 pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<Ended, Failure> {
     let at = args.at.unwrap_or_else(clock);
     let is_file = args.what == "-" || args.what.to_lowercase().ends_with(".ics");
-    let (mut explained, ended) =
-        if is_file { (of_file(&args, at)?, Ended::Well) } else { of_room(global, &args, at).await? };
-    explained.verdicts.sort_by_key(|verdict| (verdict.start, verdict.end));
+    let (mut explained, ended) = if is_file {
+        (of_file(&args, at)?, Ended::Well)
+    } else {
+        of_room(global, &args, at).await?
+    };
+    explained
+        .verdicts
+        .sort_by_key(|verdict| (verdict.start, verdict.end));
     if output.json {
         output.json(&explained.as_json());
     } else {
@@ -78,16 +83,25 @@ fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
     let item = expand_file::item(Path::new(&args.what))?;
     let reading = ics::merge(vec![ics::read(&item)?]);
     let end = at.plus(DAYS_OF_A_FILE);
-    let (Some(window), Some(studied)) = (Window::new(at, end), Window::new(at.minus(BACK), end)) else {
-        return Err(Failure::usage("--at is beyond the year 9999", "give an earlier time"));
+    let (Some(window), Some(studied)) = (Window::new(at, end), Window::new(at.minus(BACK), end))
+    else {
+        return Err(Failure::usage(
+            "--at is beyond the year 9999",
+            "give an earlier time",
+        ));
     };
     let expansion = expand::expand(&reading.series, studied, &args.time_zone);
     let rules = MeetingRules::default();
-    let from = FromFeed { occurrences: &expansion.occurrences, only: &Only::default() };
+    let from = FromFeed {
+        occurrences: &expansion.occurrences,
+        only: &Only::default(),
+    };
     let composed = compose::agenda(&[from], &rules, window);
     let mut feeds = Vec::new();
     if reading.cut_off {
-        feeds.push("cut off: END:VCALENDAR is missing; as a feed it would not be believed".to_owned());
+        feeds.push(
+            "cut off: END:VCALENDAR is missing; as a feed it would not be believed".to_owned(),
+        );
     }
     Ok(Explained {
         name: args.what.clone(),
@@ -101,12 +115,20 @@ fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
     })
 }
 
-async fn of_room(global: &Global, args: &ExplainArgs, at: UnixTime) -> Result<(Explained, Ended), Failure> {
+async fn of_room(
+    global: &Global,
+    args: &ExplainArgs,
+    at: UnixTime,
+) -> Result<(Explained, Ended), Failure> {
     let config = load(global)?;
     let app = App::open(config, Access::ReadOnly).await?;
     let room = room::find(&app.config, &args.what)?;
     let plan = sync::study_room(&app.edges, room, at, Pull::Afresh, BACK).await?;
-    let ended = if plan.gathered.is_fresh() { Ended::Well } else { Ended::WithTrouble };
+    let ended = if plan.gathered.is_fresh() {
+        Ended::Well
+    } else {
+        Ended::WithTrouble
+    };
     let explained = Explained {
         name: room.title.clone(),
         zone: room.zone.clone(),
@@ -123,10 +145,16 @@ async fn of_room(global: &Global, args: &ExplainArgs, at: UnixTime) -> Result<(E
 fn feeds(gathered: &Gathered) -> Vec<String> {
     let one = |copy: &sync::Copy| match (&copy.pulled, copy.standing.pulled_at) {
         (PullResult::Failed(trouble), Some(at)) => {
-            format!("{}: the copy of {at}, because {}; {}", copy.id, trouble.says, trouble.hint)
+            format!(
+                "{}: the copy of {at}, because {}; {}",
+                copy.id, trouble.says, trouble.hint
+            )
         }
         (PullResult::Failed(trouble), None) => {
-            format!("{}: never read, because {}; {}", copy.id, trouble.says, trouble.hint)
+            format!(
+                "{}: never read, because {}; {}",
+                copy.id, trouble.says, trouble.hint
+            )
         }
         _ => format!("{}: read now", copy.id),
     };
@@ -145,28 +173,52 @@ impl Explained {
             self.show_answer(output, &as_of);
         }
         let with_times = |verdict: &&Verdict| verdict.start.is_some();
-        let shown = self.verdicts.iter().filter(with_times).filter(|verdict| verdict.rule.is_shown());
+        let shown = self
+            .verdicts
+            .iter()
+            .filter(with_times)
+            .filter(|verdict| verdict.rule.is_shown());
         self.show_part(output, "On the display", shown.collect());
-        let missing = self.verdicts.iter().filter(with_times).filter(|verdict| !verdict.rule.is_shown());
+        let missing = self
+            .verdicts
+            .iter()
+            .filter(with_times)
+            .filter(|verdict| !verdict.rule.is_shown());
         self.show_part(output, "Not on the display", missing.collect());
-        self.show_part(output, "About the calendar", self.verdicts.iter().filter(|v| v.start.is_none()).collect());
+        self.show_part(
+            output,
+            "About the calendar",
+            self.verdicts.iter().filter(|v| v.start.is_none()).collect(),
+        );
     }
 
     /// What the display shows at the time that was asked about, and what it does not.
     fn show_answer(&self, output: Output, as_of: &str) {
         let then = |verdict: &&Verdict| {
-            verdict.start.is_some_and(|start| start <= self.at) && verdict.end.is_some_and(|end| end > self.at)
+            verdict.start.is_some_and(|start| start <= self.at)
+                && verdict.end.is_some_and(|end| end > self.at)
         };
-        let (shown, missing): (Vec<_>, Vec<_>) =
-            self.verdicts.iter().filter(then).partition(|verdict| verdict.rule.is_shown());
+        let (shown, missing): (Vec<_>, Vec<_>) = self
+            .verdicts
+            .iter()
+            .filter(then)
+            .partition(|verdict| verdict.rule.is_shown());
         if shown.is_empty() {
             output.line(&format!("At {as_of} the display shows the room as free."));
         }
         for verdict in shown {
-            output.line(&format!("At {as_of} the display shows `{}`: {}.", self.title(verdict), verdict.rule));
+            output.line(&format!(
+                "At {as_of} the display shows `{}`: {}.",
+                self.title(verdict),
+                verdict.rule
+            ));
         }
         for verdict in missing {
-            output.line(&format!("It does not show `{}`: {}.", self.title(verdict), verdict.rule));
+            output.line(&format!(
+                "It does not show `{}`: {}.",
+                self.title(verdict),
+                verdict.rule
+            ));
         }
     }
 
@@ -177,11 +229,17 @@ impl Explained {
         output.line(&format!("\n{heading}"));
         let rows = verdicts.into_iter().map(|verdict| {
             let when = match (verdict.start, verdict.end) {
-                (Some(start), Some(end)) => format!("{} - {}", self.local(start), self.until(start, end)),
+                (Some(start), Some(end)) => {
+                    format!("{} - {}", self.local(start), self.until(start, end))
+                }
                 (Some(start), None) => self.local(start),
                 _ => place(verdict),
             };
-            vec![format!("  {when}"), self.title(verdict), verdict.rule.to_string()]
+            vec![
+                format!("  {when}"),
+                self.title(verdict),
+                verdict.rule.to_string(),
+            ]
         });
         output.line(&table(&["  when", "what", "why"], rows));
     }
@@ -212,16 +270,27 @@ impl Explained {
         if filter::is_private(details) && !self.unmask {
             return self.private_title.clone();
         }
-        details.summary.as_deref().and_then(compose::text::title).unwrap_or_else(|| "(no title)".to_owned())
+        details
+            .summary
+            .as_deref()
+            .and_then(compose::text::title)
+            .unwrap_or_else(|| "(no title)".to_owned())
     }
 
     fn local(&self, at: UnixTime) -> String {
-        self.zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string()
+        self.zone
+            .local(at)
+            .strftime("%a %Y-%m-%d %H:%M")
+            .to_string()
     }
 
     fn until(&self, start: UnixTime, end: UnixTime) -> String {
         let (start, end) = (self.zone.local(start), self.zone.local(end));
-        let format = if start.date() == end.date() { "%H:%M" } else { "%a %Y-%m-%d %H:%M" };
+        let format = if start.date() == end.date() {
+            "%H:%M"
+        } else {
+            "%a %Y-%m-%d %H:%M"
+        };
         end.strftime(format).to_string()
     }
 }

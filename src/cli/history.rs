@@ -42,7 +42,11 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
     }
     let mut rows = Vec::new();
     for entry in &entries {
-        rows.push(vec![when(entry, &room.zone), subject(&entry.event).to_owned(), says(entry)]);
+        rows.push(vec![
+            when(entry, &room.zone),
+            subject(&entry.event).to_owned(),
+            says(entry),
+        ]);
         for detail in details(&entry.event, &room.zone) {
             rows.push(vec![String::new(), String::new(), detail]);
         }
@@ -52,7 +56,9 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
 }
 
 fn when(entry: &Entry, zone: &Zone) -> String {
-    zone.local(entry.at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    zone.local(entry.at)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 /// The feed or pod that it is about.
@@ -76,13 +82,36 @@ fn says(entry: &Entry) -> String {
         more => format!(" after {more} failures"),
     };
     let text = match &entry.event {
-        Event::Pulled { changed: true, failures, .. } => format!("pulled, changed{}", again(*failures)),
-        Event::Pulled { changed: false, failures, .. } => format!("pulled, unchanged{}", again(*failures)),
+        Event::Pulled {
+            changed: true,
+            failures,
+            ..
+        } => format!("pulled, changed{}", again(*failures)),
+        Event::Pulled {
+            changed: false,
+            failures,
+            ..
+        } => format!("pulled, unchanged{}", again(*failures)),
         Event::PullFailed { error, .. } => format!("pull failed: {error}"),
-        Event::Pushed { reason, meetings, changes, duration_ms, failures, .. } => {
-            let Changes { added, removed, changed } = changes;
+        Event::Pushed {
+            reason,
+            meetings,
+            changes,
+            duration_ms,
+            failures,
+            ..
+        } => {
+            let Changes {
+                added,
+                removed,
+                changed,
+            } = changes;
             let (added, removed, changed) = (added.len(), removed.len(), changed.len());
-            let how = if reason == "seen" { "seen to show" } else { "pushed" };
+            let how = if reason == "seen" {
+                "seen to show"
+            } else {
+                "pushed"
+            };
             format!(
                 "{how} {meetings} meetings ({reason}): {added} added, {removed} removed, {changed} changed, \
                  {duration_ms} ms{}",
@@ -91,21 +120,50 @@ fn says(entry: &Entry) -> String {
         }
         Event::PushFailed { error, .. } => format!("push failed: {error}"),
         Event::Lost { reason, .. } => format!("the display lost its meetings ({reason})"),
-        Event::Health { before, state, detail, .. } => {
-            let before = before.as_deref().map(|before| format!(" (was {before})")).unwrap_or_default();
-            let detail = detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        Event::Health {
+            before,
+            state,
+            detail,
+            ..
+        } => {
+            let before = before
+                .as_deref()
+                .map(|before| format!(" (was {before})"))
+                .unwrap_or_default();
+            let detail = detail
+                .as_deref()
+                .map(|detail| format!(": {detail}"))
+                .unwrap_or_default();
             format!("{state}{before}{detail}")
         }
         Event::Mode { before, mode, .. } => {
-            let before = before.as_deref().map(|before| format!(", was {before}")).unwrap_or_default();
+            let before = before
+                .as_deref()
+                .map(|before| format!(", was {before}"))
+                .unwrap_or_default();
             format!("calendar mode {mode}{before}")
         }
-        Event::Certificate { sha256: Some(sha256), .. } => format!("trusts the certificate {sha256}"),
+        Event::Certificate {
+            sha256: Some(sha256),
+            ..
+        } => format!("trusts the certificate {sha256}"),
         Event::Certificate { sha256: None, .. } => "trusts no certificate any more".to_owned(),
-        Event::Drift { detail, repaired: true, .. } => format!("repaired: {detail}"),
-        Event::Drift { detail, repaired: false, .. } => format!("drifted: {detail}"),
+        Event::Drift {
+            detail,
+            repaired: true,
+            ..
+        } => format!("repaired: {detail}"),
+        Event::Drift {
+            detail,
+            repaired: false,
+            ..
+        } => format!("drifted: {detail}"),
     };
-    if entry.count > 1 { format!("{text} ({} times since {})", entry.count, entry.since) } else { text }
+    if entry.count > 1 {
+        format!("{text} ({} times since {})", entry.count, entry.since)
+    } else {
+        text
+    }
 }
 
 /// What a push added, removed and changed, a line each.
@@ -115,10 +173,18 @@ fn details(event: &Event, zone: &Zone) -> Vec<String> {
     };
     let line = |mark: char, one: &Meeting| {
         let local = |at| zone.local(at).strftime("%a %d %b %H:%M").to_string();
-        format!("  {mark} {} - {}  {}", local(one.start_time), local(one.end_time), one.title)
+        format!(
+            "  {mark} {} - {}  {}",
+            local(one.start_time),
+            local(one.end_time),
+            one.title
+        )
     };
     let removed = changes.removed.iter().map(|one| line('-', one));
     let added = changes.added.iter().map(|one| line('+', one));
-    let changed = changes.changed.iter().flat_map(|one| [line('<', &one.before), line('>', &one.after)]);
+    let changed = changes
+        .changed
+        .iter()
+        .flat_map(|one| [line('<', &one.before), line('>', &one.after)]);
     removed.chain(added).chain(changed).collect()
 }

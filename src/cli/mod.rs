@@ -30,7 +30,12 @@ use crate::{config, report};
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
 #[derive(Debug, Parser)]
-#[command(name = "podcal", subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "podcal",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -43,13 +48,31 @@ struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The configuration file.
-    #[arg(long, global = true, env = "PODCAL_CONFIG", default_value = "podcal.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "PODCAL_CONFIG",
+        default_value = "podcal.toml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     /// How log lines on stderr look.
-    #[arg(long, global = true, env = "PODCAL_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "PODCAL_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
     log_format: LogFormat,
     /// The least important log lines that are written.
-    #[arg(long, global = true, env = "PODCAL_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "PODCAL_LOG_LEVEL",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
     log_level: LogLevel,
     /// Print one JSON document instead of a table.
     #[arg(long, global = true)]
@@ -74,9 +97,18 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let version: &'static str =
-        Box::leak(format!("{} (time zone data {})", env!("CARGO_PKG_VERSION"), zone::database_version()).into());
-    let parsed = Cli::command().version(version).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let version: &'static str = Box::leak(
+        format!(
+            "{} (time zone data {})",
+            env!("CARGO_PKG_VERSION"),
+            zone::database_version()
+        )
+        .into(),
+    );
+    let parsed = Cli::command()
+        .version(version)
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -84,9 +116,17 @@ pub fn main() -> ExitCode {
     telemetry::start(cli.global.log_format, cli.global.log_level);
     // The only TLS library in use; a second call would find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::at_work(format!("cannot start: {error}"), "free some memory or threads")),
+        Err(error) => {
+            return fail(&Failure::at_work(
+                format!("cannot start: {error}"),
+                "free some memory or threads",
+            ));
+        }
     };
     let ended = runtime.block_on(dispatch(cli));
     // What is still in flight is not waited for: a cycle can be repeated.
@@ -126,19 +166,28 @@ impl Failure {
     /// Something failed at work.
     #[must_use]
     pub fn at_work(says: impl AsRef<str>, hint: &str) -> Self {
-        Self { text: format!("error: {}\n  hint: {hint}", says.as_ref()), code: report::FAILURE }
+        Self {
+            text: format!("error: {}\n  hint: {hint}", says.as_ref()),
+            code: report::FAILURE,
+        }
     }
 
     /// What was asked for makes no sense.
     #[must_use]
     pub fn usage(says: impl AsRef<str>, hint: &str) -> Self {
-        Self { text: format!("error: {}\n  hint: {hint}", says.as_ref()), code: report::USAGE }
+        Self {
+            text: format!("error: {}\n  hint: {hint}", says.as_ref()),
+            code: report::USAGE,
+        }
     }
 }
 
 impl<F: Fault> From<F> for Failure {
     fn from(fault: F) -> Self {
-        Self { text: report::print(&fault), code: report::FAILURE }
+        Self {
+            text: report::print(&fault),
+            code: report::FAILURE,
+        }
     }
 }
 
@@ -147,11 +196,18 @@ fn load(global: &Global) -> Result<Config, Failure> {
     match config::load::load(&global.config) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                tracing::warn!(event = telemetry::events::CONFIG_WARNING, "{}: {warning}", global.config.display());
+                tracing::warn!(
+                    event = telemetry::events::CONFIG_WARNING,
+                    "{}: {warning}",
+                    global.config.display()
+                );
             }
             Ok(loaded.config)
         }
-        Err(faults) => Err(Failure { text: report::print(&faults), code: report::USAGE }),
+        Err(faults) => Err(Failure {
+            text: report::print(&faults),
+            code: report::USAGE,
+        }),
     }
 }
 
@@ -179,7 +235,10 @@ mod tests {
 
     #[test]
     fn global_options_may_stand_before_and_after_the_command() {
-        for line in [["podcal", "--json", "status"], ["podcal", "status", "--json"]] {
+        for line in [
+            ["podcal", "--json", "status"],
+            ["podcal", "status", "--json"],
+        ] {
             assert!(Cli::try_parse_from(line).unwrap().global.json);
         }
     }

@@ -16,7 +16,8 @@ pub struct Output {
 impl Output {
     /// One JSON document.
     pub fn json(&self, value: &impl Serialize) {
-        let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("\"unprintable: {error}\""));
+        let text = serde_json::to_string_pretty(value)
+            .unwrap_or_else(|error| format!("\"unprintable: {error}\""));
         self.line(&text);
     }
 
@@ -42,7 +43,9 @@ impl Output {
 /// Rows under headings as text.
 pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     for row in rows {
         table.add_row(row);

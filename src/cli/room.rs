@@ -38,15 +38,28 @@ pub fn select<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Room>,
 fn unknown(config: &Config, name: &str) -> Failure {
     let names = || config.rooms.iter().map(|room| room.name.as_str());
     let nearest = names()
-        .map(|known| (strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()), known))
+        .map(|known| {
+            (
+                strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()),
+                known,
+            )
+        })
         .min()
         .filter(|(distance, _)| *distance <= 2 + name.len() / 5);
     let hint = match nearest {
         Some((_, known)) => format!("did you mean `{known}`?"),
         None => {
             let some: Vec<&str> = names().take(12).collect();
-            let more = if config.rooms.len() > some.len() { ", ..." } else { "" };
-            format!("rooms in {}: {}{more}", config.path.display(), some.join(", "))
+            let more = if config.rooms.len() > some.len() {
+                ", ..."
+            } else {
+                ""
+            };
+            format!(
+                "rooms in {}: {}{more}",
+                config.path.display(),
+                some.join(", ")
+            )
         }
     };
     Failure::usage(format!("there is no room `{name}`"), &hint)

@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::model::zone;
 use crate::pod::Access;
-use crate::schedule::signals::{Asked, Signals};
 use crate::schedule;
+use crate::schedule::signals::{Asked, Signals};
 use crate::telemetry::events;
 use crate::{config, report};
 
@@ -28,15 +28,27 @@ pub struct RunArgs {}
 
 pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
     let config = load(global)?;
-    let mut signals = Signals::listen()
-        .map_err(|error| Failure::at_work(format!("cannot listen to signals: {error}"), "see the system's limits"))?;
+    let mut signals = Signals::listen().map_err(|error| {
+        Failure::at_work(
+            format!("cannot listen to signals: {error}"),
+            "see the system's limits",
+        )
+    })?;
     let mut lock = Ledger::claim_service(&config.ledger).await?;
     let mut app = App::open(config, Access::ReadWrite).await?;
     loop {
         say_started(&app.config);
-        app.edges.ledger.service_started(clock(), env!("CARGO_PKG_VERSION")).await?;
+        app.edges
+            .ledger
+            .service_started(clock(), env!("CARGO_PKG_VERSION"))
+            .await?;
         let (stop, stopped) = watch::channel(false);
-        let service = tokio::spawn(schedule::run(app.config.clone(), app.edges.clone(), clock, stopped));
+        let service = tokio::spawn(schedule::run(
+            app.config.clone(),
+            app.edges.clone(),
+            clock,
+            stopped,
+        ));
         let next = loop {
             match signals.next().await {
                 Asked::Stop { signal } => break Err(signal),
@@ -54,7 +66,10 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
             Err(signal) => {
                 app.edges.ledger.service_stopped(clock()).await?;
                 app.edges.ledger.close().await;
-                info!(event = events::SERVICE_STOPPED, signal, "stopped by {signal}");
+                info!(
+                    event = events::SERVICE_STOPPED,
+                    signal, "stopped by {signal}"
+                );
                 return Ok(Ended::Well);
             }
         };
@@ -67,7 +82,11 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
             app = App::open(config, Access::ReadWrite).await?;
         }
         let _ = &lock;
-        info!(event = events::CONFIG_RELOADED, rooms = app.config.rooms.len(), "the new configuration is in force");
+        info!(
+            event = events::CONFIG_RELOADED,
+            rooms = app.config.rooms.len(),
+            "the new configuration is in force"
+        );
     }
 }
 
@@ -76,7 +95,11 @@ fn reload(global: &Global) -> Option<Config> {
     match config::load::load(&global.config) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                tracing::warn!(event = events::CONFIG_WARNING, "{}: {warning}", global.config.display());
+                tracing::warn!(
+                    event = events::CONFIG_WARNING,
+                    "{}: {warning}",
+                    global.config.display()
+                );
             }
             Some(loaded.config)
         }

@@ -68,19 +68,42 @@ pub async fn run(global: &Global, args: StatusArgs, output: Output) -> Result<En
         return Ok(Ended::Well);
     }
     match service.last_cycle_at {
-        Some(at) if service.stopped_at.is_none() => output.line(&format!("Last cycle {}.\n", ago(at, now))),
-        Some(at) => output.line(&format!("The service is stopped; its last cycle was {}.\n", ago(at, now))),
+        Some(at) if service.stopped_at.is_none() => {
+            output.line(&format!("Last cycle {}.\n", ago(at, now)))
+        }
+        Some(at) => output.line(&format!(
+            "The service is stopped; its last cycle was {}.\n",
+            ago(at, now)
+        )),
         None => {}
     }
     let rows: Vec<_> = known.iter().flat_map(|room| rows(room, now)).collect();
-    output.table(&["room", "pod", "state", "on the display", "pulled", "pushed", "trouble"], rows);
+    output.table(
+        &[
+            "room",
+            "pod",
+            "state",
+            "on the display",
+            "pulled",
+            "pushed",
+            "trouble",
+        ],
+        rows,
+    );
     if args.room.is_some() {
-        known.iter().for_each(|room| show_displays(output, room, now));
+        known
+            .iter()
+            .for_each(|room| show_displays(output, room, now));
     }
     Ok(Ended::Well)
 }
 
-async fn healthy(config: &Config, ledger: &Ledger, now: UnixTime, output: Output) -> Result<Ended, Failure> {
+async fn healthy(
+    config: &Config,
+    ledger: &Ledger,
+    now: UnixTime,
+    output: Output,
+) -> Result<Ended, Failure> {
     let service = ledger.service().await?;
     // A service that has only just begun has not had the time for a cycle.
     let last = service.last_cycle_at.max(service.started_at);
@@ -97,7 +120,11 @@ async fn healthy(config: &Config, ledger: &Ledger, now: UnixTime, output: Output
     } else {
         output.line(&says);
     }
-    Ok(if at_work { Ended::Well } else { Ended::WithTrouble })
+    Ok(if at_work {
+        Ended::Well
+    } else {
+        Ended::WithTrouble
+    })
 }
 
 async fn know<'a>(ledger: &Ledger, room: &'a Room) -> Result<Known<'a>, Failure> {
@@ -110,25 +137,46 @@ async fn know<'a>(ledger: &Ledger, room: &'a Room) -> Result<Known<'a>, Failure>
     for pod in &room.pods {
         pods.push((pod.url.to_string(), ledger.pod(&pod.url).await?));
     }
-    Ok(Known { room, standing, feeds, pods })
+    Ok(Known {
+        room,
+        standing,
+        feeds,
+        pods,
+    })
 }
 
 impl Known<'_> {
     /// The last pull of the feed that was read longest ago; `None` when one was never read.
     fn pulled_at(&self) -> Option<UnixTime> {
-        let all: Option<Vec<UnixTime>> = self.feeds.iter().map(|(_, feed)| feed.pulled_at).collect();
+        let all: Option<Vec<UnixTime>> =
+            self.feeds.iter().map(|(_, feed)| feed.pulled_at).collect();
         all?.into_iter().min()
     }
 
     fn stale_since(&self) -> Option<UnixTime> {
-        self.feeds.iter().filter_map(|(_, feed)| feed.failing_since).min()
+        self.feeds
+            .iter()
+            .filter_map(|(_, feed)| feed.failing_since)
+            .min()
     }
 
     fn trouble(&self, pod: &PodStanding) -> String {
-        let feed = self.feeds.iter().find_map(|(_, feed)| feed.failing_since.and(feed.last_error.clone()));
-        let resting = pod.rest_until.map(|until| format!("rests until {until}: its password was rejected"));
-        let health = pod.health.as_deref().filter(|state| *state != "well").and(pod.health_detail.clone());
-        let parts: Vec<String> = [feed, resting.or(health), pod.last_error.clone()].into_iter().flatten().collect();
+        let feed = self
+            .feeds
+            .iter()
+            .find_map(|(_, feed)| feed.failing_since.and(feed.last_error.clone()));
+        let resting = pod
+            .rest_until
+            .map(|until| format!("rests until {until}: its password was rejected"));
+        let health = pod
+            .health
+            .as_deref()
+            .filter(|state| *state != "well")
+            .and(pod.health_detail.clone());
+        let parts: Vec<String> = [feed, resting.or(health), pod.last_error.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
         match parts.is_empty() {
             true if !self.standing.in_step => self.standing.last_error.clone().unwrap_or_default(),
             _ => {
@@ -157,7 +205,8 @@ fn rows(known: &Known<'_>, now: UnixTime) -> Vec<Vec<String>> {
             state(pod).to_owned(),
             on_display(known.room, pod, now),
             pulled.clone(),
-            pod.confirmed_at.map_or_else(|| "never".to_owned(), |at| ago(at, now)),
+            pod.confirmed_at
+                .map_or_else(|| "never".to_owned(), |at| ago(at, now)),
             known.trouble(pod),
         ]
     };
@@ -165,7 +214,13 @@ fn rows(known: &Known<'_>, now: UnixTime) -> Vec<Vec<String>> {
 }
 
 fn state(pod: &PodStanding) -> &str {
-    pod.health.as_deref().unwrap_or(if pod.confirmed_at.is_some() { "pushed" } else { "unknown" })
+    pod.health
+        .as_deref()
+        .unwrap_or(if pod.confirmed_at.is_some() {
+            "pushed"
+        } else {
+            "unknown"
+        })
 }
 
 fn on_display(room: &Room, pod: &PodStanding, now: UnixTime) -> String {
@@ -184,11 +239,17 @@ fn on_display(room: &Room, pod: &PodStanding, now: UnixTime) -> String {
 }
 
 fn current(agenda: &Agenda, now: UnixTime) -> Option<&Meeting> {
-    agenda.meetings().iter().find(|meeting| meeting.start_time <= now && now < meeting.end_time)
+    agenda
+        .meetings()
+        .iter()
+        .find(|meeting| meeting.start_time <= now && now < meeting.end_time)
 }
 
 fn next(agenda: &Agenda, now: UnixTime) -> Option<&Meeting> {
-    agenda.meetings().iter().find(|meeting| meeting.start_time > now)
+    agenda
+        .meetings()
+        .iter()
+        .find(|meeting| meeting.start_time > now)
 }
 
 fn show_displays(output: Output, known: &Known<'_>, now: UnixTime) {
@@ -196,13 +257,28 @@ fn show_displays(output: Output, known: &Known<'_>, now: UnixTime) {
         let Some(agenda) = pod.confirmed.as_ref().filter(|agenda| !agenda.is_empty()) else {
             continue;
         };
-        output.line(&format!("\nOn {url}, confirmed {}:", pod.confirmed_at.map_or_else(String::new, |at| ago(at, now))));
-        let time = |at| known.room.zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+        output.line(&format!(
+            "\nOn {url}, confirmed {}:",
+            pod.confirmed_at.map_or_else(String::new, |at| ago(at, now))
+        ));
+        let time = |at| {
+            known
+                .room
+                .zone
+                .local(at)
+                .strftime("%a %Y-%m-%d %H:%M")
+                .to_string()
+        };
         let meetings = agenda.meetings().iter();
         output.table(
             &["start", "end", "title", "organizer"],
             meetings.map(|one| {
-                vec![time(one.start_time), time(one.end_time), one.title.clone(), one.organizer.clone()]
+                vec![
+                    time(one.start_time),
+                    time(one.end_time),
+                    one.title.clone(),
+                    one.organizer.clone(),
+                ]
             }),
         );
     }
@@ -287,7 +363,14 @@ mod tests {
         let says = |seconds| ago(UnixTime::from_seconds(1_000_000 - seconds), now);
         assert_eq!(
             [0, 60, 600, 7_200, 400_000, -50].map(says),
-            ["just now", "60 s ago", "10 min ago", "2 h ago", "4 days ago", "just now"]
+            [
+                "just now",
+                "60 s ago",
+                "10 min ago",
+                "2 h ago",
+                "4 days ago",
+                "just now"
+            ]
         );
     }
 }

@@ -14,7 +14,9 @@ use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::plan::Wish;
 use crate::pod::Access;
-use crate::sync::{self, DisplayOutcome, DisplayResult, FeedOutcome, FeedResult, Look, Manner, Pull, RoomOutcome};
+use crate::sync::{
+    self, DisplayOutcome, DisplayResult, FeedOutcome, FeedResult, Look, Manner, Pull, RoomOutcome,
+};
 
 /// How many rooms are in work at once; most of their time is spent waiting.
 const AT_ONCE: usize = 64;
@@ -39,10 +41,18 @@ pub struct SyncArgs {
 
 pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
-    let access = if args.dry_run { Access::ReadOnly } else { Access::ReadWrite };
+    let access = if args.dry_run {
+        Access::ReadOnly
+    } else {
+        Access::ReadWrite
+    };
     let app = App::open(config, access).await?;
     let rooms = room::select(&app.config, &args.rooms)?;
-    let manner = Manner { wish: Wish { force: args.force }, pull: Pull::Now, look: Look::Always };
+    let manner = Manner {
+        wish: Wish { force: args.force },
+        pull: Pull::Now,
+        look: Look::Always,
+    };
     let work = rooms.into_iter().map(|room| async {
         let outcome = sync::sync_room(&app.edges, room, clock(), manner).await?;
         if !args.dry_run {
@@ -59,15 +69,29 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
     } else {
         show(output, &outcomes);
     }
-    Ok(if outcomes.iter().all(RoomOutcome::is_in_step) { Ended::Well } else { Ended::WithTrouble })
+    Ok(if outcomes.iter().all(RoomOutcome::is_in_step) {
+        Ended::Well
+    } else {
+        Ended::WithTrouble
+    })
 }
 
 fn show(output: Output, outcomes: &[RoomOutcome]) {
     let mut rows = Vec::new();
     for outcome in outcomes {
-        let troubled = outcome.feeds.iter().filter_map(feed_trouble).collect::<Vec<_>>().join("; ");
+        let troubled = outcome
+            .feeds
+            .iter()
+            .filter_map(feed_trouble)
+            .collect::<Vec<_>>()
+            .join("; ");
         if outcome.displays.is_empty() {
-            rows.push(vec![outcome.room.to_string(), "-".into(), String::new(), format!("waits: {troubled}")]);
+            rows.push(vec![
+                outcome.room.to_string(),
+                "-".into(),
+                String::new(),
+                format!("waits: {troubled}"),
+            ]);
             continue;
         }
         for display in &outcome.displays {
@@ -89,13 +113,24 @@ fn show(output: Output, outcomes: &[RoomOutcome]) {
     }
 }
 
-fn show_changes(output: Output, outcome: &RoomOutcome, display: &DisplayOutcome, changes: &Changes) {
-    output.line(&format!("\n{} on {} would change:", outcome.room, display.pod));
+fn show_changes(
+    output: Output,
+    outcome: &RoomOutcome,
+    display: &DisplayOutcome,
+    changes: &Changes,
+) {
+    output.line(&format!(
+        "\n{} on {} would change:",
+        outcome.room, display.pod
+    ));
     let line = |mark: char, meeting: &Meeting| {
         let (start, end, title) = (meeting.start_time, meeting.end_time, &meeting.title);
         output.line(&format!("  {mark} {start}  {end}  {title}"));
     };
-    changes.removed.iter().for_each(|meeting| line('-', meeting));
+    changes
+        .removed
+        .iter()
+        .for_each(|meeting| line('-', meeting));
     changes.added.iter().for_each(|meeting| line('+', meeting));
     for changed in &changes.changed {
         line('<', &changed.before);
@@ -107,28 +142,47 @@ fn feed_trouble(feed: &FeedOutcome) -> Option<String> {
     let FeedResult::Failed(trouble) = &feed.result else {
         return None;
     };
-    let since = feed.standing.failing_since.map(|since| format!(" (stale since {since})")).unwrap_or_default();
+    let since = feed
+        .standing
+        .failing_since
+        .map(|since| format!(" (stale since {since})"))
+        .unwrap_or_default();
     Some(format!("{}{since}; {}", trouble.says, trouble.hint))
 }
 
 fn display_text(display: &DisplayOutcome) -> String {
     match &display.result {
         DisplayResult::InStep => "in step".to_owned(),
-        DisplayResult::Pushed { changes, reason, .. } => format!("pushed ({}): {}", reason.key(), counts(changes)),
-        DisplayResult::WouldPush { changes, reason, .. } => {
+        DisplayResult::Pushed {
+            changes, reason, ..
+        } => format!("pushed ({}): {}", reason.key(), counts(changes)),
+        DisplayResult::WouldPush {
+            changes, reason, ..
+        } => {
             format!("would push ({}): {}", reason.key(), counts(changes))
         }
         DisplayResult::Held { until, missing, .. } => {
-            format!("held until {until}: {missing} meetings vanished at once; --force believes it now")
+            format!(
+                "held until {until}: {missing} meetings vanished at once; --force believes it now"
+            )
         }
         DisplayResult::Refused { mode } => format!("not written to: its calendar mode is {mode}"),
-        DisplayResult::Resting { until } => format!("rests until {until}: its password was rejected"),
-        DisplayResult::Failed(error) => format!("failed: {}; {}", fault::chain(error), error.hint()),
+        DisplayResult::Resting { until } => {
+            format!("rests until {until}: its password was rejected")
+        }
+        DisplayResult::Failed(error) => {
+            format!("failed: {}; {}", fault::chain(error), error.hint())
+        }
     }
 }
 
 fn counts(changes: &Changes) -> String {
-    format!("{} added, {} removed, {} changed", changes.added.len(), changes.removed.len(), changes.changed.len())
+    format!(
+        "{} added, {} removed, {} changed",
+        changes.added.len(),
+        changes.removed.len(),
+        changes.changed.len()
+    )
 }
 
 fn as_json(outcome: &RoomOutcome) -> Value {
@@ -165,14 +219,26 @@ fn display_json(display: &DisplayOutcome) -> Value {
     let mut value = json!({ "pod": display.pod.key() });
     let more = match &display.result {
         DisplayResult::InStep => json!({ "result": "in_step" }),
-        DisplayResult::Pushed { changes, reason, duration, .. } => json!({
+        DisplayResult::Pushed {
+            changes,
+            reason,
+            duration,
+            ..
+        } => json!({
             "result": "pushed", "reason": reason.key(), "changes": changes,
             "duration_ms": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         }),
-        DisplayResult::WouldPush { changes, reason, .. } => {
+        DisplayResult::WouldPush {
+            changes, reason, ..
+        } => {
             json!({ "result": "would_push", "reason": reason.key(), "changes": changes })
         }
-        DisplayResult::Held { since, until, missing, .. } => {
+        DisplayResult::Held {
+            since,
+            until,
+            missing,
+            ..
+        } => {
             json!({ "result": "held", "since": since, "until": until, "missing": missing })
         }
         DisplayResult::Refused { mode } => json!({ "result": "refused", "mode": mode }),

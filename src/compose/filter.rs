@@ -3,7 +3,6 @@
 
 use crate::config::{MeetingRules, Only};
 use crate::model::occurrence::{BusyStatus, Class, Details, Occurrence, Status};
-use crate::model::pattern;
 use crate::model::verdict::Rule;
 
 /// The rule by which a display leaves this instance out, if any.
@@ -16,7 +15,7 @@ pub fn left_out(occurrence: &Occurrence, only: &Only, rules: &MeetingRules) -> O
     if details.room_declined {
         return Some(Rule::Declined);
     }
-    if let Some(key) = not_for_this_room(details, only) {
+    if let Some(key) = only.missed(details) {
         return Some(Rule::NotForThisRoom { key });
     }
     if !rules.tentative && is_tentative(details) {
@@ -51,43 +50,6 @@ fn is_free(details: &Details) -> bool {
 
 fn is_tentative(details: &Details) -> bool {
     details.status == Status::Tentative || details.busy_status == Some(BusyStatus::Tentative)
-}
-
-/// The first key of `only` that the event does not match.
-fn not_for_this_room(details: &Details, only: &Only) -> Option<&'static str> {
-    // The held form of a private event has no text left; it was matched before.
-    if details.only_matched {
-        return None;
-    }
-    let organizer = details.organizer.as_ref();
-    let name = organizer.and_then(|person| person.name.as_deref());
-    let address = organizer.and_then(|person| person.address.as_deref());
-    let fields: [(&'static str, &Option<String>, Vec<&str>); 4] = [
-        (
-            "location",
-            &only.location,
-            details.location.as_deref().into_iter().collect(),
-        ),
-        (
-            "title",
-            &only.title,
-            details.summary.as_deref().into_iter().collect(),
-        ),
-        (
-            "organizer",
-            &only.organizer,
-            name.into_iter().chain(address).collect(),
-        ),
-        (
-            "category",
-            &only.category,
-            details.categories.iter().map(String::as_str).collect(),
-        ),
-    ];
-    fields.into_iter().find_map(|(key, wanted, texts)| {
-        let wanted = wanted.as_deref()?;
-        (!texts.iter().any(|text| pattern::matches(wanted, text))).then_some(key)
-    })
 }
 
 /// Whether the title may not be shown.

@@ -20,7 +20,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 #[must_use]
 pub fn jitter(name: &str, spread: Duration) -> Duration {
     let hash = digest::digest(&digest::SHA256, name.as_bytes());
-    let first = hash.as_ref().iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    let first = hash
+        .as_ref()
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     let millis = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(first.checked_rem(millis).unwrap_or(0))
 }
@@ -30,7 +34,13 @@ pub fn jitter(name: &str, spread: Duration) -> Duration {
 ///
 /// `jitter` counts in whole seconds here; the rest of it is slept on top.
 #[must_use]
-pub fn next_sync(now: UnixTime, cron: &Cron, zone: &Zone, jitter: Duration, failures: u32) -> UnixTime {
+pub fn next_sync(
+    now: UnixTime,
+    cron: &Cron,
+    zone: &Zone,
+    jitter: Duration,
+    failures: u32,
+) -> UnixTime {
     let scheduled = scheduled(now, cron, zone, jitter);
     if failures == 0 || failures > QUICK_RETRIES {
         return scheduled;
@@ -53,7 +63,10 @@ pub fn next_poll(
 ) -> UnixTime {
     let pause = match failures {
         0 | 1 => min_interval,
-        more => FIRST_RETRY.saturating_mul(1 << (more - 1).min(8)).min(LONGEST_PAUSE).max(min_interval),
+        more => FIRST_RETRY
+            .saturating_mul(1 << (more - 1).min(8))
+            .min(LONGEST_PAUSE)
+            .max(min_interval),
     };
     let earliest = last.map_or(UnixTime::MIN, |last| last.plus(pause));
     scheduled(now, cron, zone, jitter).max(earliest)
@@ -69,7 +82,13 @@ fn scheduled(now: UnixTime, cron: &Cron, zone: &Zone, jitter: Duration) -> UnixT
 /// Whether a service whose last cycle ended then is still at work: the next one
 /// after it is not overdue by more than `grace`.
 #[must_use]
-pub fn is_at_work(last_cycle: UnixTime, now: UnixTime, cron: &Cron, zone: &Zone, grace: Duration) -> bool {
+pub fn is_at_work(
+    last_cycle: UnixTime,
+    now: UnixTime,
+    cron: &Cron,
+    zone: &Zone,
+    grace: Duration,
+) -> bool {
     scheduled(last_cycle, cron, zone, Duration::ZERO).plus(grace) > now
 }
 
@@ -114,7 +133,15 @@ mod tests {
             ("10:00:25", Some("10:00:25"), 30, "10:02:25"),
         ] {
             let last = last.map(at);
-            let next = next_poll(at(now), &cron, &Zone::utc(), seconds(0), last, seconds(10), failures);
+            let next = next_poll(
+                at(now),
+                &cron,
+                &Zone::utc(),
+                seconds(0),
+                last,
+                seconds(10),
+                failures,
+            );
             assert_eq!(next, at(expected), "{now} after {failures}");
         }
     }
@@ -123,10 +150,15 @@ mod tests {
     fn the_jitter_of_a_name_is_stable_and_spread() {
         let spread = seconds(15);
         assert_eq!(jitter("aurora", spread), jitter("aurora", spread));
-        let all: Vec<_> = (0..1000).map(|n| jitter(&n.to_string(), spread).as_secs()).collect();
+        let all: Vec<_> = (0..1000)
+            .map(|n| jitter(&n.to_string(), spread).as_secs())
+            .collect();
         for second in 0..15 {
             let count = all.iter().filter(|jitter| **jitter == second).count();
-            assert!((30..=110).contains(&count), "{count} of 1000 in second {second}");
+            assert!(
+                (30..=110).contains(&count),
+                "{count} of 1000 in second {second}"
+            );
         }
         assert_eq!(jitter("aurora", Duration::ZERO), Duration::ZERO);
     }

@@ -44,8 +44,18 @@ struct Service {
 
 /// Serves every room and pod of the configuration until `stop` turns true, then
 /// lets what is in flight end, for a few seconds at the most.
-pub async fn run(config: Arc<Config>, edges: Arc<Edges>, clock: Clock, mut stop: watch::Receiver<bool>) {
-    let service = Arc::new(Service { config, edges, clock, stop: stop.clone() });
+pub async fn run(
+    config: Arc<Config>,
+    edges: Arc<Edges>,
+    clock: Clock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let service = Arc::new(Service {
+        config,
+        edges,
+        clock,
+        stop: stop.clone(),
+    });
     let mut tasks = JoinSet::new();
     for room in service.config.rooms.clone() {
         let room = Arc::new(room);
@@ -84,18 +94,31 @@ impl Service {
                 () = self.reached(next, jitter) => Pull::WhenAllowed,
             };
             let worth_retrying = self.clone().cycle(room.clone(), pull).await;
-            failures = if worth_retrying { failures.saturating_add(1) } else { 0 };
+            failures = if worth_retrying {
+                failures.saturating_add(1)
+            } else {
+                0
+            };
             let now = (self.clock)();
-            let scheduled = due::next_sync(now, &self.schedule().sync, self.zone(), jitter, failures);
+            let scheduled =
+                due::next_sync(now, &self.schedule().sync, self.zone(), jitter, failures);
             // A push on demand does not put off the pull that is due.
-            next = if pull == Pull::Held { next.min(scheduled) } else { scheduled };
+            next = if pull == Pull::Held {
+                next.min(scheduled)
+            } else {
+                scheduled
+            };
         }
     }
 
     /// One cycle of a room; whether it is worth trying again soon.
     async fn cycle(self: Arc<Self>, room: Arc<Room>, pull: Pull) -> bool {
         let now = (self.clock)();
-        let manner = Manner { wish: Wish::default(), pull, look: Look::BeforePush };
+        let manner = Manner {
+            wish: Wish::default(),
+            pull,
+            look: Look::BeforePush,
+        };
         let (edges, of) = (self.edges.clone(), room.clone());
         let task = tokio::spawn(async move {
             let outcome = sync::sync_room(&edges, &of, now, manner).await?;
@@ -130,7 +153,17 @@ impl Service {
         let mut config_was_read = false;
         loop {
             let now = (self.clock)();
-            let next = |cron| due::next_poll(now, cron, self.zone(), jitter, last, pod.min_interval, failures);
+            let next = |cron| {
+                due::next_poll(
+                    now,
+                    cron,
+                    self.zone(),
+                    jitter,
+                    last,
+                    pod.min_interval,
+                    failures,
+                )
+            };
             // A new service looks at the display first, and at the configuration next.
             let (health, config) = match last {
                 None => (start.plus(jitter), UnixTime::MAX),
@@ -149,10 +182,16 @@ impl Service {
             // Where both are due at once, the other follows after `min_interval`.
             if config <= health && failures == 0 {
                 config_was_read = true;
-                self.clone().poll_config(room.clone(), pod.clone(), now).await;
+                self.clone()
+                    .poll_config(room.clone(), pod.clone(), now)
+                    .await;
                 continue;
             }
-            match self.clone().poll_health(room.clone(), pod.clone(), now).await {
+            match self
+                .clone()
+                .poll_health(room.clone(), pod.clone(), now)
+                .await
+            {
                 Found::NeedsPush => {
                     failures = 0;
                     wake.notify_one();
@@ -169,7 +208,8 @@ impl Service {
             let (room, pod) = (room.clone(), pod.clone());
             async move { poll::poll_health(&service.edges, &room, &pod, now).await }
         });
-        self.polled(&room, &pod, task.await).unwrap_or(Found::NoAnswer)
+        self.polled(&room, &pod, task.await)
+            .unwrap_or(Found::NoAnswer)
     }
 
     async fn poll_config(self: Arc<Self>, room: Arc<Room>, pod: Pod, now: UnixTime) {
@@ -206,11 +246,24 @@ impl Service {
 
     /// Once a day, forgets what is too old, and what is no longer configured.
     async fn tidy(self: Arc<Self>) {
-        let rooms: Vec<_> = self.config.rooms.iter().map(|room| room.name.clone()).collect();
-        let feeds: Vec<_> =
-            self.config.rooms.iter().flat_map(|room| room.feeds.iter().map(|feed| feed.id.clone())).collect();
-        let pods: Vec<_> =
-            self.config.rooms.iter().flat_map(|room| room.pods.iter().map(|pod| pod.url.clone())).collect();
+        let rooms: Vec<_> = self
+            .config
+            .rooms
+            .iter()
+            .map(|room| room.name.clone())
+            .collect();
+        let feeds: Vec<_> = self
+            .config
+            .rooms
+            .iter()
+            .flat_map(|room| room.feeds.iter().map(|feed| feed.id.clone()))
+            .collect();
+        let pods: Vec<_> = self
+            .config
+            .rooms
+            .iter()
+            .flat_map(|room| room.pods.iter().map(|pod| pod.url.clone()))
+            .collect();
         loop {
             let now = (self.clock)();
             let ledger = &self.edges.ledger;
@@ -220,7 +273,10 @@ impl Service {
             };
             if let Err(fault) = pruned.await {
                 let says = crate::fault::chain(&fault);
-                warn!(event = events::ROOM_FAILED, "the ledger could not be tidied: {says}");
+                warn!(
+                    event = events::ROOM_FAILED,
+                    "the ledger could not be tidied: {says}"
+                );
             }
             tokio::select! {
                 () = self.stopped() => return,

@@ -6,12 +6,12 @@ use super::{Look, Manner};
 use crate::config::{Pod, Room};
 use crate::contact::{self, Contact, Learnt};
 use crate::edges::Edges;
+use crate::fault::Fault as _;
 use crate::ledger::{LedgerError, PodStanding};
 use crate::model::agenda::{Agenda, Changes, OnDisplay};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 use crate::plan::{self, Decision, Display, PushReason, Vanishing, Wish};
-use crate::fault::Fault as _;
 use crate::pod::config::CalendarMode;
 use crate::pod::{Fingerprint, PodClient, PodError};
 
@@ -41,11 +41,24 @@ pub enum DisplayResult {
         altered: bool,
     },
     /// Of a dry run.
-    WouldPush { meetings: usize, changes: Changes, reason: PushReason },
+    WouldPush {
+        meetings: usize,
+        changes: Changes,
+        reason: PushReason,
+    },
     /// Meetings to come vanished whole. `pushed` when what is left was sent again.
-    Held { since: UnixTime, until: UnixTime, missing: usize, pushed: bool },
-    Refused { mode: String },
-    Resting { until: UnixTime },
+    Held {
+        since: UnixTime,
+        until: UnixTime,
+        missing: usize,
+        pushed: bool,
+    },
+    Refused {
+        mode: String,
+    },
+    Resting {
+        until: UnixTime,
+    },
     Failed(PodError),
 }
 
@@ -68,7 +81,16 @@ pub async fn bring_in_step(
 ) -> Result<DisplayOutcome, LedgerError> {
     let _turn = edges.pods.turn(pod).await;
     let standing = edges.ledger.pod(&pod.url).await?;
-    let job = Job { edges, room, pod, agenda, vanishing, wish: manner.wish, now, standing: &standing };
+    let job = Job {
+        edges,
+        room,
+        pod,
+        agenda,
+        vanishing,
+        wish: manner.wish,
+        now,
+        standing: &standing,
+    };
     let mut outcome = DisplayOutcome {
         pod: pod.url.clone(),
         result: DisplayResult::InStep,
@@ -79,8 +101,18 @@ pub async fn bring_in_step(
     if manner.look == Look::BeforePush {
         match job.decide(&remembered(&standing)) {
             Decision::Skip { .. } => return Ok(outcome),
-            Decision::Hold { since, until, missing, push: None } => {
-                outcome.result = DisplayResult::Held { since, until, missing, pushed: false };
+            Decision::Hold {
+                since,
+                until,
+                missing,
+                push: None,
+            } => {
+                outcome.result = DisplayResult::Held {
+                    since,
+                    until,
+                    missing,
+                    pushed: false,
+                };
                 return Ok(outcome);
             }
             _ => {}
@@ -98,18 +130,32 @@ pub async fn bring_in_step(
         }
     };
     let done = job.look_and_push(&client).await;
-    let Learnt { pinned, rests_until } = contact::note(edges, pod, &standing, &client, &done, now).await?;
+    let Learnt {
+        pinned,
+        rests_until,
+    } = contact::note(edges, pod, &standing, &client, &done, now).await?;
     outcome.pinned = pinned;
     outcome.result = match (done, rests_until) {
         (Ok(done), _) => {
-            let known = |mode: &CalendarMode| standing.mode.as_deref() == Some(mode.to_string().as_str());
+            let known =
+                |mode: &CalendarMode| standing.mode.as_deref() == Some(mode.to_string().as_str());
             outcome.new_mode = done.mode.clone().filter(|mode| !known(mode));
             job.confirm(done).await?
         }
         (Err(error), _) => {
             if !edges.is_dry() {
                 let says = crate::fault::chain(&error);
-                edges.ledger.push_failed(&pod.url, &room.name, now, &says, error.kind(), error.is_passing()).await?;
+                edges
+                    .ledger
+                    .push_failed(
+                        &pod.url,
+                        &room.name,
+                        now,
+                        &says,
+                        error.kind(),
+                        error.is_passing(),
+                    )
+                    .await?;
             }
             DisplayResult::Failed(error)
         }
@@ -124,7 +170,12 @@ fn remembered(standing: &PodStanding) -> Display {
         Some(agenda) => OnDisplay::Shows(agenda.clone()),
         None => OnDisplay::Never,
     };
-    Display { on_display, confirmed: standing.confirmed.clone(), other_mode: None }
+    Display {
+        on_display,
+        confirmed: standing.confirmed.clone(),
+        lost: standing.lost,
+        other_mode: None,
+    }
 }
 
 struct Job<'a> {
@@ -165,7 +216,11 @@ impl Job<'_> {
         let mut display = remembered(self.standing);
         display.on_display = OnDisplay::Shows(self.understood(seen));
         let mut decision = self.decide(&display);
-        let mut done = Done { decision: decision.clone(), pushed: None, mode: None };
+        let mut done = Done {
+            decision: decision.clone(),
+            pushed: None,
+            mode: None,
+        };
         if to_push(&decision).is_none() {
             return Ok(done);
         }
@@ -196,33 +251,71 @@ impl Job<'_> {
         if let Some(mode) = &done.mode
             && !is_dry
         {
-            ledger.set_mode(&self.pod.url, &mode.to_string(), self.now).await?;
+            ledger
+                .set_mode(&self.pod.url, &mode.to_string(), self.now)
+                .await?;
         }
         let pushed = done.pushed.is_some();
         let put = done.pushed.unwrap_or_default();
         match done.decision {
-            Decision::Push { agenda, changes, reason } if is_dry => {
-                Ok(DisplayResult::WouldPush { meetings: agenda.len(), changes, reason })
-            }
-            Decision::Push { agenda, changes, reason } => {
+            Decision::Push {
+                agenda,
+                changes,
+                reason,
+            } if is_dry => Ok(DisplayResult::WouldPush {
+                meetings: agenda.len(),
+                changes,
+                reason,
+            }),
+            Decision::Push {
+                agenda,
+                changes,
+                reason,
+            } => {
                 self.remember(&agenda, &changes, reason.key(), &put).await?;
-                let Put { duration, needs, echo } = put;
+                let Put {
+                    duration,
+                    needs,
+                    echo,
+                } = put;
                 let altered = echo.is_some();
-                Ok(DisplayResult::Pushed { meetings: agenda.len(), changes, reason, duration, needs, altered })
+                Ok(DisplayResult::Pushed {
+                    meetings: agenda.len(),
+                    changes,
+                    reason,
+                    duration,
+                    needs,
+                    altered,
+                })
             }
             Decision::Skip { .. } => {
-                let confirmed = self.standing.confirmed.as_ref().is_some_and(|known| known.looks_like(self.agenda));
+                let confirmed = self
+                    .standing
+                    .confirmed
+                    .as_ref()
+                    .is_some_and(|known| known.looks_like(self.agenda));
                 if !is_dry && (!confirmed || self.standing.lost) {
                     // An answer was lost, or the ledger was: the display shows it already.
-                    self.remember(self.agenda, &Changes::default(), "seen", &put).await?;
+                    self.remember(self.agenda, &Changes::default(), "seen", &put)
+                        .await?;
                 }
                 Ok(DisplayResult::InStep)
             }
-            Decision::Hold { since, until, missing, push } => {
+            Decision::Hold {
+                since,
+                until,
+                missing,
+                push,
+            } => {
                 if let Some((agenda, changes)) = push.filter(|_| pushed) {
                     self.remember(&agenda, &changes, "held", &put).await?;
                 }
-                Ok(DisplayResult::Held { since, until, missing, pushed })
+                Ok(DisplayResult::Held {
+                    since,
+                    until,
+                    missing,
+                    pushed,
+                })
             }
             Decision::Refuse { mode } => Ok(DisplayResult::Refused { mode }),
         }
@@ -237,7 +330,17 @@ impl Job<'_> {
     ) -> Result<(), LedgerError> {
         let duration_ms = u64::try_from(put.duration.as_millis()).unwrap_or(u64::MAX);
         let ledger = &self.edges.ledger;
-        ledger.confirm(&self.pod.url, &self.room.name, agenda, changes, reason, self.now, duration_ms).await?;
+        ledger
+            .confirm(
+                &self.pod.url,
+                &self.room.name,
+                agenda,
+                changes,
+                reason,
+                self.now,
+                duration_ms,
+            )
+            .await?;
         match &put.echo {
             Some(echo) => ledger.set_echo(&self.pod.url, Some(echo)).await,
             None => Ok(()),
@@ -262,16 +365,30 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
     let duration = begun.elapsed();
     match answer {
         Ok(success) => {
-            let needs = Needs { reboot: success.reboot_required, restart: success.restart_required };
+            let needs = Needs {
+                reboot: success.reboot_required,
+                restart: success.restart_required,
+            };
             // The push is confirmed; what the look finds else is for the next poll.
             let seen = client.meetings().await.map(Agenda::new).ok();
             let echo = seen.filter(|seen| is_echo(agenda, seen));
-            Ok(Put { duration, needs, echo })
+            Ok(Put {
+                duration,
+                needs,
+                echo,
+            })
         }
         Err(error) if error.ended_unanswered() => {
             let seen = client.meetings().await.map(Agenda::new);
             let is_done = seen.is_ok_and(|seen| seen.looks_like(agenda));
-            if is_done { Ok(Put { duration, ..Put::default() }) } else { Err(error) }
+            if is_done {
+                Ok(Put {
+                    duration,
+                    ..Put::default()
+                })
+            } else {
+                Err(error)
+            }
         }
         Err(error) => Err(error),
     }
@@ -280,7 +397,11 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
 /// Whether a pod shows our meetings in words of its own: the same times, all of them.
 pub fn is_echo(ours: &Agenda, seen: &Agenda) -> bool {
     let times = |agenda: &Agenda| {
-        let mut times: Vec<_> = agenda.meetings().iter().map(|one| (one.start_time, one.end_time)).collect();
+        let mut times: Vec<_> = agenda
+            .meetings()
+            .iter()
+            .map(|one| (one.start_time, one.end_time))
+            .collect();
         times.sort_unstable();
         times
     };

@@ -47,8 +47,13 @@ pub struct Copy {
 pub enum PullResult {
     /// It was not due.
     NotTried,
-    Unchanged { state: FeedState },
-    Changed { keep: Kept, items: usize },
+    Unchanged {
+        state: FeedState,
+    },
+    Changed {
+        keep: Kept,
+        items: usize,
+    },
     Failed(Trouble),
 }
 
@@ -83,10 +88,15 @@ pub struct FeedOutcome {
 pub enum FeedResult {
     NotTried,
     Unchanged,
-    Changed { items: usize },
+    Changed {
+        items: usize,
+    },
     Failed(Trouble),
     /// It failed so many times before this.
-    Recovered { failures: u32, since: UnixTime },
+    Recovered {
+        failures: u32,
+        since: UnixTime,
+    },
 }
 
 impl Gathered {
@@ -99,17 +109,30 @@ impl Gathered {
     /// Whether every feed is as its server has it now.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.feeds.iter().all(|copy| !matches!(copy.pulled, PullResult::Failed(_)))
+        self.feeds
+            .iter()
+            .all(|copy| !matches!(copy.pulled, PullResult::Failed(_)))
     }
 
     pub(super) fn take_series(&mut self) -> Vec<Vec<Series>> {
         let readings = self.feeds.iter_mut().map(|copy| copy.reading.as_mut());
-        readings.map(|reading| reading.map(|reading| std::mem::take(&mut reading.series)).unwrap_or_default()).collect()
+        readings
+            .map(|reading| {
+                reading
+                    .map(|reading| std::mem::take(&mut reading.series))
+                    .unwrap_or_default()
+            })
+            .collect()
     }
 
     pub(super) fn take_verdicts(&mut self) -> Vec<Verdict> {
-        let readings = self.feeds.iter_mut().filter_map(|copy| copy.reading.as_mut());
-        readings.flat_map(|reading| std::mem::take(&mut reading.verdicts)).collect()
+        let readings = self
+            .feeds
+            .iter_mut()
+            .filter_map(|copy| copy.reading.as_mut());
+        readings
+            .flat_map(|reading| std::mem::take(&mut reading.verdicts))
+            .collect()
     }
 }
 
@@ -117,9 +140,16 @@ impl Gathered {
 ///
 /// # Errors
 /// Only the ledger's.
-pub async fn gather(edges: &Edges, room: &Room, now: UnixTime, pull: Pull) -> Result<Gathered, LedgerError> {
+pub async fn gather(
+    edges: &Edges,
+    room: &Room,
+    now: UnixTime,
+    pull: Pull,
+) -> Result<Gathered, LedgerError> {
     let copies = join_all(room.feeds.iter().map(|feed| copy(edges, feed, now, pull))).await;
-    Ok(Gathered { feeds: copies.into_iter().collect::<Result<_, _>>()? })
+    Ok(Gathered {
+        feeds: copies.into_iter().collect::<Result<_, _>>()?,
+    })
 }
 
 async fn copy(edges: &Edges, feed: &Feed, now: UnixTime, pull: Pull) -> Result<Copy, LedgerError> {
@@ -131,29 +161,59 @@ async fn copy(edges: &Edges, feed: &Feed, now: UnixTime, pull: Pull) -> Result<C
         Pull::Held => false,
     };
     let nothing = Held::default();
-    let known = if pull == Pull::Afresh { &nothing } else { &held };
-    let answer = if is_due { Some(pull_feed(edges, feed, known, now).await) } else { None };
+    let known = if pull == Pull::Afresh {
+        &nothing
+    } else {
+        &held
+    };
+    let answer = if is_due {
+        Some(pull_feed(edges, feed, known, now).await)
+    } else {
+        None
+    };
     let only = feed.only.clone();
     let is_document = !matches!(feed.source, Source::CalDav { .. });
     let was_read = standing.pulled_at.is_some();
     let (pulled, reading) = aside(move || match answer {
         None => (PullResult::NotTried, read_held(&held.items)),
         Some(Err(trouble)) => (PullResult::Failed(trouble), read_held(&held.items)),
-        Some(Ok(Pulled::Unchanged { state })) => (PullResult::Unchanged { state }, read_held(&held.items)),
-        Some(Ok(Pulled::Changed { items, removed, state })) if is_document => {
-            read_document(items, removed, state, &held, &only, now)
+        Some(Ok(Pulled::Unchanged { state })) => {
+            (PullResult::Unchanged { state }, read_held(&held.items))
         }
-        Some(Ok(Pulled::Changed { items, removed, state })) => {
-            let held = if pull == Pull::Afresh { Held::default() } else { held };
+        Some(Ok(Pulled::Changed {
+            items,
+            removed,
+            state,
+        })) if is_document => read_document(items, removed, state, &held, &only, now),
+        Some(Ok(Pulled::Changed {
+            items,
+            removed,
+            state,
+        })) => {
+            let held = if pull == Pull::Afresh {
+                Held::default()
+            } else {
+                held
+            };
             read_collection(&items, removed, state, held, &only, now)
         }
     })
     .await;
     let is_known = was_read || !matches!(pulled, PullResult::Failed(_) | PullResult::NotTried);
-    Ok(Copy { id: feed.id.clone(), pulled, reading: is_known.then_some(reading), standing })
+    Ok(Copy {
+        id: feed.id.clone(),
+        pulled,
+        reading: is_known.then_some(reading),
+        standing,
+    })
 }
 
-async fn pull_feed(edges: &Edges, feed: &Feed, held: &Held, now: UnixTime) -> Result<Pulled, Trouble> {
+async fn pull_feed(
+    edges: &Edges,
+    feed: &Feed,
+    held: &Held,
+    now: UnixTime,
+) -> Result<Pulled, Trouble> {
     let pulled = match edges.feeds.client(feed) {
         Ok(client) => client.pull(held, now).await,
         Err(error) => Err(error),
@@ -179,14 +239,34 @@ fn read_document(
     let mut readings = Vec::new();
     for item in &items {
         match ics::read(item) {
-            Ok(reading) if reading.cut_off => return (PullResult::Failed(cut_off()), read_held(&held.items)),
+            Ok(reading) if reading.cut_off => {
+                return (PullResult::Failed(cut_off()), read_held(&held.items));
+            }
             Ok(reading) => readings.push(reading),
-            Err(error) => return (PullResult::Failed(not_a_calendar(&error)), read_held(&held.items)),
+            Err(error) => {
+                return (
+                    PullResult::Failed(not_a_calendar(&error)),
+                    read_held(&held.items),
+                );
+            }
         }
     }
-    let changed: Vec<FeedItem> = items.iter().map(|item| ics::keep(item, now, only)).collect();
-    let keep = Kept { changed, removed, state };
-    (PullResult::Changed { keep, items: items.len() }, ics::merge(readings))
+    let changed: Vec<FeedItem> = items
+        .iter()
+        .map(|item| ics::keep(item, now, only))
+        .collect();
+    let keep = Kept {
+        changed,
+        removed,
+        state,
+    };
+    (
+        PullResult::Changed {
+            keep,
+            items: items.len(),
+        },
+        ics::merge(readings),
+    )
 }
 
 /// Of a collection each resource stands for itself: one that cannot be read keeps
@@ -211,23 +291,47 @@ fn read_collection(
                 readings.push(reading);
             }
             Err(error) => broken.push(Verdict {
-                subject: Subject::Line { href: item.href.clone(), line: 0 },
+                subject: Subject::Line {
+                    href: item.href.clone(),
+                    line: 0,
+                },
                 start: None,
                 end: None,
-                rule: Rule::Unreadable { what: error.to_string() },
+                rule: Rule::Unreadable {
+                    what: error.to_string(),
+                },
             }),
         }
     }
-    let others: Vec<&FeedItem> = held.items.iter().filter(|item| !replaced.contains(item.href.as_str())).collect();
+    let others: Vec<&FeedItem> = held
+        .items
+        .iter()
+        .filter(|item| !replaced.contains(item.href.as_str()))
+        .collect();
     readings.extend(others.into_iter().filter_map(|item| ics::read(item).ok()));
     let mut reading = ics::merge(readings);
     reading.verdicts.extend(broken);
-    let keep = Kept { changed, removed, state };
-    (PullResult::Changed { keep, items: items.len() }, reading)
+    let keep = Kept {
+        changed,
+        removed,
+        state,
+    };
+    (
+        PullResult::Changed {
+            keep,
+            items: items.len(),
+        },
+        reading,
+    )
 }
 
 fn read_held(items: &[FeedItem]) -> Reading {
-    ics::merge(items.iter().filter_map(|item| ics::read(item).ok()).collect())
+    ics::merge(
+        items
+            .iter()
+            .filter_map(|item| ics::read(item).ok())
+            .collect(),
+    )
 }
 
 fn cut_off() -> Trouble {
@@ -259,42 +363,97 @@ pub async fn record(
 ) -> Result<Vec<FeedOutcome>, LedgerError> {
     let mut outcomes = Vec::new();
     for copy in &gathered.feeds {
-        let standing = if edges.is_dry() { copy.standing.clone() } else { record_one(edges, room, copy, now).await? };
+        let standing = if edges.is_dry() {
+            copy.standing.clone()
+        } else {
+            record_one(edges, room, copy, now).await?
+        };
         let result = match &copy.pulled {
             PullResult::NotTried => FeedResult::NotTried,
             PullResult::Failed(trouble) => FeedResult::Failed(trouble.clone()),
-            PullResult::Unchanged { .. } | PullResult::Changed { .. } => match copy.standing.failing_since {
-                Some(since) => FeedResult::Recovered { failures: copy.standing.failures, since },
-                None => match &copy.pulled {
-                    PullResult::Changed { items, .. } => FeedResult::Changed { items: *items },
-                    _ => FeedResult::Unchanged,
-                },
-            },
+            PullResult::Unchanged { .. } | PullResult::Changed { .. } => {
+                match copy.standing.failing_since {
+                    Some(since) => FeedResult::Recovered {
+                        failures: copy.standing.failures,
+                        since,
+                    },
+                    None => match &copy.pulled {
+                        PullResult::Changed { items, .. } => FeedResult::Changed { items: *items },
+                        _ => FeedResult::Unchanged,
+                    },
+                }
+            }
         };
-        outcomes.push(FeedOutcome { id: copy.id.clone(), result, standing });
+        outcomes.push(FeedOutcome {
+            id: copy.id.clone(),
+            result,
+            standing,
+        });
     }
     Ok(outcomes)
 }
 
-async fn record_one(edges: &Edges, room: &Room, copy: &Copy, now: UnixTime) -> Result<FeedStanding, LedgerError> {
+async fn record_one(
+    edges: &Edges,
+    room: &Room,
+    copy: &Copy,
+    now: UnixTime,
+) -> Result<FeedStanding, LedgerError> {
     let ledger = &edges.ledger;
     match &copy.pulled {
         PullResult::NotTried => return Ok(copy.standing.clone()),
         PullResult::Unchanged { state } => {
-            let keep = Keep { changed: &[], removed: &[], whole: false, state, at: now };
+            let keep = Keep {
+                changed: &[],
+                removed: &[],
+                whole: false,
+                state,
+                at: now,
+            };
             ledger.keep(&copy.id, &keep).await?;
-            ledger.pull_succeeded(&copy.id, &room.name, now, false).await?;
+            ledger
+                .pull_succeeded(&copy.id, &room.name, now, false)
+                .await?;
         }
         PullResult::Changed { keep, .. } => {
-            let Kept { changed, removed, state } = keep;
-            ledger.keep(&copy.id, &Keep { changed, removed, whole: false, state, at: now }).await?;
-            ledger.pull_succeeded(&copy.id, &room.name, now, true).await?;
+            let Kept {
+                changed,
+                removed,
+                state,
+            } = keep;
+            ledger
+                .keep(
+                    &copy.id,
+                    &Keep {
+                        changed,
+                        removed,
+                        whole: false,
+                        state,
+                        at: now,
+                    },
+                )
+                .await?;
+            ledger
+                .pull_succeeded(&copy.id, &room.name, now, true)
+                .await?;
         }
         PullResult::Failed(trouble) => {
             let not_before = trouble.retry_after.map(|span| now.plus(span));
-            let Trouble { says, kind, is_passing, .. } = trouble;
-            let trouble = PullTrouble { error: says, kind, passing: *is_passing, not_before };
-            return ledger.pull_failed(&copy.id, &room.name, now, &trouble).await;
+            let Trouble {
+                says,
+                kind,
+                is_passing,
+                ..
+            } = trouble;
+            let trouble = PullTrouble {
+                error: says,
+                kind,
+                passing: *is_passing,
+                not_before,
+            };
+            return ledger
+                .pull_failed(&copy.id, &room.name, now, &trouble)
+                .await;
         }
     }
     ledger.feed_standing(&copy.id).await

@@ -66,7 +66,12 @@ pub struct RoomPlan {
 ///
 /// # Errors
 /// Only the ledger's; what is wrong with a feed is part of the plan.
-pub async fn plan_room(edges: &Edges, room: &Room, now: UnixTime, pull: Pull) -> Result<RoomPlan, LedgerError> {
+pub async fn plan_room(
+    edges: &Edges,
+    room: &Room,
+    now: UnixTime,
+    pull: Pull,
+) -> Result<RoomPlan, LedgerError> {
     study_room(edges, room, now, pull, Duration::ZERO).await
 }
 
@@ -83,10 +88,18 @@ pub async fn study_room(
 ) -> Result<RoomPlan, LedgerError> {
     let mut gathered = gather::gather(edges, room, now, pull).await?;
     let standing = edges.ledger.room_standing(&room.name).await?;
-    let vanishing = Vanishing { guard: room.guard, since: standing.vanished_since };
+    let vanishing = Vanishing {
+        guard: room.guard,
+        since: standing.vanished_since,
+    };
     let (composed, mut verdicts) = think(room, room.window(now), back, &mut gathered).await;
     verdicts.extend(composed.verdicts.iter().cloned());
-    Ok(RoomPlan { gathered, composed, verdicts, vanishing })
+    Ok(RoomPlan {
+        gathered,
+        composed,
+        verdicts,
+        vanishing,
+    })
 }
 
 /// Brings one room's displays up to date.
@@ -106,8 +119,21 @@ pub async fn sync_room(
     let plan = plan_room(edges, room, now, manner.pull).await?;
     let feeds = gather::record(edges, room, &plan.gathered, now).await?;
     let displays = if plan.gathered.is_complete() {
-        let bring = |pod| display::bring_in_step(edges, room, pod, &plan.composed.agenda, plan.vanishing, manner, now);
-        join_all(room.pods.iter().map(bring)).await.into_iter().collect::<Result<_, _>>()?
+        let bring = |pod| {
+            display::bring_in_step(
+                edges,
+                room,
+                pod,
+                &plan.composed.agenda,
+                plan.vanishing,
+                manner,
+                now,
+            )
+        };
+        join_all(room.pods.iter().map(bring))
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()?
     } else {
         Vec::new()
     };
@@ -117,21 +143,38 @@ pub async fn sync_room(
 }
 
 /// Expands and composes, on a thread where thinking is allowed to take a while.
-async fn think(room: &Room, window: Window, back: Duration, gathered: &mut Gathered) -> (Composed, Vec<Verdict>) {
+async fn think(
+    room: &Room,
+    window: Window,
+    back: Duration,
+    gathered: &mut Gathered,
+) -> (Composed, Vec<Verdict>) {
     let studied = Window::new(window.from().minus(back), window.to()).unwrap_or(window);
     let series = gathered.take_series();
     let only: Vec<_> = room.feeds.iter().map(|feed| feed.only.clone()).collect();
     let (zone, rules) = (room.zone.clone(), room.meetings.clone());
     let mut verdicts = gathered.take_verdicts();
     let thought = gather::aside(move || {
-        let expansions: Vec<_> = series.iter().map(|series| expand::expand(series, studied, &zone)).collect();
+        let expansions: Vec<_> = series
+            .iter()
+            .map(|series| expand::expand(series, studied, &zone))
+            .collect();
         let feeds: Vec<_> = expansions
             .iter()
             .zip(&only)
-            .map(|(expansion, only)| FromFeed { occurrences: &expansion.occurrences, only })
+            .map(|(expansion, only)| FromFeed {
+                occurrences: &expansion.occurrences,
+                only,
+            })
             .collect();
         let composed = compose::agenda(&feeds, &rules, window);
-        (composed, expansions.into_iter().flat_map(|expansion| expansion.verdicts).collect::<Vec<_>>())
+        (
+            composed,
+            expansions
+                .into_iter()
+                .flat_map(|expansion| expansion.verdicts)
+                .collect::<Vec<_>>(),
+        )
     });
     let (composed, more) = thought.await;
     verdicts.extend(more);

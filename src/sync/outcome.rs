@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use super::RoomPlan;
 use super::display::{DisplayOutcome, DisplayResult};
 use super::gather::{FeedOutcome, FeedResult};
-use super::RoomPlan;
 use crate::config::Room;
 use crate::edges::Edges;
 use crate::fault::Fault as _;
@@ -36,13 +36,22 @@ pub struct RoomOutcome {
 }
 
 impl RoomOutcome {
-    pub(super) fn new(room: &Room, feeds: Vec<FeedOutcome>, displays: Vec<DisplayOutcome>, plan: &RoomPlan) -> Self {
+    pub(super) fn new(
+        room: &Room,
+        feeds: Vec<FeedOutcome>,
+        displays: Vec<DisplayOutcome>,
+        plan: &RoomPlan,
+    ) -> Self {
         Self {
             room: room.name.clone(),
             meetings: plan.composed.agenda.len(),
             feeds,
             displays,
-            troubles: plan.verdicts.iter().filter(|verdict| verdict.rule.is_trouble()).count(),
+            troubles: plan
+                .verdicts
+                .iter()
+                .filter(|verdict| verdict.rule.is_trouble())
+                .count(),
             waits: !plan.gathered.is_complete(),
             held_before: plan.vanishing.since,
         }
@@ -54,10 +63,14 @@ impl RoomOutcome {
         let feeds = self.feeds.iter().all(|feed| match feed.result {
             FeedResult::Failed(_) => false,
             FeedResult::NotTried => feed.standing.failing_since.is_none(),
-            FeedResult::Unchanged | FeedResult::Changed { .. } | FeedResult::Recovered { .. } => true,
+            FeedResult::Unchanged | FeedResult::Changed { .. } | FeedResult::Recovered { .. } => {
+                true
+            }
         });
         let displays = self.displays.iter().all(|display| match display.result {
-            DisplayResult::InStep | DisplayResult::Pushed { .. } | DisplayResult::WouldPush { .. } => true,
+            DisplayResult::InStep
+            | DisplayResult::Pushed { .. }
+            | DisplayResult::WouldPush { .. } => true,
             DisplayResult::Held { .. }
             | DisplayResult::Refused { .. }
             | DisplayResult::Resting { .. }
@@ -73,19 +86,20 @@ impl RoomOutcome {
             FeedResult::Failed(trouble) => trouble.is_passing && trouble.retry_after.is_none(),
             _ => false,
         });
-        let displays = self
-            .displays
-            .iter()
-            .any(|display| matches!(&display.result, DisplayResult::Failed(error) if error.is_passing()));
+        let displays = self.displays.iter().any(
+            |display| matches!(&display.result, DisplayResult::Failed(error) if error.is_passing()),
+        );
         feeds || displays
     }
 
     /// Since when a hold is in force, if one is.
     fn held_since(&self) -> Option<UnixTime> {
-        self.displays.iter().find_map(|display| match display.result {
-            DisplayResult::Held { since, .. } => Some(since),
-            _ => None,
-        })
+        self.displays
+            .iter()
+            .find_map(|display| match display.result {
+                DisplayResult::Held { since, .. } => Some(since),
+                _ => None,
+            })
     }
 
     /// The first thing that is wrong, for the ledger.
@@ -95,17 +109,22 @@ impl RoomOutcome {
             _ => None,
         });
         let display = || {
-            self.displays.iter().find_map(|display| match &display.result {
-                DisplayResult::Failed(error) => Some(crate::fault::chain(error)),
-                DisplayResult::Refused { mode } => Some(format!("{} is in the calendar mode {mode}", display.pod)),
-                DisplayResult::Resting { until } => {
-                    Some(format!("{} rests until {until}: its password was rejected", display.pod))
-                }
-                DisplayResult::Held { until, missing, .. } => {
-                    Some(format!("{missing} meetings vanished at once; held until {until}"))
-                }
-                _ => None,
-            })
+            self.displays
+                .iter()
+                .find_map(|display| match &display.result {
+                    DisplayResult::Failed(error) => Some(crate::fault::chain(error)),
+                    DisplayResult::Refused { mode } => {
+                        Some(format!("{} is in the calendar mode {mode}", display.pod))
+                    }
+                    DisplayResult::Resting { until } => Some(format!(
+                        "{} rests until {until}: its password was rejected",
+                        display.pod
+                    )),
+                    DisplayResult::Held { until, missing, .. } => Some(format!(
+                        "{missing} meetings vanished at once; held until {until}"
+                    )),
+                    _ => None,
+                })
         };
         feed.or_else(display)
     }
@@ -123,10 +142,16 @@ pub(super) async fn record(
     }
     // While a room waits nothing was decided, so a hold stays as it is.
     if !outcome.waits && outcome.held_since() != outcome.held_before {
-        edges.ledger.set_vanished(&room.name, outcome.held_since()).await?;
+        edges
+            .ledger
+            .set_vanished(&room.name, outcome.held_since())
+            .await?;
     }
     let trouble = outcome.trouble();
-    edges.ledger.room_synced(&room.name, now, outcome.is_in_step(), trouble.as_deref()).await
+    edges
+        .ledger
+        .room_synced(&room.name, now, outcome.is_in_step(), trouble.as_deref())
+        .await
 }
 
 /// Says what is worth saying about a cycle.
@@ -144,7 +169,10 @@ pub fn log(outcome: &RoomOutcome) {
     if outcome.held_before.is_some() && outcome.held_since().is_none() && !outcome.waits {
         info!(event = events::ROOM_RELEASED, %room, "room `{room}`: no longer held");
     }
-    let changed = outcome.feeds.iter().any(|feed| matches!(feed.result, FeedResult::Changed { .. }));
+    let changed = outcome
+        .feeds
+        .iter()
+        .any(|feed| matches!(feed.result, FeedResult::Changed { .. }));
     if changed && outcome.troubles > 0 {
         let troubles = outcome.troubles;
         warn!(
@@ -176,8 +204,12 @@ fn log_feed(room: &RoomName, outcome: &FeedOutcome) {
             let failures = standing.failures.max(1);
             let (says, hint, kind) = (&trouble.says, &trouble.hint, &trouble.kind);
             let keeps = match (standing.pulled_at, standing.failing_since) {
-                (Some(_), Some(since)) => format!("the display keeps its last good meetings, stale since {since}"),
-                (Some(at), None) => format!("the display keeps its last good meetings, stale since {at}"),
+                (Some(_), Some(since)) => {
+                    format!("the display keeps its last good meetings, stale since {since}")
+                }
+                (Some(at), None) => {
+                    format!("the display keeps its last good meetings, stale since {at}")
+                }
                 (None, _) => "it was never read, so the room waits".to_owned(),
             };
             let since = standing.failing_since.map(|at| at.to_string());
@@ -215,8 +247,19 @@ fn log_display(outcome: &RoomOutcome, display: &DisplayOutcome) {
         DisplayResult::InStep | DisplayResult::WouldPush { .. } => {
             debug!(event = events::ROOM_IN_STEP, %room, %pod, "room `{room}`: {pod} is in step");
         }
-        DisplayResult::Pushed { meetings, changes, reason, duration, needs, altered } => {
-            let (added, removed, changed) = (changes.added.len(), changes.removed.len(), changes.changed.len());
+        DisplayResult::Pushed {
+            meetings,
+            changes,
+            reason,
+            duration,
+            needs,
+            altered,
+        } => {
+            let (added, removed, changed) = (
+                changes.added.len(),
+                changes.removed.len(),
+                changes.changed.len(),
+            );
             let (reason, duration_ms) = (reason.key(), millis(*duration));
             info!(
                 event = events::PUSH_DONE, %room, %pod, meetings, added, removed, changed, reason, duration_ms,
@@ -233,7 +276,12 @@ fn log_display(outcome: &RoomOutcome, display: &DisplayOutcome) {
                 warn!(event = events::PUSH_DONE, %room, %pod, needs, "room `{room}`: {pod} asks for a {needs}");
             }
         }
-        DisplayResult::Held { since, until, missing, .. } => {
+        DisplayResult::Held {
+            since,
+            until,
+            missing,
+            ..
+        } => {
             let first = outcome.held_before.is_none();
             let says = format!(
                 "room `{room}`: {missing} meetings to come vanished from the calendar at once; \

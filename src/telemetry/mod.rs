@@ -53,10 +53,16 @@ pub fn start(format: LogFormat, level: LogLevel) {
         .with_writer(io::stderr);
     let _ = match format {
         LogFormat::Text => {
-            let colours = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+            let colours = io::IsTerminal::is_terminal(&io::stderr())
+                && std::env::var_os("NO_COLOR").is_none();
             builder.with_ansi(colours).try_init()
         }
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
     };
 }
 
@@ -64,7 +70,10 @@ pub fn start(format: LogFormat, level: LogLevel) {
 struct Milliseconds;
 
 impl FormatTime for Milliseconds {
-    fn format_time(&self, writer: &mut tracing_subscriber::fmt::format::Writer<'_>) -> std::fmt::Result {
+    fn format_time(
+        &self,
+        writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
+    ) -> std::fmt::Result {
         write!(writer, "{:.3}", jiff::Timestamp::now())
     }
 }

@@ -60,7 +60,11 @@ fn compare(path: String, before: Option<&Value>, now: Option<&Value>, drifts: &m
                 compare(joined(&path, key), None, Some(value), drifts);
             }
         }
-        (before, now) => drifts.push(Drift { path, before: before.cloned(), now: now.cloned() }),
+        (before, now) => drifts.push(Drift {
+            path,
+            before: before.cloned(),
+            now: now.cloned(),
+        }),
     }
 }
 
@@ -99,14 +103,23 @@ fn is_node(value: &Value) -> bool {
 }
 
 fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// Polls the configuration of one pod; keeps, logs and repairs what drifted.
 ///
 /// # Errors
 /// Only the ledger's.
-pub async fn poll_config(edges: &Edges, room: &Room, pod: &Pod, now: UnixTime) -> Result<(), LedgerError> {
+pub async fn poll_config(
+    edges: &Edges,
+    room: &Room,
+    pod: &Pod,
+    now: UnixTime,
+) -> Result<(), LedgerError> {
     let _turn = edges.pods.turn(pod).await;
     let standing = edges.ledger.pod(&pod.url).await?;
     let Contact::Open(client) = contact::open(edges, pod, &standing, now) else {
@@ -125,18 +138,31 @@ pub async fn poll_config(edges: &Edges, room: &Room, pod: &Pod, now: UnixTime) -
         }
     };
     say_mode(room, pod, &mode, standing.mode.as_deref());
-    edges.ledger.set_mode(&pod.url, &mode.to_string(), now).await?;
+    edges
+        .ledger
+        .set_mode(&pod.url, &mode.to_string(), now)
+        .await?;
     let clean = config.without_secrets();
     if let Some((_, last)) = edges.ledger.config_snapshot(&pod.url).await?
         && let Ok(last) = serde_json::from_str(&last)
     {
         for drift in between(&last, &clean) {
             say_drift(room, pod, &drift);
-            edges.ledger.drifted(&pod.url, &drift.to_string(), false, now).await?;
+            edges
+                .ledger
+                .drifted(&pod.url, &drift.to_string(), false, now)
+                .await?;
         }
     }
-    edges.ledger.keep_config(&pod.url, &clean.to_string(), now).await?;
-    if let Some(patch) = pod.enforce.as_ref().and_then(|wanted| repair(wanted, config.reveal())) {
+    edges
+        .ledger
+        .keep_config(&pod.url, &clean.to_string(), now)
+        .await?;
+    if let Some(patch) = pod
+        .enforce
+        .as_ref()
+        .and_then(|wanted| repair(wanted, config.reveal()))
+    {
         if let Some(settings) = enforce(room, pod, &client, &config, patch).await {
             edges.ledger.drifted(&pod.url, &settings, true, now).await?;
         }
@@ -159,14 +185,24 @@ async fn enforce(
     patch: Map<String, Value>,
 ) -> Option<String> {
     let patch = Value::Object(patch);
-    let paths: Vec<String> =
-        leaves(&patch).into_iter().map(|(path, value)| format!("{path} = {}", printed(Some(value)))).collect();
+    let paths: Vec<String> = leaves(&patch)
+        .into_iter()
+        .map(|(path, value)| format!("{path} = {}", printed(Some(value))))
+        .collect();
     let (name, url, settings) = (&room.name, &pod.url, paths.join(", "));
     // Compared with what was read, each path says from what to what.
     for (path, value) in leaves(&patch) {
         let before = path.split('.').try_fold(config.reveal(), child).cloned();
-        let drift = Drift { path, before, now: Some(value.clone()) };
-        let (path, is, wanted) = (&drift.path, printed(drift.before.as_ref()), printed(drift.now.as_ref()));
+        let drift = Drift {
+            path,
+            before,
+            now: Some(value.clone()),
+        };
+        let (path, is, wanted) = (
+            &drift.path,
+            printed(drift.before.as_ref()),
+            printed(drift.now.as_ref()),
+        );
         warn!(
             event = events::CONFIG_DRIFT, room = %name, pod = %url, path,
             "room `{name}`: {url}: {path} is {is}, `enforce` wants {wanted}"
@@ -191,7 +227,9 @@ async fn enforce(
 fn leaves(value: &Value) -> Vec<(String, &Value)> {
     fn walk<'a>(path: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
         match value {
-            Value::Object(map) => map.iter().for_each(|(key, value)| walk(joined(&path, key), value, found)),
+            Value::Object(map) => map
+                .iter()
+                .for_each(|(key, value)| walk(joined(&path, key), value, found)),
             value => found.push((path, value)),
         }
     }
@@ -244,7 +282,11 @@ fn printed(value: Option<&Value>) -> String {
         None => "nothing".to_owned(),
         Some(value) => {
             let text = value.to_string();
-            if text.len() <= MAX_PRINTED { text } else { "(a long value)".to_owned() }
+            if text.len() <= MAX_PRINTED {
+                text
+            } else {
+                "(a long value)".to_owned()
+            }
         }
     }
 }
@@ -259,8 +301,19 @@ mod tests {
     fn drift_is_found_leaf_by_leaf() {
         let before = json!({ "display": { "name": "A", "calendar": { "show": true, "enabled": true } }, "gone": 1 });
         let now = json!({ "display": { "name": "B", "calendar": { "show": true, "enabled": false, "new": "x" } } });
-        let paths: Vec<_> = between(&before, &now).into_iter().map(|drift| drift.path).collect();
-        assert_eq!(paths, ["display.calendar.enabled", "display.calendar.new", "display.name", "gone"]);
+        let paths: Vec<_> = between(&before, &now)
+            .into_iter()
+            .map(|drift| drift.path)
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "display.calendar.enabled",
+                "display.calendar.new",
+                "display.name",
+                "gone"
+            ]
+        );
         assert!(between(&before, &before).is_empty());
     }
 
@@ -272,7 +325,9 @@ mod tests {
 
     #[track_caller]
     fn check_repair(wanted: Value, read: Value, expected: Option<Value>) {
-        let Value::Object(wanted) = wanted else { panic!("not a table") };
+        let Value::Object(wanted) = wanted else {
+            panic!("not a table")
+        };
         assert_eq!(repair(&wanted, &read).map(Value::Object), expected);
     }
 
@@ -281,7 +336,11 @@ mod tests {
         let wanted = json!({ "display": { "calendar": { "enabled": true, "show": true } } });
         let read = |enabled: bool| json!({ "display": { "calendar": { "enabled": enabled, "show": true }, "name": "A" } });
         check_repair(wanted.clone(), read(true), None);
-        check_repair(wanted.clone(), read(false), Some(json!({ "display": { "calendar": { "enabled": true } } })));
+        check_repair(
+            wanted.clone(),
+            read(false),
+            Some(json!({ "display": { "calendar": { "enabled": true } } })),
+        );
         check_repair(wanted.clone(), json!({}), Some(wanted));
         check_repair(
             json!({ "images": { "0": { "enabled": true } } }),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::{Pod, Room};
 use crate::contact::{self, Contact};
@@ -11,8 +11,8 @@ use crate::fault::Fault as _;
 use crate::ledger::{LedgerError, PodStanding};
 use crate::model::agenda::Agenda;
 use crate::model::time::UnixTime;
-use crate::pod::error::{ApiError, PodError};
 use crate::pod::PodClient;
+use crate::pod::error::{ApiError, PodError};
 use crate::sync::is_echo;
 use crate::telemetry::events;
 
@@ -54,7 +54,10 @@ impl State {
         match error {
             PodError::WrongPassword { .. } => Self::PasswordRejected,
             PodError::CertificateChanged { .. } => Self::CertificateChanged,
-            PodError::Refused { error: ApiError::NotLicensed, .. } => Self::NotLicensed,
+            PodError::Refused {
+                error: ApiError::NotLicensed,
+                ..
+            } => Self::NotLicensed,
             PodError::Unreachable { .. }
             | PodError::TimedOut { .. }
             | PodError::LostAnswer { .. }
@@ -124,26 +127,41 @@ pub fn judge(sight: &Sight, standing: &PodStanding) -> Judgement {
         return Judgement::InStep;
     };
     let shown = &sight.shown;
-    if shown.looks_like(confirmed) || standing.echo.as_ref().is_some_and(|echo| echo.looks_like(shown)) {
+    if shown.looks_like(confirmed)
+        || standing
+            .echo
+            .as_ref()
+            .is_some_and(|echo| echo.looks_like(shown))
+    {
         return Judgement::InStep;
     }
     if standing.repushes >= REPUSHES && is_part(confirmed, shown) {
         return Judgement::Alters;
     }
-    if shown.is_empty() { Judgement::Emptied } else { Judgement::Foreign }
+    if shown.is_empty() {
+        Judgement::Emptied
+    } else {
+        Judgement::Foreign
+    }
 }
 
 /// Whether all that is shown stems from our set: the same words, or the same times.
 fn is_part(confirmed: &Agenda, shown: &Agenda) -> bool {
     let ours = |id| confirmed.meetings().iter().any(|meeting| &meeting.id == id);
-    is_echo(confirmed, shown) || (!shown.is_empty() && shown.meetings().iter().all(|meeting| ours(&meeting.id)))
+    is_echo(confirmed, shown)
+        || (!shown.is_empty() && shown.meetings().iter().all(|meeting| ours(&meeting.id)))
 }
 
 /// Polls the health of one pod, keeps and logs what changed.
 ///
 /// # Errors
 /// Only the ledger's.
-pub async fn poll_health(edges: &Edges, room: &Room, pod: &Pod, now: UnixTime) -> Result<Found, LedgerError> {
+pub async fn poll_health(
+    edges: &Edges,
+    room: &Room,
+    pod: &Pod,
+    now: UnixTime,
+) -> Result<Found, LedgerError> {
     let _turn = edges.pods.turn(pod).await;
     let standing = edges.ledger.pod(&pod.url).await?;
     let client = match contact::open(edges, pod, &standing, now) {
@@ -176,7 +194,13 @@ async fn look(client: &PodClient) -> Result<Sight, PodError> {
     let device_id = match client.device_id().await {
         Ok(device_id) => Some(device_id),
         // Firmware that does not tell who it is can still show meetings.
-        Err(PodError::Refused { error: ApiError::NotFound, .. } | PodError::Unexpected { status: 404, .. }) => None,
+        Err(
+            PodError::Refused {
+                error: ApiError::NotFound,
+                ..
+            }
+            | PodError::Unexpected { status: 404, .. },
+        ) => None,
         Err(error) => return Err(error),
     };
     let shown = Agenda::new(client.meetings().await?);
@@ -194,7 +218,9 @@ async fn answered(
     let ledger = &edges.ledger;
     let judgement = judge(sight, standing);
     // A command beside the service may have pushed since the poll began.
-    if judgement != Judgement::InStep && ledger.pod(&pod.url).await?.confirmed_at != standing.confirmed_at {
+    if judgement != Judgement::InStep
+        && ledger.pod(&pod.url).await?.confirmed_at != standing.confirmed_at
+    {
         return Ok(Found::InStep);
     }
     if let Some(device_id) = &sight.device_id
@@ -210,7 +236,11 @@ async fn answered(
                 ledger.reset_repushes(&pod.url).await?;
             }
             let was_lost = standing.lost && standing.confirmed.is_some();
-            return Ok(if was_lost { Found::NeedsPush } else { Found::InStep });
+            return Ok(if was_lost {
+                Found::NeedsPush
+            } else {
+                Found::InStep
+            });
         }
         Judgement::Alters => {
             ledger.set_echo(&pod.url, Some(&sight.shown)).await?;
@@ -218,7 +248,15 @@ async fn answered(
                 event = events::DISPLAY_ALTERED, room = %name, pod = %url, meetings = sight.shown.len(),
                 "room `{name}`: {url} alters the meetings that it is sent; left at that"
             );
-            changed(edges, room, pod, State::Well, Some("alters what it is sent"), now).await?;
+            changed(
+                edges,
+                room,
+                pod,
+                State::Well,
+                Some("alters what it is sent"),
+                now,
+            )
+            .await?;
             return Ok(Found::InStep);
         }
         Judgement::Replaced | Judgement::Emptied | Judgement::Foreign => {}
@@ -226,7 +264,10 @@ async fn answered(
     let (reason, says) = match judgement {
         Judgement::Replaced => ("replaced", "another device answers at its address"),
         Judgement::Emptied => ("emptied", "its display lost the meetings"),
-        _ => ("foreign", "its display shows other meetings than it was sent"),
+        _ => (
+            "foreign",
+            "its display shows other meetings than it was sent",
+        ),
     };
     ledger.forget(&pod.url, reason, now).await?;
     ledger.count_repush(&pod.url).await?;
@@ -240,7 +281,13 @@ async fn answered(
     Ok(Found::NeedsPush)
 }
 
-async fn failed(edges: &Edges, room: &Room, pod: &Pod, error: &PodError, now: UnixTime) -> Result<(), LedgerError> {
+async fn failed(
+    edges: &Edges,
+    room: &Room,
+    pod: &Pod,
+    error: &PodError,
+    now: UnixTime,
+) -> Result<(), LedgerError> {
     let says = crate::fault::chain(error);
     let detail = format!("{says}; {}", error.hint());
     changed(edges, room, pod, State::of(error), Some(&detail), now).await
@@ -255,12 +302,17 @@ async fn changed(
     detail: Option<&str>,
     now: UnixTime,
 ) -> Result<(), LedgerError> {
-    let before = edges.ledger.set_health(&pod.url, state.key(), detail, now).await?;
+    let before = edges
+        .ledger
+        .set_health(&pod.url, state.key(), detail, now)
+        .await?;
     let Some(before) = before else {
         return Ok(());
     };
     let (name, url) = (&room.name, &pod.url);
-    let says = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    let says = detail
+        .map(|detail| format!(": {detail}"))
+        .unwrap_or_default();
     match state {
         State::Well => info!(
             event = events::POD_HEALTH, room = %name, pod = %url, state = state.key(), before,
@@ -270,7 +322,12 @@ async fn changed(
             event = events::POD_HEALTH, room = %name, pod = %url, state = state.key(), before,
             "room `{name}`: {url} {state}{says}"
         ),
-        State::Lost | State::Unreachable | State::Failing => warn!(
+        // What the display lost was said with the reason.
+        State::Lost => debug!(
+            event = events::POD_HEALTH, room = %name, pod = %url, state = state.key(), before,
+            "room `{name}`: {url} {state}{says}"
+        ),
+        State::Unreachable | State::Failing => warn!(
             event = events::POD_HEALTH, room = %name, pod = %url, state = state.key(), before,
             "room `{name}`: {url} {state}{says}"
         ),
@@ -304,8 +361,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(device: &str, shown: &[(&str, i64, &str)], standing: &PodStanding, expected: Judgement) {
-        let sight = Sight { device_id: Some(device.into()), shown: agenda(shown) };
+    fn check(
+        device: &str,
+        shown: &[(&str, i64, &str)],
+        standing: &PodStanding,
+        expected: Judgement,
+    ) {
+        let sight = Sight {
+            device_id: Some(device.into()),
+            shown: agenda(shown),
+        };
         assert_eq!(judge(&sight, standing), expected);
     }
 
@@ -313,12 +378,22 @@ mod tests {
     fn a_display_is_judged_by_what_people_see() {
         let same = [("a", 0, "A"), ("b", 60, "B")];
         check("dev-1", &same, &confirmed(), Judgement::InStep);
-        check("dev-1", &[("1", 0, "A"), ("2", 60, "B")], &confirmed(), Judgement::InStep);
+        check(
+            "dev-1",
+            &[("1", 0, "A"), ("2", 60, "B")],
+            &confirmed(),
+            Judgement::InStep,
+        );
         check("dev-1", &[], &confirmed(), Judgement::Emptied);
         check("dev-1", &[("a", 0, "A")], &confirmed(), Judgement::Foreign);
         check("dev-1", &[("x", 0, "X")], &confirmed(), Judgement::Foreign);
         check("dev-2", &same, &confirmed(), Judgement::Replaced);
-        check("dev-2", &[("x", 0, "X")], &PodStanding::default(), Judgement::InStep);
+        check(
+            "dev-2",
+            &[("x", 0, "X")],
+            &PodStanding::default(),
+            Judgement::InStep,
+        );
     }
 
     #[test]

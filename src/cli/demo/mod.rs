@@ -56,7 +56,11 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("podcal-demo-{}-{}", std::process::id(), clock().seconds()));
+        let path = std::env::temp_dir().join(format!(
+            "podcal-demo-{}-{}",
+            std::process::id(),
+            clock().seconds()
+        ));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
@@ -100,8 +104,20 @@ impl Stage {
         let config = config::load::load(&file)?.config;
         let app = App::open(config, Access::ReadWrite).await?;
         let (stop, stopped) = watch::channel(false);
-        let service = tokio::spawn(schedule::run(app.config.clone(), app.edges.clone(), clock, stopped));
-        Ok(Self { pods, calendars, app, stop, service, began })
+        let service = tokio::spawn(schedule::run(
+            app.config.clone(),
+            app.edges.clone(),
+            clock,
+            stopped,
+        ));
+        Ok(Self {
+            pods,
+            calendars,
+            app,
+            stop,
+            service,
+            began,
+        })
     }
 
     async fn close(self) {
@@ -122,8 +138,14 @@ impl Stage {
         for pod in &self.pods {
             self.until(pod, |pod| !pod.meetings().is_empty()).await?;
         }
-        let pushes: usize = self.pods.iter().map(|pod| pod.count("PUT", "/v2/calendar")).sum();
-        say(&self.at(&format!("every display was signed in to, read, and sent its meetings ({pushes} pushes)")));
+        let pushes: usize = self
+            .pods
+            .iter()
+            .map(|pod| pod.count("PUT", "/v2/calendar"))
+            .sum();
+        say(&self.at(&format!(
+            "every display was signed in to, read, and sent its meetings ({pushes} pushes)"
+        )));
         self.change_a_calendar(&say).await?;
         self.restart_a_pod(&say).await?;
         let now = clock();
@@ -133,11 +155,19 @@ impl Stage {
             return Ok(Ended::Well);
         }
         say("\nThis is what hangs beside the doors now, as the displays themselves report it:\n");
-        let displays: Vec<_> = rooms.iter().map(|room| picture::draw(&room.display(), now)).collect();
-        picture::side_by_side(&displays, columns()).iter().for_each(|line| say(line));
+        let displays: Vec<_> = rooms
+            .iter()
+            .map(|room| picture::draw(&room.display(), now))
+            .collect();
+        picture::side_by_side(&displays, columns())
+            .iter()
+            .for_each(|line| say(line));
         say("\nAnd why (`podcal explain ROOM` says this of any room):\n");
         let rows = rooms.iter().flat_map(Shown::reasons);
-        say(&table(&["room", "when", "in the calendar", "on the display"], rows));
+        say(&table(
+            &["room", "when", "in the calendar", "on the display"],
+            rows,
+        ));
         say(NEXT);
         Ok(Ended::Well)
     }
@@ -147,12 +177,21 @@ impl Stage {
         let (Some(sample), Some(pod)) = (SAMPLES.first(), self.pods.first()) else {
             return Ok(());
         };
-        let calendar = (sample.calendar)(&around(sample)?).replace("Team retrospective", "Team retrospective + cake");
+        let calendar = (sample.calendar)(&around(sample)?)
+            .replace("Team retrospective", "Team retrospective + cake");
         let begun = Instant::now();
         self.calendars.set(&path(sample), calendar);
-        self.until(pod, |pod| pod.meetings().iter().any(|one| one["title"] == "Team retrospective + cake")).await?;
+        self.until(pod, |pod| {
+            pod.meetings()
+                .iter()
+                .any(|one| one["title"] == "Team retrospective + cake")
+        })
+        .await?;
         let took = begun.elapsed().as_secs_f32();
-        say(&self.at(&format!("a title changed in the calendar of {}; on the display after {took:.1} s", sample.title)));
+        say(&self.at(&format!(
+            "a title changed in the calendar of {}; on the display after {took:.1} s",
+            sample.title
+        )));
         Ok(())
     }
 
@@ -174,12 +213,14 @@ impl Stage {
 
     /// Waits for something to be true of a pod; a service that does not get there is a failure.
     async fn until(&self, pod: &Sim, holds: impl FnMut(&Sim) -> bool) -> Result<(), Failure> {
-        tokio::time::timeout(PATIENCE, pod.wait_for(holds)).await.map_err(|_| {
-            Failure::at_work(
-                "the demo's displays were not brought in step in time",
-                "run it again with `--log-level debug` to see why",
-            )
-        })
+        tokio::time::timeout(PATIENCE, pod.wait_for(holds))
+            .await
+            .map_err(|_| {
+                Failure::at_work(
+                    "the demo's displays were not brought in step in time",
+                    "run it again with `--log-level debug` to see why",
+                )
+            })
     }
 
     /// A line with the time since the demo began.
@@ -190,9 +231,19 @@ impl Stage {
     async fn rooms(&self, now: UnixTime) -> Result<Vec<Shown>, Failure> {
         let mut rooms = Vec::new();
         for ((room, pod), sample) in self.app.config.rooms.iter().zip(&self.pods).zip(&SAMPLES) {
-            let plan = sync::study_room(&self.app.edges, room, now, Pull::Afresh, Duration::ZERO).await?;
-            let meetings = pod.meetings().into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
-            rooms.push(Shown { sample, zone: room.zone.clone(), meetings, verdicts: plan.verdicts });
+            let plan =
+                sync::study_room(&self.app.edges, room, now, Pull::Afresh, Duration::ZERO).await?;
+            let meetings = pod
+                .meetings()
+                .into_iter()
+                .filter_map(|one| serde_json::from_value(one).ok())
+                .collect();
+            rooms.push(Shown {
+                sample,
+                zone: room.zone.clone(),
+                meetings,
+                verdicts: plan.verdicts,
+            });
         }
         Ok(rooms)
     }
@@ -208,22 +259,36 @@ struct Shown {
 
 impl Shown {
     fn display(&self) -> Display<'_> {
-        Display { title: self.sample.title, zone: &self.zone, meetings: &self.meetings }
+        Display {
+            title: self.sample.title,
+            zone: &self.zone,
+            meetings: &self.meetings,
+        }
     }
 
     /// The decisions that a newcomer would wonder about: all but plain "shown".
     fn reasons(&self) -> Vec<Vec<String>> {
         let wondrous = |verdict: &&Verdict| {
-            !matches!(verdict.rule, Rule::Shown | Rule::OutsideWindow | Rule::Ended) || self.is_moved(verdict)
+            !matches!(
+                verdict.rule,
+                Rule::Shown | Rule::OutsideWindow | Rule::Ended
+            ) || self.is_moved(verdict)
         };
         let row = |verdict: &Verdict| {
-            let when = verdict.start.map(|at| self.zone.local(at).strftime("%a %H:%M").to_string());
+            let when = verdict
+                .start
+                .map(|at| self.zone.local(at).strftime("%a %H:%M").to_string());
             let says = if self.is_moved(verdict) {
                 "shown where it was moved to (RECURRENCE-ID)".to_owned()
             } else {
                 verdict.rule.to_string()
             };
-            vec![self.sample.title.to_owned(), when.unwrap_or_default(), title(verdict), says]
+            vec![
+                self.sample.title.to_owned(),
+                when.unwrap_or_default(),
+                title(verdict),
+                says,
+            ]
         };
         self.verdicts.iter().filter(wondrous).map(row).collect()
     }
@@ -247,7 +312,11 @@ impl Shown {
 fn title(verdict: &Verdict) -> String {
     match &verdict.subject {
         Subject::Event(details) if filter::is_private(details) => "(private)".to_owned(),
-        Subject::Event(details) => details.summary.as_deref().and_then(compose::text::title).unwrap_or_default(),
+        Subject::Event(details) => details
+            .summary
+            .as_deref()
+            .and_then(compose::text::title)
+            .unwrap_or_default(),
         Subject::Line { .. } => String::new(),
     }
 }
@@ -293,20 +362,32 @@ fn path(sample: &Sample) -> String {
 }
 
 fn around(sample: &Sample) -> Result<Around, Failure> {
-    let zone = Zone::named(sample.zone)
-        .ok_or_else(|| Failure::at_work(format!("there is no zone {}", sample.zone), "report this as a fault"))?;
+    let zone = Zone::named(sample.zone).ok_or_else(|| {
+        Failure::at_work(
+            format!("there is no zone {}", sample.zone),
+            "report this as a fault",
+        )
+    })?;
     Ok(Around::new(zone, clock()))
 }
 
 async fn listener() -> Result<TcpListener, Failure> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(cannot)
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(cannot)
 }
 
 fn cannot(error: std::io::Error) -> Failure {
-    Failure::at_work(format!("the demo cannot start: {error}"), "it needs a temporary folder and ports on 127.0.0.1")
+    Failure::at_work(
+        format!("the demo cannot start: {error}"),
+        "it needs a temporary folder and ports on 127.0.0.1",
+    )
 }
 
 /// The width of the terminal as the shell tells it; three displays fit without one.
 fn columns() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(110)
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .unwrap_or(110)
 }

@@ -19,11 +19,20 @@ pub struct Display<'a> {
 /// The lines of one display at a time.
 pub fn draw(display: &Display<'_>, now: UnixTime) -> Vec<String> {
     let time = |at| display.zone.local(at).strftime("%H:%M").to_string();
-    let current = display.meetings.iter().find(|one| one.start_time <= now && now < one.end_time);
-    let mut lines = vec![spread(&display.title.to_uppercase(), &time(now)), String::new()];
+    let current = display
+        .meetings
+        .iter()
+        .find(|one| one.start_time <= now && now < one.end_time);
+    let mut lines = vec![
+        spread(&display.title.to_uppercase(), &time(now)),
+        String::new(),
+    ];
     match current {
         Some(one) => {
-            lines.push(format!("● BUSY until {}", when(display.zone, one.end_time, now)));
+            lines.push(format!(
+                "● BUSY until {}",
+                when(display.zone, one.end_time, now)
+            ));
             lines.push(format!("  {}", one.title));
             lines.push(format!("  {}", one.organizer));
         }
@@ -52,8 +61,10 @@ pub fn side_by_side(displays: &[Vec<String>], columns: usize) -> Vec<String> {
     for row in displays.chunks(at_once) {
         let height = row.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {
-            let parts: Vec<&str> =
-                row.iter().map(|display| display.get(line).map(String::as_str).unwrap_or_default()).collect();
+            let parts: Vec<&str> = row
+                .iter()
+                .map(|display| display.get(line).map(String::as_str).unwrap_or_default())
+                .collect();
             lines.push(parts.join(" "));
         }
     }
@@ -62,7 +73,11 @@ pub fn side_by_side(displays: &[Vec<String>], columns: usize) -> Vec<String> {
 
 fn when(zone: &Zone, at: UnixTime, now: UnixTime) -> String {
     let (local, today) = (zone.local(at), zone.local(now).date());
-    if local.date() == today { local.strftime("%H:%M").to_string() } else { local.strftime("%a %H:%M").to_string() }
+    if local.date() == today {
+        local.strftime("%H:%M").to_string()
+    } else {
+        local.strftime("%a %H:%M").to_string()
+    }
 }
 
 fn spread(left: &str, right: &str) -> String {
@@ -103,8 +118,16 @@ mod tests {
             start_time: UnixTime::from_seconds(start * 3600),
             end_time: UnixTime::from_seconds((start + 1) * 3600),
         };
-        let meetings = [meeting(8, "Now"), meeting(9, "A title that is much too long for it"), meeting(40, "Later")];
-        let display = Display { title: "Aurora", zone: &Zone::utc(), meetings: &meetings };
+        let meetings = [
+            meeting(8, "Now"),
+            meeting(9, "A title that is much too long for it"),
+            meeting(40, "Later"),
+        ];
+        let display = Display {
+            title: "Aurora",
+            zone: &Zone::utc(),
+            meetings: &meetings,
+        };
         let drawn = draw(&display, UnixTime::from_seconds(8 * 3600 + 120));
         assert_eq!(
             drawn,
