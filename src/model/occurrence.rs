@@ -33,12 +33,11 @@ pub struct Details {
     pub location: Option<String>,
     pub categories: Vec<String>,
     pub organizer: Option<Person>,
-    /// Whether the room itself declined: the only ATTENDEE that is a room or a
-    /// resource (CUTYPE, RFC 5545 section 3.2.3) has PARTSTAT=DECLINED.
+    /// ATTENDEEs whose PARTSTAT is DECLINED, rooms among them: addresses in lower
+    /// case without `mailto:`.
+    pub declined: Vec<String>,
+    /// Every room that was invited (CUTYPE ROOM or RESOURCE), or the organizer, declined.
     pub room_declined: bool,
-    /// Whether `only` was matched before the text was taken out (the held form of a
-    /// private event).
-    pub only_matched: bool,
     pub class: Class,
     pub status: Status,
     /// TRANSP:TRANSPARENT (section 3.8.2.7).
@@ -50,6 +49,13 @@ pub struct Details {
     pub conference: Vec<String>,
     /// URL (section 3.8.4.6).
     pub url: Option<String>,
+    /// LAST-MODIFIED (section 3.8.7.3).
+    pub modified: Option<UnixTime>,
+    /// DTSTAMP (section 3.8.7.2). Many feeds renew it at every download.
+    pub stamped: Option<UnixTime>,
+    /// The event is private, its text was taken out before it was kept, and at that
+    /// time it matched the feed's `only`.
+    pub only_matched: bool,
 }
 
 /// Where in a feed something stands.
