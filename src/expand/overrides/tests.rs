@@ -117,7 +117,9 @@ fn a_timed_instance_may_become_a_day_and_back() {
 #[test]
 fn an_override_for_what_the_rule_does_not_generate_is_shown_as_it_is() {
     check(
-        &format!("{DAILY}---RECURRENCE-ID:20260120T090000Z\nDTSTART:20260121T150000Z\nDURATION:PT1H"),
+        &format!(
+            "{DAILY}---RECURRENCE-ID:20260120T090000Z\nDTSTART:20260121T150000Z\nDURATION:PT1H"
+        ),
         "01-05T09:00+60 01-06T09:00+60 01-07T09:00+60 01-21T15:00+60",
     );
 }
@@ -224,9 +226,7 @@ fn dtstart_is_the_first_instance_also_off_its_rule() {
 #[test]
 fn until_is_read_in_every_form_that_is_written() {
     let timed = |until: &str| {
-        format!(
-            "DTSTART;TZID=America/Los_Angeles:20260105T200000\nRRULE:FREQ=DAILY;UNTIL={until}"
-        )
+        format!("DTSTART;TZID=America/Los_Angeles:20260105T200000\nRRULE:FREQ=DAILY;UNTIL={until}")
     };
     let three = "01-06T04:00+0 01-07T04:00+0 01-08T04:00+0";
     for until in [
@@ -241,7 +241,13 @@ fn until_is_read_in_every_form_that_is_written() {
     // Cut at its first instance: nothing is left, and nothing is wrong.
     check(&timed("20260104"), "");
     check_verdicts(&timed("20260104"), "outside_window");
-    for until in ["20260107", "20260107T000000Z", "20260106T230000Z", "20260107T225959Z", "20260107T120000Z"] {
+    for until in [
+        "20260107",
+        "20260107T000000Z",
+        "20260106T230000Z",
+        "20260107T225959Z",
+        "20260107T120000Z",
+    ] {
         check(
             &format!("DTSTART;VALUE=DATE:20260105\nRRULE:FREQ=DAILY;UNTIL={until}"),
             "01-04T23:00+1440 01-05T23:00+1440 01-06T23:00+1440",
@@ -295,10 +301,7 @@ fn dates_are_excluded_in_every_form() {
         &format!("{weekly}EXDATE;VALUE=DATE:20260106"),
         "excluded@01-06",
     );
-    check(
-        "DTSTART:20260105T090000Z\nEXDATE:20260105T090000Z",
-        "",
-    );
+    check("DTSTART:20260105T090000Z\nEXDATE:20260105T090000Z", "");
     for excluded in [
         ";VALUE=DATE:20260106",
         ":20260106T000000Z",
@@ -371,7 +374,10 @@ fn no_hour_of_the_long_night_is_lost() {
         october.1,
         "10-24T22:30+15 10-25T00:30+15 10-25T03:30+15",
     );
-    for rule in ["FREQ=HOURLY;COUNT=4", "FREQ=HOURLY;BYDAY=SU;UNTIL=20260329T043000"] {
+    for rule in [
+        "FREQ=HOURLY;COUNT=4",
+        "FREQ=HOURLY;BYDAY=SU;UNTIL=20260329T043000",
+    ] {
         check_in(
             &format!("DTSTART;TZID=Europe/Berlin:20260329T003000\nDURATION:PT15M\nRRULE:{rule}"),
             "2026-03-01..2026-04-01",
@@ -413,7 +419,11 @@ fn lengths_are_exact_by_end_and_nominal_by_days() {
         "DTEND;VALUE=DATE:20260329\nRRULE:FREQ=DAILY;COUNT=2",
         "03-27T23:00+1440 03-28T23:00+1380",
     );
-    march("VALUE=DATE:20260329", "DTEND;VALUE=DATE:20260329", "03-28T23:00+1380");
+    march(
+        "VALUE=DATE:20260329",
+        "DTEND;VALUE=DATE:20260329",
+        "03-28T23:00+1380",
+    );
     march("VALUE=DATE:20260329", "DURATION:P2D", "03-28T23:00+2820");
     march("VALUE=DATE:20260329", "DURATION:PT24H", "03-28T23:00+1380");
     march(
@@ -446,12 +456,18 @@ fn long_instances_that_began_before_the_window_are_in_it() {
         "DTSTART:20251101T090000Z\nDURATION:P10D\nRRULE:FREQ=WEEKLY;COUNT=9",
         "12-27T09:00+14400",
     );
-    check("DTSTART:20250101T000000Z\nDTEND:20270101T000000Z", "01-01T00:00+1051200");
+    check(
+        "DTSTART:20250101T000000Z\nDTEND:20270101T000000Z",
+        "01-01T00:00+1051200",
+    );
 }
 
 #[test]
 fn an_event_with_nothing_in_the_window_says_so_once() {
-    check_verdicts("DTSTART:20260301T090000Z\nDURATION:PT1H", "outside_window@03-01");
+    check_verdicts(
+        "DTSTART:20260301T090000Z\nDURATION:PT1H",
+        "outside_window@03-01",
+    );
     check_verdicts(
         "DTSTART:20250301T090000Z\nRRULE:FREQ=DAILY;COUNT=300",
         "outside_window",
