@@ -20,7 +20,7 @@ fn pattern(start: &str, text: &str) -> Pattern {
 }
 
 /// The first wall times of a rule, at most so many.
-fn first(pattern: &Pattern, from: Wall, to: Wall, most: usize) -> Vec<Wall> {
+pub(super) fn first(pattern: &Pattern, from: Wall, to: Wall, most: usize) -> Vec<Wall> {
     let mut walls = Vec::new();
     let mut allowance = Allowance::of_steps(STEPS);
     let result = pattern.between(from, to, &mut allowance, &mut |wall| {
