@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::civil::{DateTime, Weekday};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::ics::series::{
@@ -195,8 +196,28 @@ fn is_capped(expansion: &Expansion) -> bool {
         .any(|verdict| matches!(verdict.rule, Rule::Capped { .. }))
 }
 
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(400)
+}
+
+fn seed() -> u64 {
+    std::env::var("PROPTEST_RNG_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(2026)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        // The same cases everywhere; PROPTEST_RNG_SEED asks for others.
+        rng_seed: RngSeed::Fixed(seed()),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_window_in_two_halves_gives_the_whole(
