@@ -8,6 +8,9 @@ use jiff::civil::{Date, DateTime};
 /// Seconds in a day on the wall; real days may be longer or shorter.
 pub(super) const DAY: i64 = 86_400;
 
+/// Further from 1970, in seconds, than any date that can be written.
+const FAR: i64 = 1_000_000_000_000;
+
 /// Days since 1970-01-01 in the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Day(pub(super) i64);
@@ -81,11 +84,12 @@ impl Day {
     }
 
     pub(super) fn midnight(self) -> Wall {
-        Wall(self.0.saturating_mul(DAY))
+        Wall(self.0 * DAY)
     }
 
+    /// Held to about the years -30000 to 30000, so that nothing after it overflows.
     pub(super) fn plus(self, days: i64) -> Self {
-        Self(self.0.saturating_add(days))
+        Self(self.0.saturating_add(days).clamp(-FAR / DAY, FAR / DAY))
     }
 }
 
@@ -144,8 +148,9 @@ impl Wall {
         self.0.rem_euclid(DAY)
     }
 
+    /// Held to about the years -30000 to 30000, so that nothing after it overflows.
     pub(super) fn plus(self, seconds: i64) -> Self {
-        Self(self.0.saturating_add(seconds))
+        Self(self.0.saturating_add(seconds).clamp(-FAR, FAR))
     }
 }
 

@@ -71,7 +71,7 @@ impl DayFilter {
             skip: rule.skip,
         };
         // Outlook writes ordinals in weekly rules; there they have no meaning.
-        let may_count = rule.freq >= Freq::Monthly && rule.by_week_no.is_empty();
+        let may_count = rule.freq >= Freq::Monthly;
         for WeekdayNum { ordinal, weekday } in &rule.by_day {
             let weekday = i64::from(weekday.to_monday_zero_offset());
             if *ordinal == 0 || !may_count {

@@ -120,4 +120,6 @@ pub fn expand(series: &[Series], window: Window, zone: &Zone) -> Expansion {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -596,3 +596,6 @@ fn div_ceil(value: i64, by: i64) -> i64 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod oracle;

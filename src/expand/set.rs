@@ -325,12 +325,10 @@ impl Generator {
         allowance: &mut Allowance,
         slots: &mut Vec<Slot>,
     ) -> Result<(), Spent> {
-        if self.pattern.keeps_phase() {
-            if let Some(step) = self.pattern.plain_step() {
-                return self.run_in_real_time(step, timed, span, allowance, slots);
-            }
-        }
         let keeps_phase = self.pattern.keeps_phase();
+        if let (true, Some(step)) = (keeps_phase, self.pattern.plain_step()) {
+            return self.run_in_real_time(step, timed, span, allowance, slots);
+        }
         let mut room = allowance.instances();
         let before = slots.len();
         let result = self

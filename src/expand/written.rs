@@ -1,6 +1,8 @@
 //! Just enough iCalendar to write the tests of `expand` as calendars: one property a
 //! line, nothing folded, nothing forgiven. The reader proper is `ics`.
 
+#![expect(clippy::string_slice, reason = "the tests write ASCII")]
+
 use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Weekday, date};
