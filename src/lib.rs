@@ -1,5 +1,6 @@
 //! podcal keeps the room displays of a building in step with the rooms' calendars.
 
+pub mod cli;
 pub mod config;
 pub mod fault;
 pub mod ics;

@@ -669,7 +669,7 @@ fn seconds(span: Duration) -> String {
 }
 
 /// One line of printable text of at most so many characters.
-pub(super) fn cleaned(text: &str, limit: usize) -> String {
+pub(crate) fn cleaned(text: &str, limit: usize) -> String {
     let line: String = text
         .chars()
         .take(limit.saturating_mul(8))

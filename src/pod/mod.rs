@@ -9,7 +9,7 @@
 mod answer;
 mod calendar;
 pub mod config;
-mod device;
+pub mod device;
 pub mod error;
 pub mod operation;
 pub mod request;

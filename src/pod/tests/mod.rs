@@ -172,7 +172,7 @@ async fn each_way_of_trust_decides_before_the_password() {
         pod.tls = tls.clone();
         let client = PodClient::new(&pod, Some(Fingerprint([1; 32])), Access::ReadOnly).unwrap();
         let found = client.sign_in().await.map(drop);
-        let kinds = found.as_ref().map(|()| ()).map_err(PodError::kind);
+        let kinds = found.as_ref().copied().map_err(PodError::kind);
         assert_eq!(kinds, expected, "{tls:?}: {found:?}");
         let asked = stand_in.lines().len() - before;
         assert_eq!(asked, usize::from(expected.is_ok()), "{tls:?}");
