@@ -6,3 +6,4 @@ pub mod fault;
 pub mod ics;
 pub mod model;
 pub mod pod;
+pub mod sim;
