@@ -64,7 +64,7 @@ pub struct Options {
     pub dry_run: bool,
 
     /// Do it although the pod's calendar mode does not support it, or is not "3rd party only"
-    #[arg(long, visible_alias = "force", global = true)]
+    #[arg(long, global = true)]
     pub insist: bool,
 
     /// Print one JSON document
@@ -297,7 +297,7 @@ pub enum CameraAction {
     Update {
         guid: String,
         /// Also where no update is due (`forceUpdate`)
-        #[arg(long = "force-update")]
+        #[arg(long, visible_alias = "force-update")]
         force: bool,
     },
 }
