@@ -12,6 +12,7 @@ pub mod config;
 pub mod device;
 pub mod error;
 pub mod operation;
+mod public_key;
 pub mod request;
 pub mod tls;
 mod token;

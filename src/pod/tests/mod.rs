@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use self::stand_in::{Reply, StandIn, json, new_certificate};
+pub(super) use self::stand_in::new_certificate;
+use self::stand_in::{Reply, StandIn, json};
 use super::config::CalendarMode;
 use super::error::{Distrust, Unreachable};
 use super::*;
@@ -31,6 +32,19 @@ pub(super) fn pod(address: &str, password: &str) -> Pod {
         third_party_type: None,
         enforce: None,
     }
+}
+
+/// Key and self-signed certificate of X.509 version 1, as `openssl x509 -req` makes it.
+pub(super) fn version_1() -> (Vec<u8>, Vec<u8>) {
+    use base64::Engine as _;
+    let decode = |text: &str| {
+        base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .unwrap()
+    };
+    let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgEoGv2nxZClmClI9TFEJIwnivzR6UTUORoCLsuuKF11ahRANCAAQ1S+KSM4Q+cRLLuRefGE5dHKrxnQj3goeAED+WfuWV7iDyTbGQF2LYMQC3+oDZ+Zjere9pOlU6AOy6piIgZxZG";
+    let certificate = "MIIBIjCByQIUA3OZHNu04ygCDM2M2iiuw+33ZlEwCgYIKoZIzj0EAwIwEzERMA8GA1UEAwwIc29sc3RpY2UwIBcNMjYxMTIzMTAwOTA3WhgPMjEyNjEwMzAxMDA5MDdaMBMxETAPBgNVBAMMCHNvbHN0aWNlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENUvikjOEPnESy7kXnxhOXRyq8Z0I94KHgBA/ln7lle4g8k2xkBdi2DEAt/qA2fmY3q3vaTpVOgDsuqYiIGcWRjAKBggqhkjOPQQDAgNIADBFAiAgXmdve0FYPgNSZXXNUGvgkMF5yV27Hg/pkkQeeL5HlQIhAKDbSuvZ5WOvhCxQEtnGITg/HWgrxqSxyT4YO6zPwUI3";
+    (decode(key), decode(certificate))
 }
 
 fn client(stand_in: &StandIn) -> PodClient {
@@ -155,6 +169,38 @@ async fn a_certificate_without_its_key_is_not_pinned() {
     verifier
         .verify_server_cert(other.cert.der(), &[], &name, &[], now)
         .unwrap();
+}
+
+#[tokio::test]
+async fn an_old_certificate_can_be_pinned_and_only_by_who_has_its_key() {
+    let (key, certificate) = version_1();
+    let stranger = rcgen::KeyPair::generate().unwrap().serialize_der();
+    for versions in [[&rustls::version::TLS12], [&rustls::version::TLS13]] {
+        let own = StandIn::start_as(&certificate, key.clone(), &versions, |_, _| {
+            json(200, TOKEN)
+        });
+        let own = own.await;
+        let client = client(&own);
+        client.sign_in().await.unwrap();
+        let seen = client.seen();
+        assert_eq!(seen, Some(Fingerprint::of(&certificate)));
+
+        let thief = StandIn::start_as(&certificate, stranger.clone(), &versions, |_, _| {
+            json(200, TOKEN)
+        });
+        let thief = thief.await;
+        for pin in [None, seen] {
+            let pod = pod(&thief.address, PASSWORD);
+            let client = PodClient::new(&pod, pin, Access::ReadWrite).unwrap();
+            let error = client.sign_in().await.unwrap_err();
+            assert!(
+                matches!(error, PodError::Untrusted { .. } | PodError::Tls { .. }),
+                "{error}"
+            );
+            assert_eq!(client.seen(), None);
+            assert!(thief.lines().is_empty());
+        }
+    }
 }
 
 #[tokio::test]
