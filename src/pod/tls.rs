@@ -225,7 +225,13 @@ impl Verifier {
         };
         let key = SubjectPublicKeyInfoDer::from(key);
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature_with_raw_key(message, &key, dss, algorithms).map_err(|_| error)
+        // That the key does not fit is worse than that the certificate is odd.
+        verify_tls13_signature_with_raw_key(message, &key, dss, algorithms).map_err(|by_key| {
+            match by_key {
+                Error::InvalidCertificate(CertificateError::BadSignature) => by_key,
+                _ => error,
+            }
+        })
     }
 
     /// The handshake's signature was good, so the pod holds the key of this certificate.
@@ -272,9 +278,15 @@ impl ServerCertVerifier for Verifier {
             Judge::Authorities { also, .. } if also.iter().any(|one| one == end_entity) => {
                 Ok(ServerCertVerified::assertion())
             }
-            Judge::Authorities { roots, .. } => {
-                roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
+            Judge::Authorities { roots, .. } => roots
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map_err(|error| match error {
+                    // Signed by another authority of the same name.
+                    Error::InvalidCertificate(CertificateError::BadSignature) => {
+                        CertificateError::UnknownIssuer.into()
+                    }
+                    error => error,
+                }),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::fault::Fault as _;
 use crate::model::name::PodUrl;
 use crate::model::zone::Zone;
 use crate::pod::config::CalendarMode;
-use crate::pod::error::PodError;
+use crate::pod::error::{PodError, cleaned};
 use crate::pod::{Access, Done, Fingerprint, Operation, PodClient, certificate, tree};
 
 /// A pod to work on, and what is known of it.
@@ -108,7 +108,7 @@ pub async fn run(
         (true, last) => Some(Value::Array(documents.into_iter().chain(last).collect())),
         (false, document) => document,
     };
-    if let Some(document) = document.filter(|document| options.json && !document.is_null()) {
+    if let Some(document) = document.filter(|_| options.json) {
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
         say(streams.out, &text)?;
     }
@@ -310,7 +310,7 @@ async fn simple(
         Job::Metadata => {
             let metadata = client.metadata().await?;
             let id = tree::at(&metadata, &["device_id"]).and_then(tree::text);
-            let text = format!("device_id   {}", id.unwrap_or_default());
+            let text = format!("device_id   {}", cleaned(&id.unwrap_or_default(), 200));
             Ok(Shown::new(text, metadata))
         }
         Job::ScreenKey(key) => {
@@ -336,7 +336,10 @@ async fn simple(
             let id = client.add_meeting(meeting).await?;
             Ok(with(
                 note,
-                Shown::new(format!("added {id}"), json!({ "id": id })),
+                Shown::new(
+                    format!("added {}", cleaned(id.as_str(), 200)),
+                    json!({ "id": id }),
+                ),
             ))
         }
         Job::Set(meetings) => {
@@ -382,7 +385,7 @@ async fn simple(
         }
         Job::CameraStatus => {
             let status = client.camera_status().await?;
-            let text = crate::pod::error::cleaned(&status, 100);
+            let text = cleaned(&status, 100);
             Ok(Shown::new(text, json!({ "updateStatus": status })))
         }
         Job::CameraVersion(guid) => {

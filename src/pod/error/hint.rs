@@ -29,10 +29,12 @@ impl Fault for PodError {
                 }
             }
             Self::CertificateChanged { found, .. } => format!(
-                "nothing was sent. If the pod was reset, updated or replaced, accept the new certificate with `podcal pod ROOM trust`; if not, somebody may be in between. Found: sha256 {found}"
+                "nothing was sent. If the pod was reset, updated or replaced, accept the new certificate with `podcal pod ROOM trust` (or correct `tls.sha256` where the configuration has it); if not, somebody may be in between. Found: sha256 {found}"
             ).into(),
             Self::Untrusted { why, .. } => match why {
                 Distrust::OtherName => "use the name that stands in the certificate as the pod's address, or `tls = { verify = \"pin\" }`".into(),
+                Distrust::KeyNotProven => "nothing was sent. Another device may be showing the pod's certificate; look at what answers at this address".into(),
+                Distrust::Unreadable => "install another certificate on the pod; as a last resort `tls = { verify = \"off\" }` accepts any".into(),
                 _ => "install a good certificate on the pod, or use `tls = { verify = \"pin\" }` or `tls = { ca_file = \"...\" }`".into(),
             },
             Self::Tls { .. } => "look whether address and port are those of a pod's OpenControl API (5443)".into(),

@@ -61,6 +61,8 @@ pub enum Distrust {
     OtherName,
     UnknownIssuer,
     Revoked,
+    /// The handshake was signed with another key.
+    KeyNotProven,
     Unreadable,
 }
 
@@ -72,6 +74,7 @@ impl fmt::Display for Distrust {
             Self::OtherName => "it is for another name or address",
             Self::UnknownIssuer => "no known authority has signed it",
             Self::Revoked => "it was revoked",
+            Self::KeyNotProven => "what answers has not proven to hold its key",
             Self::Unreadable => "it is malformed or of an unsupported kind",
         })
     }
@@ -171,6 +174,7 @@ impl Distrust {
             }
             CertificateError::UnknownIssuer => Distrust::UnknownIssuer,
             CertificateError::Revoked => Distrust::Revoked,
+            CertificateError::BadSignature => Distrust::KeyNotProven,
             // A self-signed certificate may say of itself that it is an authority.
             CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
                 Distrust::UnknownIssuer
