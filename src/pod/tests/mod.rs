@@ -16,6 +16,7 @@ use super::*;
 use crate::config::TlsTrust;
 use crate::fault::Fault as _;
 use crate::model::meeting::Meeting;
+use crate::sim::{self, Sim};
 
 const PASSWORD: &str = "correct horse & battery";
 const TOKEN: &str = r#"{"access_token":"token-1","token_type":"jwt"}"#;
@@ -695,4 +696,74 @@ async fn nothing_of_a_client_prints_its_secrets() {
     for secret in ["token-1", PASSWORD, "4711"] {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+async fn simulated(quirks: sim::Quirks) -> (Sim, PodClient) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = sim::Options {
+        password: PASSWORD.into(),
+        quirks,
+        ..sim::Options::default()
+    };
+    let sim = Sim::start(listener, options).unwrap();
+    let pod = pod(&sim.url(), PASSWORD);
+    let client = PodClient::new(&pod, None, Access::ReadWrite).unwrap();
+    (sim, client)
+}
+
+#[tokio::test]
+async fn pods_that_differ_from_the_reference_are_understood() {
+    let (sim, client) = simulated(sim::Quirks {
+        colon_in_meetings: true,
+        times_as_strings: true,
+        empty_object_for_bad_token: true,
+        arrays: true,
+        wrapped: true,
+        no_info: true,
+        no_legacy: true,
+    })
+    .await;
+    let meetings = [meeting("Review")];
+    assert!(client.set_meetings(&meetings).await.unwrap().confirmed);
+    assert_eq!(client.meetings().await.unwrap(), meetings);
+    sim.expire_tokens();
+    assert_eq!(client.meetings().await.unwrap(), meetings);
+    sim.expire_tokens();
+    assert!(client.set_meetings(&[]).await.unwrap().confirmed);
+    assert!(sim.meetings().is_empty());
+    let name = client.config_at(&["display", "name"]).await.unwrap();
+    assert_eq!(
+        Some(name),
+        client
+            .config()
+            .await
+            .unwrap()
+            .at(&["display", "name"])
+            .cloned()
+    );
+    let clock = client.config_at(&["display", "clock"]).await.unwrap();
+    assert!(clock.get("timezone").is_some());
+    let images = client.config().await.unwrap();
+    let images = tree::entries(images.at(&["display", "splash", "images"]).unwrap()).len();
+    assert_eq!(images, 6);
+    let mode = client.calendar_mode().await.unwrap();
+    assert_eq!(mode, CalendarMode::Unverified);
+    let info = client.info().await.unwrap_err();
+    assert!(info.hint().contains("6.2"), "{}", info.hint());
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_lost_answer_may_well_have_been_a_push() {
+    let (sim, client) = simulated(sim::Quirks::default()).await;
+    sim.fault(sim::Fault::lost_answer().on("PUT", "/v2/calendar").once());
+    let meetings = [meeting("Review")];
+    let error = client.set_meetings(&meetings).await.unwrap_err();
+    assert!(error.ended_unanswered(), "{error}");
+    assert_eq!(client.meetings().await.unwrap(), meetings);
+    assert_eq!(sim.count("PUT", "/v2/calendar"), 1);
+    let mode = client.calendar_mode().await.unwrap();
+    assert_eq!(mode, CalendarMode::ThirdParty);
+    sim.reboot();
+    assert_eq!(client.meetings().await.unwrap(), []);
 }
