@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod compose;
+pub mod cli;
 pub mod config;
 pub mod contact;
 pub mod edges;
@@ -20,3 +21,5 @@ pub mod sim;
 pub mod sync;
 pub mod telemetry;
 pub mod watch;
+pub mod pod;
+pub mod sim;

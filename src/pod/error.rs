@@ -3,18 +3,21 @@
 //! Whatever a pod answers, no more of it gets in here than the reference's error
 //! name and a short, cleaned description; no password, token or meeting text.
 
-use std::borrow::Cow;
+mod hint;
+mod kinds;
+
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use rustls::CertificateError;
+pub(crate) use kinds::cleaned;
+pub use kinds::{ApiError, Body, Distrust, Unreachable};
+
+use kinds::is_lookup;
 
 use super::config::CalendarMode;
 use super::operation::Operation;
 use super::tls::Fingerprint;
-use crate::fault::Fault;
 use crate::model::name::PodUrl;
 
 #[derive(Debug, thiserror::Error)]
@@ -132,182 +135,6 @@ pub enum PodError {
     },
 }
 
-/// Why there was no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// Nothing listens on the port.
-    Refused,
-    UnknownHost,
-    NoRoute,
-    /// The connection was closed while it was being made.
-    Reset,
-    /// Something that the system names otherwise.
-    Io(io::ErrorKind),
-    Unknown,
-}
-
-impl Unreachable {
-    pub(super) fn from_io(error: &io::Error) -> Self {
-        use io::ErrorKind as Kind;
-        match error.kind() {
-            Kind::ConnectionRefused => Self::Refused,
-            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
-                Self::NoRoute
-            }
-            Kind::ConnectionReset
-            | Kind::ConnectionAborted
-            | Kind::BrokenPipe
-            | Kind::UnexpectedEof => Self::Reset,
-            // The resolver's errors have no kind of their own.
-            _ if is_lookup(error) => Self::UnknownHost,
-            kind => Self::Io(kind),
-        }
-    }
-}
-
-impl fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused => f.write_str("it refused the connection"),
-            Self::UnknownHost => f.write_str("its name is not known"),
-            Self::NoRoute => f.write_str("there is no route to it"),
-            Self::Reset => f.write_str("it closed the connection while it was being made"),
-            Self::Io(kind) => kind.fmt(f),
-            Self::Unknown => f.write_str("the connection failed"),
-        }
-    }
-}
-
-/// What is wrong with a certificate that authorities should vouch for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distrust {
-    Expired,
-    NotYetValid,
-    OtherName,
-    UnknownIssuer,
-    Revoked,
-    Unreadable,
-}
-
-impl fmt::Display for Distrust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Expired => "it has expired",
-            Self::NotYetValid => "it is not valid yet",
-            Self::OtherName => "it is for another name or address",
-            Self::UnknownIssuer => "no known authority has signed it",
-            Self::Revoked => "it was revoked",
-            Self::Unreadable => "it is malformed or of an unsupported kind",
-        })
-    }
-}
-
-/// The names of the reference's errors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApiError {
-    InvalidRequest,
-    NotFound,
-    ResourceConflict,
-    PathFailed,
-    Internal,
-    NotLicensed,
-    InvalidToken,
-    /// Another word of the pod, shortened and cleaned.
-    Other(String),
-}
-
-impl ApiError {
-    pub(super) fn named(name: &str) -> Self {
-        match name.trim() {
-            "invalid_request" => Self::InvalidRequest,
-            "not_found" => Self::NotFound,
-            "resource_conflict" => Self::ResourceConflict,
-            // The reference's `path_failed` may be a misprint of the second.
-            "path_failed" | "patch_failed" => Self::PathFailed,
-            "internal" => Self::Internal,
-            "not_licensed" => Self::NotLicensed,
-            "invalid_token" => Self::InvalidToken,
-            other => Self::Other(cleaned(other, 60)),
-        }
-    }
-
-    /// As the reference spells it.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::NotFound => "not_found",
-            Self::ResourceConflict => "resource_conflict",
-            Self::PathFailed => "path_failed",
-            Self::Internal => "internal",
-            Self::NotLicensed => "not_licensed",
-            Self::InvalidToken => "invalid_token",
-            Self::Other(name) => name,
-        }
-    }
-
-    /// What it means and what to do, for an administrator.
-    fn explained(&self, operation: Operation) -> &'static str {
-        match self {
-            Self::InvalidRequest => {
-                "the pod did not accept the form or a value of the request; the description says which, and its firmware may expect another"
-            }
-            Self::NotFound => not_found(operation),
-            Self::ResourceConflict => {
-                "something else is changing the same settings; look whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
-            }
-            Self::PathFailed => {
-                "the pod could not apply a part of the configuration that was sent; send a smaller part, with the keys as `podcal pod ROOM config get` shows them"
-            }
-            Self::Internal => {
-                "the pod failed at it; it may be starting or updating. Where it stays so, restart the pod"
-            }
-            Self::NotLicensed => {
-                "the pod's licence does not include OpenControl (Enterprise Edition has it); look at the licence in the Solstice Dashboard or Cloud"
-            }
-            Self::InvalidToken => {
-                "the pod does not accept its own token; look at its clock, then restart it"
-            }
-            Self::Other(_) => "the reference does not know this error; look at the pod itself",
-        }
-    }
-}
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.key())
-    }
-}
-
-/// What an answer holds that is not what the reference says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    Empty,
-    /// `{}`; some pods answer so where the token is not accepted.
-    EmptyObject,
-    /// A web page: a login portal, a proxy, or another device.
-    Html,
-    /// JSON without what was asked for: the key that is missing.
-    Lacks(&'static str),
-    /// JSON, but not an error of the reference.
-    Json,
-    /// Neither JSON nor a web page.
-    Other,
-}
-
-impl fmt::Display for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("nothing in it"),
-            Self::EmptyObject => f.write_str("an empty object"),
-            Self::Html => f.write_str("a web page"),
-            Self::Lacks(key) => write!(f, "JSON without `{key}`"),
-            Self::Json => f.write_str("JSON of an unknown form"),
-            Self::Other => f.write_str("something that is not JSON"),
-        }
-    }
-}
-
 impl PodError {
     /// A stable key for logs (`error.type`) and `--json`.
     #[must_use]
@@ -409,7 +236,7 @@ impl PodError {
         match error {
             rustls::Error::InvalidCertificate(error) => Self::Untrusted {
                 pod,
-                why: distrust(error),
+                why: Distrust::of(error),
             },
             rustls::Error::InvalidMessage(_) => Self::Tls {
                 pod,
@@ -475,151 +302,6 @@ impl PodError {
     }
 }
 
-impl Fault for PodError {
-    fn hint(&self) -> Cow<'static, str> {
-        match self {
-            Self::Unreachable { pod, problem } => match problem {
-                Unreachable::Refused => format!(
-                    "nothing listens on port {}: the pod may be restarting, its web configuration may be turned off (`allow_web_browser_configuration`), or `allow_admin` may be off for this network",
-                    pod.port()
-                ).into(),
-                Unreachable::UnknownHost => "correct the pod's address, or the name server of this machine".into(),
-                _ => "look whether the pod has power and network, and whether this machine may reach its network".into(),
-            },
-            Self::TimedOut { sent: false, .. } => {
-                "the pod may be off or asleep, or a firewall may drop the connection".into()
-            }
-            Self::TimedOut { .. } | Self::LostAnswer { .. } | Self::CutOff { .. } => {
-                if self.ended_unanswered() {
-                    "the pod may have done it all the same; look before repeating it".into()
-                } else {
-                    "the pod may be busy or restarting; try again".into()
-                }
-            }
-            Self::CertificateChanged { found, .. } => format!(
-                "nothing was sent. If the pod was reset, updated or replaced, accept the new certificate with `podcal pod ROOM trust`; if not, somebody may be in between. Found: sha256 {found}"
-            ).into(),
-            Self::Untrusted { why, .. } => match why {
-                Distrust::OtherName => "use the name that stands in the certificate as the pod's address, or `tls = { verify = \"pin\" }`".into(),
-                _ => "install a good certificate on the pod, or use `tls = { verify = \"pin\" }` or `tls = { ca_file = \"...\" }`".into(),
-            },
-            Self::Tls { .. } => "look whether address and port are those of a pod's OpenControl API (5443)".into(),
-            Self::NoAuthorities { .. } => {
-                "install the system's CA certificates (package `ca-certificates`), name a good `ca_file`, or use `tls = { verify = \"pin\" }`".into()
-            }
-            Self::WrongPassword { rest, .. } => format!(
-                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out it is not tried again for {}",
-                seconds(*rest)
-            ).into(),
-            Self::SignInRefused { status: 429, .. } => "the pod has had too many attempts; wait, and look for other programs that sign in with a wrong password".into(),
-            Self::SignInRefused { .. } => {
-                "look at the pod's `username` (usually `admin`) and whether its API is enabled".into()
-            }
-            Self::TokenRefused { .. } => ApiError::InvalidToken.explained(Operation::SignIn).into(),
-            Self::Refused { operation, error, .. } => error.explained(*operation).into(),
-            Self::Unexpected { operation, status, body, .. } => match (status, body) {
-                (404, _) => not_found(*operation).into(),
-                (500.., _) => ApiError::Internal.explained(*operation).into(),
-                (_, Body::EmptyObject | Body::Lacks(_)) => {
-                    "some pods answer so when they do not accept the token, and a new one did not help; look at the pod's password and firmware".into()
-                }
-                (_, Body::Html) => {
-                    "something else than a pod's API answers at this address: a login portal, a proxy or another device".into()
-                }
-                _ => "look whether this is the address of a pod, and at its firmware".into(),
-            },
-            Self::TooLarge { .. } => "look whether this is the address of a pod".into(),
-            Self::Redirected { .. } => {
-                "write the address to which the pod redirects into the configuration, if it is the right one".into()
-            }
-            Self::ReadOnly { .. } => "leave out `--dry-run` to do it".into(),
-            Self::OtherMode { operation, mode, .. } => if *mode == CalendarMode::ThirdParty {
-                format!("in this mode a pod can only be sent all meetings at once: use `calendar set`; to {operation} all the same, add `--insist`").into()
-            } else {
-                "a write could change a real mailbox. Set the pod's calendar to \"3rd party only\", or insist with `--insist`".into()
-            },
-            Self::BadRequest { .. } => "correct it and try again".into(),
-            Self::Local { .. } => "look whether the file exists and may be read or written".into(),
-        }
-    }
-
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::LostAnswer { .. }
-            | Self::CutOff { .. }
-            | Self::TokenRefused { .. } => true,
-            Self::SignInRefused { status, .. } => *status == 429,
-            Self::Refused { status, error, .. } => match error {
-                ApiError::Internal | ApiError::ResourceConflict | ApiError::InvalidToken => true,
-                ApiError::Other(_) => *status >= 500 || matches!(status, 408 | 429),
-                ApiError::InvalidRequest
-                | ApiError::NotFound
-                | ApiError::PathFailed
-                | ApiError::NotLicensed => false,
-            },
-            Self::Unexpected { status, body, .. } => {
-                *status >= 500
-                    || matches!(status, 408 | 429)
-                    || (*status < 300 && !matches!(body, Body::Html))
-            }
-            Self::CertificateChanged { .. }
-            | Self::Untrusted { .. }
-            | Self::Tls { .. }
-            | Self::NoAuthorities { .. }
-            | Self::WrongPassword { .. }
-            | Self::TooLarge { .. }
-            | Self::Redirected { .. }
-            | Self::ReadOnly { .. }
-            | Self::OtherMode { .. }
-            | Self::BadRequest { .. }
-            | Self::Local { .. } => false,
-        }
-    }
-}
-
-/// What a 404 means depends on what was asked for.
-fn not_found(operation: Operation) -> &'static str {
-    match operation {
-        Operation::SignIn => {
-            "the pod does not know OpenControl v2; its firmware is too old (4.5 or later has it), or this is no pod"
-        }
-        Operation::ReadInfo => {
-            "the pod's firmware is older than Solstice 6.2, which has this first"
-        }
-        Operation::ReadCameraStatus | Operation::ReadCameraVersion | Operation::UpdateCamera => {
-            "no such Logitech camera is attached to the pod"
-        }
-        Operation::GetMeeting | Operation::UpdateMeeting | Operation::DeleteMeeting => {
-            "the pod has no meeting with this id; `calendar list` shows which there are"
-        }
-        Operation::ReadSplash | Operation::WriteSplash => {
-            "the pod has no splash image at this position and aspect"
-        }
-        _ => "the pod's firmware does not have this; it may be too old",
-    }
-}
-
-fn distrust(error: &CertificateError) -> Distrust {
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Distrust::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Distrust::NotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Distrust::OtherName
-        }
-        CertificateError::UnknownIssuer => Distrust::UnknownIssuer,
-        CertificateError::Revoked => Distrust::Revoked,
-        // A self-signed certificate may say of itself that it is an authority.
-        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
-            Distrust::UnknownIssuer
-        }
-        _ => Distrust::Unreadable,
-    }
-}
-
 /// The first of an error and its causes for which `wanted` gives something.
 ///
 /// `io::Error` hides the error that it wraps from `source`, so it is opened here.
@@ -647,11 +329,6 @@ fn find<T>(
     None
 }
 
-fn is_lookup(error: &(dyn StdError + 'static)) -> bool {
-    let text = error.to_string();
-    text.contains("dns error") || text.contains("failed to lookup address")
-}
-
 fn described(description: &str) -> String {
     if description.is_empty() {
         String::new()
@@ -666,32 +343,4 @@ fn seconds(span: Duration) -> String {
         seconds if seconds >= 120 => format!("{} minutes", seconds / 60),
         seconds => format!("{seconds} s"),
     }
-}
-
-/// One line of printable text of at most so many characters.
-pub(super) fn cleaned(text: &str, limit: usize) -> String {
-    let line: String = text
-        .chars()
-        .take(limit.saturating_mul(8))
-        .map(|c| {
-            if c.is_control() || is_invisible(c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let joined = words.join(" ");
-    if joined.chars().count() <= limit {
-        return joined;
-    }
-    let mut short: String = joined.chars().take(limit.saturating_sub(1)).collect();
-    short.push('…');
-    short
-}
-
-/// Marks that turn the direction of a line around or hide in it.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

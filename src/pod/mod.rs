@@ -9,9 +9,10 @@
 mod answer;
 mod calendar;
 pub mod config;
-mod device;
+pub mod device;
 pub mod error;
 pub mod operation;
+mod public_key;
 pub mod request;
 pub mod tls;
 mod token;

@@ -12,9 +12,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
     CryptoProvider, ring as ring_provider, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -22,6 +23,7 @@ use tokio::net::TcpStream;
 
 use super::error::{PodError, Unreachable};
 use super::operation::Operation;
+use super::public_key;
 use crate::config::{Pod, TlsTrust};
 use crate::model::name::{PodUrl, hex};
 
@@ -205,6 +207,33 @@ impl Verifier {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same check of the signature with nothing of the certificate but its key,
+    /// for certificates that are not read otherwise. `error` is what was wrong.
+    fn verify_by_key(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+        error: Error,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        // Authorities vouch for what they have signed as a whole.
+        if matches!(self.judge, Judge::Authorities { .. }) {
+            return Err(error);
+        }
+        let Some(key) = public_key::of(cert) else {
+            return Err(error);
+        };
+        let key = SubjectPublicKeyInfoDer::from(key);
+        let algorithms = &self.provider.signature_verification_algorithms;
+        // That the key does not fit is worse than that the certificate is odd.
+        verify_tls13_signature_with_raw_key(message, &key, dss, algorithms).map_err(|by_key| {
+            match by_key {
+                Error::InvalidCertificate(CertificateError::BadSignature) => by_key,
+                _ => error,
+            }
+        })
+    }
+
     /// The handshake's signature was good, so the pod holds the key of this certificate.
     ///
     /// Only now is it pinned: anybody can show the certificate of somebody else.
@@ -249,9 +278,15 @@ impl ServerCertVerifier for Verifier {
             Judge::Authorities { also, .. } if also.iter().any(|one| one == end_entity) => {
                 Ok(ServerCertVerified::assertion())
             }
-            Judge::Authorities { roots, .. } => {
-                roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
+            Judge::Authorities { roots, .. } => roots
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map_err(|error| match error {
+                    // Signed by another authority of the same name.
+                    Error::InvalidCertificate(CertificateError::BadSignature) => {
+                        CertificateError::UnknownIssuer.into()
+                    }
+                    error => error,
+                }),
         }
     }
 
@@ -264,7 +299,8 @@ impl ServerCertVerifier for Verifier {
         let algorithms = &self.provider.signature_verification_algorithms;
         let valid = match self.judge {
             Judge::Anything => HandshakeSignatureValid::assertion(),
-            _ => verify_tls12_signature(message, cert, dss, algorithms)?,
+            _ => verify_tls12_signature(message, cert, dss, algorithms)
+                .or_else(|error| self.verify_by_key(message, cert, dss, error))?,
         };
         self.keep(cert);
         Ok(valid)
@@ -279,7 +315,8 @@ impl ServerCertVerifier for Verifier {
         let algorithms = &self.provider.signature_verification_algorithms;
         let valid = match self.judge {
             Judge::Anything => HandshakeSignatureValid::assertion(),
-            _ => verify_tls13_signature(message, cert, dss, algorithms)?,
+            _ => verify_tls13_signature(message, cert, dss, algorithms)
+                .or_else(|error| self.verify_by_key(message, cert, dss, error))?,
         };
         self.keep(cert);
         Ok(valid)

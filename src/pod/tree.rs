@@ -95,7 +95,17 @@ pub fn integer(value: &Value) -> Option<i64> {
 /// Keys stay and an empty secret stays empty, so one sees what is set.
 #[must_use]
 pub fn without_secrets(value: &Value) -> Value {
-    map_secrets(value, Place::default(), &mut |secret| match secret {
+    without_secrets_at(&[], value)
+}
+
+/// The same for the part of a configuration at a path: what is secret depends on
+/// the keys above it.
+#[must_use]
+pub fn without_secrets_at(path: &[&str], value: &Value) -> Value {
+    let place = path
+        .iter()
+        .fold(Place::default(), |place, key| place.under(key));
+    map_secrets(value, place, &mut |secret| match secret {
         Value::String(text) if text.is_empty() => Some(secret.clone()),
         Value::Null => Some(Value::Null),
         _ => Some(Value::String(BLANK.to_owned())),

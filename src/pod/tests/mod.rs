@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use self::stand_in::{Reply, StandIn, json, new_certificate};
+pub(super) use self::stand_in::new_certificate;
+use self::stand_in::{Reply, StandIn, json};
 use super::config::CalendarMode;
 use super::error::{Distrust, Unreachable};
 use super::*;
 use crate::config::TlsTrust;
 use crate::fault::Fault as _;
 use crate::model::meeting::Meeting;
+use crate::sim::{self, Sim};
 
 const PASSWORD: &str = "correct horse & battery";
 const TOKEN: &str = r#"{"access_token":"token-1","token_type":"jwt"}"#;
@@ -31,6 +33,19 @@ pub(super) fn pod(address: &str, password: &str) -> Pod {
         third_party_type: None,
         enforce: None,
     }
+}
+
+/// Key and self-signed certificate of X.509 version 1, as `openssl x509 -req` makes it.
+pub(super) fn version_1() -> (Vec<u8>, Vec<u8>) {
+    use base64::Engine as _;
+    let decode = |text: &str| {
+        base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .unwrap()
+    };
+    let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgEoGv2nxZClmClI9TFEJIwnivzR6UTUORoCLsuuKF11ahRANCAAQ1S+KSM4Q+cRLLuRefGE5dHKrxnQj3goeAED+WfuWV7iDyTbGQF2LYMQC3+oDZ+Zjere9pOlU6AOy6piIgZxZG";
+    let certificate = "MIIBIjCByQIUA3OZHNu04ygCDM2M2iiuw+33ZlEwCgYIKoZIzj0EAwIwEzERMA8GA1UEAwwIc29sc3RpY2UwIBcNMjYxMTIzMTAwOTA3WhgPMjEyNjEwMzAxMDA5MDdaMBMxETAPBgNVBAMMCHNvbHN0aWNlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENUvikjOEPnESy7kXnxhOXRyq8Z0I94KHgBA/ln7lle4g8k2xkBdi2DEAt/qA2fmY3q3vaTpVOgDsuqYiIGcWRjAKBggqhkjOPQQDAgNIADBFAiAgXmdve0FYPgNSZXXNUGvgkMF5yV27Hg/pkkQeeL5HlQIhAKDbSuvZ5WOvhCxQEtnGITg/HWgrxqSxyT4YO6zPwUI3";
+    (decode(key), decode(certificate))
 }
 
 fn client(stand_in: &StandIn) -> PodClient {
@@ -158,6 +173,44 @@ async fn a_certificate_without_its_key_is_not_pinned() {
 }
 
 #[tokio::test]
+async fn an_old_certificate_can_be_pinned_and_only_by_who_has_its_key() {
+    let (key, certificate) = version_1();
+    let stranger = rcgen::KeyPair::generate().unwrap().serialize_der();
+    for versions in [[&rustls::version::TLS12], [&rustls::version::TLS13]] {
+        let own = StandIn::start_as(&certificate, key.clone(), &versions, |_, _| {
+            json(200, TOKEN)
+        });
+        let own = own.await;
+        let client = client(&own);
+        client.sign_in().await.unwrap();
+        let seen = client.seen();
+        assert_eq!(seen, Some(Fingerprint::of(&certificate)));
+
+        let thief = StandIn::start_as(&certificate, stranger.clone(), &versions, |_, _| {
+            json(200, TOKEN)
+        });
+        let thief = thief.await;
+        for pin in [None, seen] {
+            let pod = pod(&thief.address, PASSWORD);
+            let client = PodClient::new(&pod, pin, Access::ReadWrite).unwrap();
+            let error = client.sign_in().await.unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    PodError::Untrusted {
+                        why: Distrust::KeyNotProven,
+                        ..
+                    }
+                ),
+                "{error:?}"
+            );
+            assert_eq!(client.seen(), None);
+            assert!(thief.lines().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_way_of_trust_decides_before_the_password() {
     let key = new_certificate();
     let stand_in = StandIn::start_with(&key, |_, _| json(200, TOKEN)).await;
@@ -172,7 +225,7 @@ async fn each_way_of_trust_decides_before_the_password() {
         pod.tls = tls.clone();
         let client = PodClient::new(&pod, Some(Fingerprint([1; 32])), Access::ReadOnly).unwrap();
         let found = client.sign_in().await.map(drop);
-        let kinds = found.as_ref().map(|()| ()).map_err(PodError::kind);
+        let kinds = found.as_ref().copied().map_err(PodError::kind);
         assert_eq!(kinds, expected, "{tls:?}: {found:?}");
         let asked = stand_in.lines().len() - before;
         assert_eq!(asked, usize::from(expected.is_ok()), "{tls:?}");
@@ -643,4 +696,74 @@ async fn nothing_of_a_client_prints_its_secrets() {
     for secret in ["token-1", PASSWORD, "4711"] {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+async fn simulated(quirks: sim::Quirks) -> (Sim, PodClient) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = sim::Options {
+        password: PASSWORD.into(),
+        quirks,
+        ..sim::Options::default()
+    };
+    let sim = Sim::start(listener, options).unwrap();
+    let pod = pod(&sim.url(), PASSWORD);
+    let client = PodClient::new(&pod, None, Access::ReadWrite).unwrap();
+    (sim, client)
+}
+
+#[tokio::test]
+async fn pods_that_differ_from_the_reference_are_understood() {
+    let (sim, client) = simulated(sim::Quirks {
+        colon_in_meetings: true,
+        times_as_strings: true,
+        empty_object_for_bad_token: true,
+        arrays: true,
+        wrapped: true,
+        no_info: true,
+        no_legacy: true,
+    })
+    .await;
+    let meetings = [meeting("Review")];
+    assert!(client.set_meetings(&meetings).await.unwrap().confirmed);
+    assert_eq!(client.meetings().await.unwrap(), meetings);
+    sim.expire_tokens();
+    assert_eq!(client.meetings().await.unwrap(), meetings);
+    sim.expire_tokens();
+    assert!(client.set_meetings(&[]).await.unwrap().confirmed);
+    assert!(sim.meetings().is_empty());
+    let name = client.config_at(&["display", "name"]).await.unwrap();
+    assert_eq!(
+        Some(name),
+        client
+            .config()
+            .await
+            .unwrap()
+            .at(&["display", "name"])
+            .cloned()
+    );
+    let clock = client.config_at(&["display", "clock"]).await.unwrap();
+    assert!(clock.get("timezone").is_some());
+    let images = client.config().await.unwrap();
+    let images = tree::entries(images.at(&["display", "splash", "images"]).unwrap()).len();
+    assert_eq!(images, 6);
+    let mode = client.calendar_mode().await.unwrap();
+    assert_eq!(mode, CalendarMode::Unverified);
+    let info = client.info().await.unwrap_err();
+    assert!(info.hint().contains("6.2"), "{}", info.hint());
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_lost_answer_may_well_have_been_a_push() {
+    let (sim, client) = simulated(sim::Quirks::default()).await;
+    sim.fault(sim::Fault::lost_answer().on("PUT", "/v2/calendar").once());
+    let meetings = [meeting("Review")];
+    let error = client.set_meetings(&meetings).await.unwrap_err();
+    assert!(error.ended_unanswered(), "{error}");
+    assert_eq!(client.meetings().await.unwrap(), meetings);
+    assert_eq!(sim.count("PUT", "/v2/calendar"), 1);
+    let mode = client.calendar_mode().await.unwrap();
+    assert_eq!(mode, CalendarMode::ThirdParty);
+    sim.reboot();
+    assert_eq!(client.meetings().await.unwrap(), []);
 }

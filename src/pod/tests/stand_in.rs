@@ -37,6 +37,27 @@ pub fn json(status: u16, body: &str) -> Reply {
     Reply::Full(status, "application/json", body.as_bytes().to_vec())
 }
 
+/// Presents a certificate without reading it, as a pod does that holds an odd one.
+#[derive(Debug)]
+struct Presents(Arc<rustls::sign::CertifiedKey>);
+
+impl Presents {
+    fn new(certificate: &[u8], private: &rustls::pki_types::PrivateKeyDer<'_>) -> Self {
+        let key = rustls::crypto::ring::sign::any_supported_type(private).unwrap();
+        let chain = vec![certificate.to_vec().into()];
+        Self(Arc::new(rustls::sign::CertifiedKey::new(chain, key)))
+    }
+}
+
+impl rustls::server::ResolvesServerCert for Presents {
+    fn resolve(
+        &self,
+        _: rustls::server::ClientHello<'_>,
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
 pub struct StandIn {
     pub address: String,
     pub certificate: Vec<u8>,
@@ -64,15 +85,25 @@ impl StandIn {
         key: &rcgen::CertifiedKey<rcgen::KeyPair>,
         answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let certificate = key.cert.der().to_vec();
-        let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der());
+        let private = key.signing_key.serialize_der();
+        Self::start_as(key.cert.der(), private, rustls::DEFAULT_VERSIONS, answer).await
+    }
+
+    /// With this key and certificate in DER, and these versions of TLS.
+    pub async fn start_as(
+        certificate: &[u8],
+        private: Vec<u8>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let certificate = certificate.to_vec();
+        let private = rustls::pki_types::PrivateKeyDer::try_from(private);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![key.cert.der().clone()], private.unwrap())
-            .unwrap();
+            .with_cert_resolver(Arc::new(Presents::new(&certificate, &private.unwrap())));
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
