@@ -246,12 +246,11 @@ async fn awkward_names(server: &mut Server) {
         "%C3%BCber.ics",
         "a%26b%3Cc%3E.ics",
         "100%25.ics",
-        "comma%2Cname.ics",
         "no-ending.ics",
     ];
     for (at, name) in names.iter().enumerate() {
         server
-            .put(&calendar, name, &event(&format!("u{at}"), name))
+            .put(&calendar, name, &event(&format!("u{at}"), "Title"))
             .await;
     }
     let mut room = Room::new(&calendar);

@@ -149,7 +149,7 @@ pub(super) struct Collection<'a> {
 }
 
 /// Why an increment could not be used.
-enum Doubt {
+pub(super) enum Doubt {
     /// The report does not work here, or the token is not known any more.
     Refused,
     /// It answered, but not in a way that can be relied upon.
@@ -166,10 +166,25 @@ struct Entry {
 }
 
 /// A list of members.
-struct List {
+pub(super) struct List {
     entries: Vec<Entry>,
     /// Whether what it does not name is gone.
     complete: bool,
+}
+
+impl List {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn untagged(&self) -> usize {
+        let untagged = |entry: &&Entry| entry.etag.is_none();
+        self.entries.iter().filter(untagged).count()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
 }
 
 impl<'a> Collection<'a> {
@@ -316,7 +331,10 @@ impl<'a> Collection<'a> {
     }
 
     /// Asks for the changes, page by page where the server hands out pages.
-    async fn changes(&self, token: &str) -> Result<Result<(Changes, String), Doubt>, PullError> {
+    pub(super) async fn changes(
+        &self,
+        token: &str,
+    ) -> Result<Result<(Changes, String), Doubt>, PullError> {
         const MOST_PAGES: usize = 1000;
         let mut token = token.to_owned();
         let mut changes = Changes::default();
@@ -409,7 +427,7 @@ impl<'a> Collection<'a> {
     }
 
     /// All members with their tags; by a query where there is no list.
-    async fn list(&self) -> Result<List, PullError> {
+    pub(super) async fn list(&self) -> Result<List, PullError> {
         let reply = self
             .dav
             .propfind(&self.calendar, Depth::One, dav_xml::ask_for_list())
@@ -507,7 +525,7 @@ impl From<Entry> for Wanted {
 
 /// What lists and increments say.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     entries: Vec<Entry>,
     removed: Vec<Key>,
     /// Two spellings of one address must not become two events.

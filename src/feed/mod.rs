@@ -19,6 +19,7 @@ mod exchange;
 mod fetch;
 mod file;
 mod http;
+pub mod inspect;
 mod member;
 mod network;
 mod oauth;
