@@ -4,6 +4,13 @@
 //! Without Python, or without a way to PyPI, these tests say that they were left
 //! out and pass; with `PODCAL_REQUIRE_CALDAV` set, they fail.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is a test, its parts outside of test functions as well"
+)]
+
 #[path = "caldav/servers.rs"]
 mod servers;
 

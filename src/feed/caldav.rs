@@ -17,19 +17,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dav::{Dav, Depth, Page, Reply};
-use super::dav_xml::{self, Properties, Response};
+use super::dav::{Dav, Depth, Reply};
+use super::dav_xml::{self, Properties};
 use super::discover;
 use super::error::{PullError, Status};
 use super::exchange::Exchange;
 use super::fetch::{self, Fetched, Wanted};
-use super::member::{self, Key, Member};
+use super::listing::{Changes, Entry, List};
+use super::member::{self, Key};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{FeedItem, FeedState, Held, Pulled};
 use crate::model::time::UnixTime;
-
-/// More events than this is no room's calendar.
-const MOST_ITEMS: usize = 100_000;
 
 /// A full comparison at least so often: tokens and CTags are promises that not
 /// every server keeps.
@@ -159,34 +157,6 @@ pub(super) enum Doubt {
     Idle,
 }
 
-/// What an answer says of the members.
-struct Entry {
-    member: Member,
-    etag: Option<String>,
-}
-
-/// A list of members.
-pub(super) struct List {
-    entries: Vec<Entry>,
-    /// Whether what it does not name is gone.
-    complete: bool,
-}
-
-impl List {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(super) fn untagged(&self) -> usize {
-        let untagged = |entry: &&Entry| entry.etag.is_none();
-        self.entries.iter().filter(untagged).count()
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.complete
-    }
-}
-
 impl<'a> Collection<'a> {
     /// Sees whether the calendar is there, and reads the marks of its state.
     pub(super) async fn open(
@@ -220,9 +190,10 @@ impl<'a> Collection<'a> {
     /// Whether anything changed, and then what.
     async fn update(&self, known: State, marks: Properties) -> Result<Pulled, PullError> {
         let known = known.forgiven(self.dav.now);
-        let has_mark = marks.ctag.is_some() || marks.sync_token.is_some();
-        let moved = marks.ctag != known.ctag
-            || (known.sync_token.is_some() && marks.sync_token != known.sync_token);
+        let token_counts = known.sync_token.is_some();
+        let has_mark = marks.ctag.is_some() || (token_counts && marks.sync_token.is_some());
+        let moved =
+            marks.ctag != known.ctag || (token_counts && marks.sync_token != known.sync_token);
         if is_a_day_ago(known.full_at, self.dav.now)
             || known.unfinished
             || known.untagged
@@ -250,33 +221,11 @@ impl<'a> Collection<'a> {
             }
             Err(Doubt::Unsure) => self.compare(known, marks).await,
             Err(Doubt::Idle) => {
-                // Counts against the CTag, unless the comparison proves it right.
-                let idle_moves = known.idle_moves.saturating_add(1);
                 let suspecting = State {
-                    idle_moves,
-                    ..known.clone()
+                    idle_moves: known.idle_moves.saturating_add(1),
+                    ..known
                 };
-                match self.compare(suspecting, marks.clone()).await? {
-                    Pulled::Changed {
-                        items,
-                        removed,
-                        state,
-                    } => {
-                        let state = State::read(&state).map_or(state, |state| {
-                            State {
-                                idle_moves: 0,
-                                ..state
-                            }
-                            .feed_state()
-                        });
-                        Ok(Pulled::Changed {
-                            items,
-                            removed,
-                            state,
-                        })
-                    }
-                    unchanged @ Pulled::Unchanged { .. } => Ok(unchanged),
-                }
+                self.compare(suspecting, marks).await
             }
         }
     }
@@ -356,7 +305,7 @@ impl<'a> Collection<'a> {
             let Some(next) = page.multistatus.sync_token.clone() else {
                 return Ok(Err(Doubt::Refused));
             };
-            let more = changes.take(self, &page)?;
+            let more = changes.take(&page)?;
             if !more {
                 return Ok(Ok((changes, next)));
             }
@@ -389,7 +338,10 @@ impl<'a> Collection<'a> {
             .map(Wanted::from)
             .collect();
         let fetched = fetch::bodies(self, wanted).await?;
+        // A comparison that finds something proves the CTag right.
+        let nothing = fetched.items.is_empty() && removed.is_empty();
         let state = State {
+            idle_moves: if nothing { known.idle_moves } else { 0 },
             url: self.calendar.reveal().as_str().to_owned(),
             sync_token,
             young: is_young(&marks, self.dav.now),
@@ -433,7 +385,7 @@ impl<'a> Collection<'a> {
             .propfind(&self.calendar, Depth::One, dav_xml::ask_for_list())
             .await?;
         let list = match reply {
-            Reply::Multi(page) => Ok(self.listed(&page)?),
+            Reply::Multi(page) => Ok(List::of(&page)?),
             Reply::Other(answer) => {
                 self.dav.fatal(&answer)?;
                 Err(self.dav.error(&answer))
@@ -452,22 +404,13 @@ impl<'a> Collection<'a> {
             .report(&self.calendar, Depth::One, question)
             .await?
         {
-            Reply::Multi(page) => self.listed(&page),
+            Reply::Multi(page) => List::of(&page),
             Reply::Other(answer) => {
                 self.dav.fatal(&answer)?;
                 list
             }
             Reply::Unreadable { .. } => list,
         }
-    }
-
-    fn listed(&self, page: &Page) -> Result<List, PullError> {
-        let mut changes = Changes::default();
-        let more = changes.take(self, page)?;
-        Ok(List {
-            entries: changes.entries,
-            complete: !more,
-        })
     }
 
     /// Whether this very version is held.
@@ -514,82 +457,6 @@ impl<'a> Collection<'a> {
     }
 }
 
-impl From<Entry> for Wanted {
-    fn from(entry: Entry) -> Self {
-        Self {
-            member: entry.member,
-            etag: entry.etag,
-        }
-    }
-}
-
-/// What lists and increments say.
-#[derive(Default)]
-pub(super) struct Changes {
-    entries: Vec<Entry>,
-    removed: Vec<Key>,
-    /// Two spellings of one address must not become two events.
-    seen: HashSet<Key>,
-}
-
-impl Changes {
-    /// Reads one page; whether there is more to come.
-    fn take(&mut self, collection: &Collection<'_>, page: &Page) -> Result<bool, PullError> {
-        let mut more = false;
-        for response in &page.multistatus.responses {
-            let Some(member) = member::member(&page.url, &response.href) else {
-                // RFC 6578 section 3.6: 507 on the calendar itself.
-                more |= response.status == Some(507);
-                continue;
-            };
-            match response.status {
-                // 418 was seen from Nextcloud.
-                Some(404 | 410 | 418) => self.removed.push(member.key),
-                Some(507) => more = true,
-                Some(status) if status / 100 != 2 => {}
-                _ if is_no_event(response) => {}
-                _ if !self.seen.insert(member.key.clone()) => {}
-                _ => self.entries.push(Entry {
-                    member,
-                    etag: response.properties.etag.clone(),
-                }),
-            }
-            if self.entries.len() > MOST_ITEMS {
-                return Err(PullError::TooManyItems {
-                    host: collection.calendar.host(),
-                    limit: MOST_ITEMS,
-                });
-            }
-        }
-        Ok(more)
-    }
-}
-
-/// Folders, and what is declared to be something else than a calendar object.
-fn is_no_event(response: &Response) -> bool {
-    let properties = &response.properties;
-    let content_type = properties.content_type.as_deref().unwrap_or_default();
-    let content_type = content_type.to_ascii_lowercase();
-    let other_kind = [
-        "text/html",
-        "text/vcard",
-        "text/xml",
-        "application/xml",
-        "image/",
-    ]
-    .iter()
-    .any(|kind| content_type.starts_with(kind));
-    let other_component = content_type
-        .split_once("component=")
-        .is_some_and(|(_, component)| {
-            let component = component.trim_matches(['"', ' ']);
-            ["vtodo", "vjournal", "vfreebusy", "vavailability"]
-                .iter()
-                .any(|other| component.starts_with(other))
-        });
-    properties.is_collection || other_kind || other_component
-}
-
 /// Whether a mark is the clock of a server, just read: SOGo counts seconds, and a
 /// second change within the same second moves nothing.
 fn is_young(marks: &Properties, now: UnixTime) -> bool {
@@ -606,3 +473,6 @@ fn is_a_day_ago(then: i64, now: UnixTime) -> bool {
     let then = UnixTime::from_seconds(then);
     now.since(then) >= FULL_EVERY || now < then
 }
+
+#[cfg(test)]
+mod tests;

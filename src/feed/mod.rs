@@ -20,6 +20,7 @@ mod fetch;
 mod file;
 mod http;
 pub mod inspect;
+mod listing;
 mod member;
 mod network;
 mod oauth;
