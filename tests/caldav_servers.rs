@@ -20,6 +20,7 @@ use std::time::Duration;
 use podcal::config::{Feed, Login, Only, Source};
 use podcal::fault::Fault as _;
 use podcal::feed::error::PullError;
+use podcal::feed::inspect::{Changes, Inspection, inspect};
 use podcal::feed::{FeedClient, Network};
 use podcal::model::feed_url::FeedUrl;
 use podcal::model::item::{FeedItem, FeedState, Held, Pulled};
@@ -39,6 +40,24 @@ fn event(uid: &str, summary: &str) -> String {
     )
 }
 
+fn feed(address: &str, password: &str, calendar: Option<&str>) -> Feed {
+    Feed {
+        id: FeedId::new("127.0.0.1", &[address]),
+        source: Source::CalDav {
+            url: FeedUrl::parse(address).unwrap().0,
+            login: Login::Password {
+                username: USER.to_owned(),
+                password: Secret::new(password),
+            },
+            calendar: calendar.map(str::to_owned),
+        },
+        only: Only::default(),
+        user_agent: None,
+        timeout: Duration::from_secs(60),
+        max_size: 50_000_000,
+    }
+}
+
 /// A room that is read by CalDAV, with what the ledger would hold of it.
 struct Room {
     client: FeedClient,
@@ -51,21 +70,7 @@ impl Room {
     }
 
     fn with(address: &str, password: &str, calendar: Option<&str>) -> Self {
-        let feed = Feed {
-            id: FeedId::new("127.0.0.1", &[address]),
-            source: Source::CalDav {
-                url: FeedUrl::parse(address).unwrap().0,
-                login: Login::Password {
-                    username: USER.to_owned(),
-                    password: Secret::new(password),
-                },
-                calendar: calendar.map(str::to_owned),
-            },
-            only: Only::default(),
-            user_agent: None,
-            timeout: Duration::from_secs(60),
-            max_size: 50_000_000,
-        };
+        let feed = feed(address, password, calendar);
         Self {
             client: FeedClient::new(&feed, &Network::new()).unwrap(),
             held: Held::default(),
@@ -305,6 +310,9 @@ async fn xandikos_may_stop_and_come_back() {
     on(Kind::Xandikos, stop_and_start).await;
 }
 
+/// The service pulls each room in a task of its own.
+fn assert_send(_: impl Send) {}
+
 async fn many_events(server: &mut Server) {
     let calendar = server.make_calendar("room", "Aurora").await;
     let events: Vec<(String, String)> = (0..2000)
@@ -317,6 +325,7 @@ async fn many_events(server: &mut Server) {
         .collect();
     server.fill("room", &events);
     let mut room = Room::new(&calendar);
+    assert_send(room.client.pull(&room.held, NOW));
     assert_eq!(room.pull().await.unwrap(), (2000, 0));
     assert_eq!(room.events().len(), 2000);
     assert_eq!(room.pull().await.unwrap(), (0, 0));
@@ -349,6 +358,41 @@ async fn radicale_refuses_a_wrong_password() {
             assert!(error.is_login() && !error.is_passing(), "{error}");
             assert!(!format!("{error} {error:?}").contains("wrong"));
         }
+    })
+    .await;
+}
+
+async fn look_around(server: &mut Server, product: &str) {
+    let calendar = server.make_calendar("room", "Aurora").await;
+    server.put(&calendar, "a.ics", &event("a", "One")).await;
+    let other = server.make_calendar("other", "Borealis").await;
+    let feed = feed(&server.url("/"), PASSWORD, Some("Aurora"));
+    let Inspection::CalDav(report) = inspect(&feed, &Network::new(), NOW).await.unwrap() else {
+        panic!("not CalDAV");
+    };
+    assert_eq!(report.server.as_deref(), Some(product));
+    assert_eq!(report.login, "Basic");
+    let found = report.calendar.unwrap();
+    assert_eq!((found.name, found.address), ("Aurora".to_owned(), calendar));
+    assert_eq!(report.others.len(), 1);
+    assert_eq!(report.others[0].address, other);
+    assert_eq!(report.events, 1);
+    assert_eq!(report.changes, Changes::SyncCollection);
+    assert_eq!(report.trouble, None);
+}
+
+#[tokio::test]
+async fn radicale_is_described() {
+    on(Kind::Radicale, async |server: &mut Server| {
+        look_around(server, "Radicale").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn xandikos_is_described() {
+    on(Kind::Xandikos, async |server: &mut Server| {
+        look_around(server, "Xandikos").await;
     })
     .await;
 }

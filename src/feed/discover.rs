@@ -333,3 +333,6 @@ fn plain(text: &str) -> String {
         .trim()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

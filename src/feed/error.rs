@@ -445,9 +445,10 @@ impl Fault for PullError {
                 TokenFault::NotReached(error) => error.is_passing(),
             },
             Self::File { reason, .. } => matches!(reason, FileFault::Missing | FileFault::Changing),
+            // The server's own time-out, or a connection it did not like.
+            Self::UnexpectedStatus { status, .. } => matches!(status.0, 408 | 421 | 423 | 425),
             Self::Refused { .. }
             | Self::Gone { .. }
-            | Self::UnexpectedStatus { .. }
             | Self::TooLarge { .. }
             | Self::Redirect { .. }
             | Self::ClientRefused { .. }
