@@ -222,3 +222,63 @@ fn same_host(known: &FeedUrl, other: &FeedUrl) -> bool {
                 && other.scheme() == "https"
                 && (port(known), port(other)) == (Some(80), Some(443)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::secret::Secret;
+
+    fn url(text: &str) -> FeedUrl {
+        FeedUrl::parse(text).unwrap().0
+    }
+
+    #[test]
+    fn a_login_is_for_its_host_and_for_those_named_over_https() {
+        let session = Session::new(
+            Login::Token(Secret::new("t0k3n")),
+            &url("https://caldav.example.com/"),
+        );
+        let home = url("https://p12-caldav.example.com/1/");
+        assert!(session.is_for(&url("https://caldav.example.com/other")));
+        assert!(!session.is_for(&url("http://caldav.example.com/")));
+        assert!(!session.is_for(&url("https://caldav.example.com:8443/")));
+        assert!(!session.is_for(&home));
+        session.trust(&url("https://stranger.example.net/"), &home);
+        assert!(!session.is_for(&home), "a stranger cannot vouch");
+        session.trust(
+            &url("https://caldav.example.com/"),
+            &url("http://p12-caldav.example.com/"),
+        );
+        assert!(!session.is_for(&url("http://p12-caldav.example.com/")));
+        session.trust(&url("https://caldav.example.com/"), &home);
+        assert!(session.is_for(&home));
+    }
+
+    #[test]
+    fn going_from_http_to_https_is_no_other_host() {
+        let session = Session::new(Login::None, &url("http://caldav.example.com/"));
+        assert!(session.is_for(&url("https://caldav.example.com/")));
+        assert!(!session.is_for(&url("https://www.example.com/")));
+    }
+
+    /// Over an open line the server is asked first whether it knows Digest.
+    #[tokio::test]
+    async fn a_password_is_not_volunteered_in_clear() {
+        let login = Login::Password {
+            username: "room".to_owned(),
+            password: Secret::new("hunter2"),
+        };
+        let place = url("http://dav.example.com/");
+        let session = Session::new(login, &place);
+        let network = Network::new();
+        let mut tried = Tried::default();
+        let header = session.authorization(&Method::GET, &place, &mut tried, &network);
+        assert_eq!(header.await.unwrap(), None);
+        assert!(session.try_again(401, &HeaderMap::new(), &mut tried));
+        let header = session.authorization(&Method::GET, &place, &mut tried, &network);
+        let value = header.await.unwrap().unwrap();
+        assert!(value.is_sensitive() && value.to_str().unwrap().starts_with("Basic "));
+        assert!(!format!("{value:?}").contains("aHVudGVy"));
+        assert!(!session.try_again(401, &HeaderMap::new(), &mut tried));
+    }
+}

@@ -102,8 +102,6 @@ pub enum PullError {
     TooManyItems { host: String, limit: usize },
     #[error("the calendar at {host} listed {missing} events that it then did not hand out")]
     Incomplete { host: String, missing: usize },
-    #[error("the calendar at {host} named something outside of it as its own")]
-    Astray { host: String },
 }
 
 /// A status code with its usual words.
@@ -345,7 +343,7 @@ impl PullError {
             Self::NoCalendar { .. }
             | Self::SeveralCalendars { .. }
             | Self::NoSuchCalendar { .. } => "no_calendar",
-            Self::BadXml { .. } | Self::Astray { .. } => "bad_xml",
+            Self::BadXml { .. } => "bad_xml",
             Self::Incomplete { .. } => "incomplete",
         }
     }
@@ -420,11 +418,11 @@ impl Fault for PullError {
                 FileFault::Changing => "write it under another name and rename it, so that nobody sees half of it".into(),
                 FileFault::Other(_) => "check the disk".into(),
             },
-            Self::NotDav { .. } => "give the address that the server's own pages show for CalDAV clients".into(),
+            Self::NotDav { .. } => "give the address that the server's own pages show for CalDAV clients; one that downloads a calendar belongs to the key `ics`".into(),
             Self::NoCalendar { .. } => "give the calendar's own address, and check that this user may read it".into(),
             Self::SeveralCalendars { .. } => "choose one: add `calendar = \"its name\"` to this feed, or its own address; `podcal check --connect` lists them".into(),
             Self::NoSuchCalendar { .. } => "correct the key `calendar` of this feed; `podcal check --connect` lists what there is".into(),
-            Self::BadXml { .. } | Self::Astray { .. } => "a proxy or a login page may stand between; `podcal check --connect` says what answers".into(),
+            Self::BadXml { .. } => "a proxy or a login page may stand between; `podcal check --connect` says what answers".into(),
             Self::Incomplete { .. } => "podcal tries again by itself; if it stays so, the calendar is damaged at the server".into(),
         }
     }
@@ -447,9 +445,10 @@ impl Fault for PullError {
                 TokenFault::NotReached(error) => error.is_passing(),
             },
             Self::File { reason, .. } => matches!(reason, FileFault::Missing | FileFault::Changing),
+            // The server's own time-out, or a connection it did not like.
+            Self::UnexpectedStatus { status, .. } => matches!(status.0, 408 | 421 | 423 | 425),
             Self::Refused { .. }
             | Self::Gone { .. }
-            | Self::UnexpectedStatus { .. }
             | Self::TooLarge { .. }
             | Self::Redirect { .. }
             | Self::ClientRefused { .. }
@@ -460,8 +459,7 @@ impl Fault for PullError {
             | Self::NoCalendar { .. }
             | Self::SeveralCalendars { .. }
             | Self::NoSuchCalendar { .. }
-            | Self::TooManyItems { .. }
-            | Self::Astray { .. } => false,
+            | Self::TooManyItems { .. } => false,
         }
     }
 }

@@ -28,8 +28,8 @@ pub(super) async fn pull(
         (304, Some(known)) => Ok(Pulled::Unchanged {
             state: refreshed(known, &answer.headers).feed_state(),
         }),
-        (200 | 203, _) => {
-            refuse_pages(&answer)?;
+        _ => {
+            refuse_failures(&answer, now)?;
             let state = State::new(
                 header(&answer.headers, &ETAG),
                 header(&answer.headers, &LAST_MODIFIED),
@@ -37,7 +37,14 @@ pub(super) async fn pull(
             );
             Ok(state.pulled(held, known.as_ref(), answer.body))
         }
-        _ => Err(status_error(&answer, || now.seconds())),
+    }
+}
+
+/// Lets only an answer pass that may be a calendar.
+pub(super) fn refuse_failures(answer: &Answer, now: UnixTime) -> Result<(), PullError> {
+    match answer.status.as_u16() {
+        200 | 203 => refuse_pages(answer),
+        _ => Err(status_error(answer, || now.seconds())),
     }
 }
 

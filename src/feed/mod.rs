@@ -7,13 +7,21 @@
 
 mod auth;
 mod body;
+mod caldav;
 mod challenge;
+mod dav;
+mod dav_xml;
 mod digest;
+mod discover;
 mod document;
 pub mod error;
 mod exchange;
+mod fetch;
 mod file;
 mod http;
+pub mod inspect;
+mod listing;
+mod member;
 mod network;
 mod oauth;
 mod share;
@@ -91,7 +99,10 @@ impl FeedClient {
         match (&self.feed.source, &self.exchange) {
             (Source::Ics { url, .. }, Some(exchange)) => http::pull(exchange, url, held, now).await,
             (Source::File { path }, _) => file::pull(path, self.feed.max_size, held).await,
-            (Source::CalDav { url, .. } | Source::Ics { url, .. }, _) => {
+            (Source::CalDav { url, calendar, .. }, Some(exchange)) => {
+                caldav::pull(exchange, url, calendar.as_deref(), held, now).await
+            }
+            (Source::CalDav { url, .. } | Source::Ics { url, .. }, None) => {
                 Err(PullError::NoCalendar { host: url.host() })
             }
         }

@@ -799,3 +799,49 @@ async fn a_file_that_cannot_be_read_says_why() {
     std::fs::write(folder.path().join("bomb.ics"), gzip(&vec![0; 1_000_000])).unwrap();
     check("bomb.ics", "it has more than 100000 bytes").await;
 }
+
+/// The service pulls each room in a task of its own.
+#[tokio::test]
+async fn a_pull_can_move_between_threads() {
+    let host = TestHost::start(|_| Reply::ok(ICS)).await;
+    let feed = ics(&host.url("/room.ics"));
+    let task = tokio::spawn(async move { pull(&feed).await });
+    assert!(task.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn an_administrator_is_told_what_an_address_offers() {
+    let host = TestHost::start(|asked| {
+        if asked.path == "/old.ics" {
+            return Reply::redirect("/room.ics");
+        }
+        let known = asked.header("if-none-match") == Some("\"a1\"");
+        let headers = ["ETag: \"a1\"", "Content-Type: text/calendar"];
+        if known {
+            Reply::status("304 Not Modified")
+        } else {
+            Reply::with("200 OK", &headers, gzip(ICS.as_bytes()))
+        }
+    })
+    .await;
+    let feed = ics(&host.url("/old.ics"));
+    let inspect::Inspection::Document(report) =
+        inspect::inspect(&feed, &Network::new(), NOW).await.unwrap()
+    else {
+        panic!("not a document");
+    };
+    assert!(report.gzip && report.etag && !report.last_modified && report.not_modified);
+    assert_eq!(report.size_bytes, ICS.len());
+    assert_eq!(report.redirected_to, None, "the same host");
+    assert_eq!(report.login, "none");
+    assert_eq!(report.oddities, ["the calendar is sent in clear (http)"]);
+
+    let plain = TestHost::start(|_| Reply::ok(ICS)).await;
+    let report = inspect::inspect(&ics(&plain.url("/")), &Network::new(), NOW)
+        .await
+        .unwrap();
+    let inspect::Inspection::Document(report) = report else {
+        panic!("not a document");
+    };
+    assert!(report.oddities[0].starts_with("it never says that nothing changed"));
+}
