@@ -3,7 +3,6 @@
 pub mod app;
 pub mod cli;
 pub mod compose;
-pub mod cli;
 pub mod config;
 pub mod contact;
 pub mod edges;
@@ -21,5 +20,3 @@ pub mod sim;
 pub mod sync;
 pub mod telemetry;
 pub mod watch;
-pub mod pod;
-pub mod sim;

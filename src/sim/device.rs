@@ -112,7 +112,7 @@ fn find_camera(pod: &Pod, guid: &str) -> Result<(), Refusal> {
     Err(Refusal::missing("unknown camera specified!"))
 }
 
-fn is_updating(pod: &Pod, state: &State) -> bool {
+pub(super) fn is_updating(pod: &Pod, state: &State) -> bool {
     let now = pod.now(state).seconds();
     state
         .camera

@@ -102,6 +102,11 @@ impl Fault {
         self
     }
 
+    pub(super) fn once_unless_counted(mut self) -> Self {
+        self.left = self.left.or(Some(1));
+        self
+    }
+
     fn of(kind: Kind) -> Self {
         Self {
             kind,

@@ -29,6 +29,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+pub mod action;
+pub mod building;
 pub mod faults;
 pub mod feedhost;
 pub mod options;
@@ -38,8 +40,10 @@ mod calendar;
 mod certificate;
 mod config;
 mod config_tree;
+mod control;
 mod device;
 mod page;
+mod persist;
 mod pod;
 mod route;
 mod secret;
@@ -85,6 +89,12 @@ impl Sim {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// [`Options::number`].
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.pod.options.number
     }
 
     /// The base address without a path, such as `https://127.0.0.1:41234`.

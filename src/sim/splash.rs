@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ring::digest;
 use serde_json::{Value, json};
@@ -52,6 +54,25 @@ impl Images {
     fn get(&self, place: u8, aspect: Aspect) -> Option<Bytes> {
         let uploaded = self.0.get(&(place, aspect)).cloned();
         uploaded.or_else(|| (place < DELIVERED_PLACES).then(|| Bytes::from_static(DELIVERED)))
+    }
+
+    pub fn to_json(&self) -> Value {
+        let image = |((place, aspect), image): (&(u8, Aspect), &Bytes)| json!({ "place": place, "aspect": aspect.text(), "data": STANDARD.encode(image) });
+        self.0.iter().map(image).collect()
+    }
+
+    pub fn from_json(saved: &Value) -> Self {
+        let image = |saved: &Value| {
+            let place = saved
+                .get("place")?
+                .as_u64()
+                .and_then(|place| u8::try_from(place).ok())?;
+            let aspect = Aspect::parse(saved.get("aspect")?.as_str()?)?;
+            let data = STANDARD.decode(saved.get("data")?.as_str()?).ok()?;
+            (place < PLACES).then(|| ((place, aspect), Bytes::from(data)))
+        };
+        let saved = saved.as_array().map(Vec::as_slice).unwrap_or_default();
+        Self(saved.iter().filter_map(image).collect())
     }
 
     /// Writes each image's hash into `display.splash.images`.
