@@ -149,7 +149,7 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
         Command::Expand(args) => expand::run(args, output).await,
         Command::Status(args) => status::run(&global, args, output).await,
         Command::History(args) => history::run(&global, args, output).await,
-        Command::Pod(args) => pod::run(&global, args, output).await,
+        Command::Pod(args) => pod::command(&global, args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
     }

@@ -4,6 +4,7 @@
 //! job before a pod is asked, `run` does it on each pod, `show` prints what came.
 //! Which pods a room has, their pins and where pins are kept is the caller's.
 
+mod command;
 mod input;
 mod run;
 mod show;
@@ -19,6 +20,7 @@ use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 use crate::pod::Fingerprint;
 
+pub use command::command;
 pub use input::{Job, MeetingsFromIcs, UsageError, job};
 pub use run::{Ran, Streams, Target, run};
 
@@ -67,8 +69,8 @@ pub struct Options {
     #[arg(long, global = true)]
     pub insist: bool,
 
-    /// Print one JSON document
-    #[arg(long, global = true)]
+    /// Print one JSON document: the global `--json`
+    #[arg(skip)]
     pub json: bool,
 
     /// Sign in as this user
