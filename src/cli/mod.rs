@@ -65,15 +65,9 @@ pub struct Global {
         value_name = "FORMAT"
     )]
     log_format: LogFormat,
-    /// The least important log lines that are written.
-    #[arg(
-        long,
-        global = true,
-        env = "PODCAL_LOG_LEVEL",
-        default_value = "info",
-        value_name = "LEVEL"
-    )]
-    log_level: LogLevel,
+    /// The least important log lines that are written [default: info; demo: error].
+    #[arg(long, global = true, env = "PODCAL_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
     /// Print one JSON document instead of a table.
     #[arg(long, global = true)]
     json: bool,
@@ -113,7 +107,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    telemetry::start(cli.global.log_format, cli.global.log_level);
+    let usual = match cli.command {
+        // Its pictures say what the log would.
+        Command::Demo(_) => LogLevel::Error,
+        _ => LogLevel::Info,
+    };
+    telemetry::start(cli.global.log_format, cli.global.log_level.unwrap_or(usual));
     // The only TLS library in use; a second call would find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()

@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn spans_are_said_as_people_say_them() {
         let now = UnixTime::from_seconds(1_000_000);
-        let says = |seconds| ago(UnixTime::from_seconds(1_000_000 - seconds), now);
+        let says = |seconds: i64| ago(UnixTime::from_seconds(1_000_000_i64 - seconds), now);
         assert_eq!(
             [0, 60, 600, 7_200, 400_000, -50].map(says),
             [
