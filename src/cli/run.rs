@@ -35,7 +35,7 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
         )
     })?;
     let mut lock = Ledger::claim_service(&config.ledger).await?;
-    let mut app = App::open(config, Access::ReadWrite).await?;
+    let mut app = App::open(config).await?;
     loop {
         say_started(&app.config);
         app.edges
@@ -79,7 +79,7 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
         } else {
             lock = Ledger::claim_service(&config.ledger).await?;
             app.edges.ledger.close().await;
-            app = App::open(config, Access::ReadWrite).await?;
+            app = App::open(config).await?;
         }
         let _ = &lock;
         info!(
