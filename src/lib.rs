@@ -61,7 +61,7 @@
 //! closed enum; tests use a real file, a real HTTPS server and a passed `now`), retry loops
 //! inside clients (but for one renewal of a pod's token), and a `utils`.
 
-// In reading order: the words, the pure stages, the edges, the flow, the skin.
+// By layer: the words, the pure stages, the edges, the flow, the skin.
 pub mod config;
 pub mod fault;
 pub mod model;
