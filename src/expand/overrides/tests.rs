@@ -476,6 +476,11 @@ fn an_event_with_nothing_in_the_window_says_so_once() {
         "DTSTART:20260301T090000Z\nRRULE:FREQ=DAILY",
         "outside_window@03-01",
     );
+    // Every second year: the next one is not far.
+    check_verdicts(
+        "DTSTART:20240310T090000Z\nRRULE:FREQ=YEARLY;INTERVAL=2",
+        "outside_window@03-10",
+    );
     check_verdicts("DTSTART:20260105T090000Z\nDURATION:PT1H", "");
 }
 
