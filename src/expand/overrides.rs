@@ -193,8 +193,9 @@ impl<'o> Listing<'o> {
                 self.reversed(event, clocks);
                 continue;
             };
-            // Some servers send only what changed (DavMail leaves out end and title).
-            if event.end == End::Unsaid && timed.all_day == master.all_day {
+            // DavMail leaves out end and title where they did not change; without
+            // its end no display would show the meeting.
+            if event.end == End::Unsaid && !timed.all_day && !master.all_day {
                 timed.length = master.length;
             }
             let moved = Override {

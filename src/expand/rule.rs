@@ -48,38 +48,26 @@ impl Pattern {
         }
     }
 
-    /// The seconds between instances, where that and COUNT are all that the rule says.
-    pub(super) fn plain_step(&self) -> Option<i64> {
-        match self.times {
-            Times::OfPeriod {
-                is_plain: true,
-                unit,
-                ..
-            } => Some(self.interval.saturating_mul(unit)),
-            _ => None,
-        }
-    }
-
-    /// Whether a clock change of whole hours leaves the rule in phase: then it can
-    /// go through the change in real time, and no hour of the night is lost.
+    /// The seconds between the periods of a rule shorter than a day that can go
+    /// through a clock change in real time, so that no hour of the night is lost:
+    /// a change by a multiple of it leaves such a rule in phase.
     ///
-    /// Every hour, or every twenty minutes, does; every five hours does not, and
-    /// follows the clock on the wall as every engine does. So does a rule that names
+    /// Every hour, or every twenty minutes, does. Every five hours does not, and
+    /// follows the clock on the wall as every engine does; so does a rule that names
     /// its hours, and one whose COUNT has to be counted out on the wall.
-    pub(super) fn keeps_phase(&self) -> bool {
-        match self.times {
-            Times::OfPeriod {
-                unit,
-                hours,
-                all_day: false,
-                ..
-            } => {
-                3_600 % self.interval.saturating_mul(unit) == 0
-                    && hours == u64::MAX
-                    && (self.count.is_none() || self.plain_step().is_some())
-            }
-            _ => false,
-        }
+    pub(super) fn phase(&self) -> Option<i64> {
+        let Times::OfPeriod {
+            unit,
+            hours: u64::MAX,
+            is_plain,
+            all_day: false,
+            ..
+        } = self.times
+        else {
+            return None;
+        };
+        let step = self.interval.saturating_mul(unit);
+        (3_600 % step == 0 && (self.count.is_none() || is_plain)).then_some(step)
     }
 
     pub(super) fn count(&self) -> Option<u64> {

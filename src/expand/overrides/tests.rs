@@ -374,6 +374,26 @@ fn no_hour_of_the_long_night_is_lost() {
         october.1,
         "10-24T22:30+15 10-25T00:30+15 10-25T03:30+15",
     );
+    // Clocks on Lord Howe Island change by half an hour: every hour keeps its place on
+    // the wall, every half hour goes through.
+    let lord_howe = |rule: &str, expected: &str| {
+        check_in(
+            &format!("DTSTART;TZID=Australia/Lord_Howe:20260405T003000\nRRULE:{rule}"),
+            "2026-04-01..2026-04-05",
+            "UTC",
+            expected,
+        );
+    };
+    for bound in ["COUNT=4", "UNTIL=20260404T170000Z"] {
+        lord_howe(
+            &format!("FREQ=HOURLY;{bound}"),
+            "04-04T13:30+0 04-04T14:30+0 04-04T16:00+0 04-04T17:00+0",
+        );
+    }
+    lord_howe(
+        "FREQ=MINUTELY;INTERVAL=30;COUNT=5",
+        "04-04T13:30+0 04-04T14:00+0 04-04T14:30+0 04-04T15:00+0 04-04T15:30+0",
+    );
     for rule in [
         "FREQ=HOURLY;COUNT=4",
         "FREQ=HOURLY;BYDAY=SU;UNTIL=20260329T043000",
