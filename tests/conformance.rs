@@ -42,7 +42,12 @@ struct Meeting {
 fn calendars_are_read_as_their_case_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conformance");
     let cases = calendars(&folder);
-    assert!(cases.len() >= 120, "only {} calendars in {}", cases.len(), folder.display());
+    assert!(
+        cases.len() >= 120,
+        "only {} calendars in {}",
+        cases.len(),
+        folder.display()
+    );
     check_all(&cases);
 }
 
@@ -53,7 +58,9 @@ fn calendars_beside_the_repository_are_read_as_their_case_says() {
 }
 
 fn calendars(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = folder.read_dir() else { return Vec::new() };
+    let Ok(entries) = folder.read_dir() else {
+        return Vec::new();
+    };
     let mut found: Vec<PathBuf> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "ics"))
@@ -83,7 +90,12 @@ fn check_all(cases: &[PathBuf]) {
     for (path, what) in &failures {
         writeln!(report, "\n{}\n{what}", path.display()).unwrap();
     }
-    assert!(failures.is_empty(), "{} of {} calendars are read wrong\n{report}", failures.len(), cases.len());
+    assert!(
+        failures.is_empty(),
+        "{} of {} calendars are read wrong\n{report}",
+        failures.len(),
+        cases.len()
+    );
 }
 
 fn check(path: &Path) -> Result<(), String> {
@@ -92,20 +104,39 @@ fn check(path: &Path) -> Result<(), String> {
     let ran = Command::new(env!("CARGO_BIN_EXE_podcal"))
         .arg("expand")
         .arg(path)
-        .args(["--from", &case.from, "--to", &case.to, "--time-zone", &case.time_zone, "--json"])
+        .args([
+            "--from",
+            &case.from,
+            "--to",
+            &case.to,
+            "--time-zone",
+            &case.time_zone,
+            "--json",
+        ])
         .output()
         .unwrap();
     if !ran.status.success() {
-        return Err(format!("  {}: {}", ran.status, String::from_utf8_lossy(&ran.stderr).trim()));
+        return Err(format!(
+            "  {}: {}",
+            ran.status,
+            String::from_utf8_lossy(&ran.stderr).trim()
+        ));
     }
-    let output: Output =
-        serde_json::from_slice(&ran.stdout).map_err(|error| format!("  its output cannot be read: {error}"))?;
-    let order: Vec<_> = output.meetings.iter().map(|m| (m.start_time, m.end_time, &m.id)).collect();
+    let output: Output = serde_json::from_slice(&ran.stdout)
+        .map_err(|error| format!("  its output cannot be read: {error}"))?;
+    let order: Vec<_> = output
+        .meetings
+        .iter()
+        .map(|m| (m.start_time, m.end_time, &m.id))
+        .collect();
     if !order.is_sorted() {
         return Err("  not sorted by start, end, id".to_owned());
     }
-    let mut got: Vec<Instance> =
-        output.meetings.iter().map(|m| (time(m.start_time), time(m.end_time), m.title.clone())).collect();
+    let mut got: Vec<Instance> = output
+        .meetings
+        .iter()
+        .map(|m| (time(m.start_time), time(m.end_time), m.title.clone()))
+        .collect();
     let mut expected = case.expected;
     got.sort();
     expected.sort();

@@ -3,6 +3,17 @@
 //! `file` is the TOML exactly as written, `check` turns it into these types and
 //! gathers every problem, `load` is the only part that reads disk and environment.
 
+pub mod check;
+pub mod fault;
+mod feeds;
+mod file;
+mod keys;
+pub mod load;
+mod pods;
+mod secret;
+mod syntax;
+mod units;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +21,8 @@ use std::time::Duration;
 use crate::model::cron::Cron;
 use crate::model::feed_url::FeedUrl;
 use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::occurrence::Details;
+use crate::model::pattern;
 use crate::model::secret::Secret;
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
@@ -197,6 +210,48 @@ impl Only {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The first key that an event does not match; `None` when it is for this room.
+    #[must_use]
+    pub fn missed(&self, details: &Details) -> Option<&'static str> {
+        if details.only_matched {
+            return None;
+        }
+        let one = |pattern: &Option<String>, text: &Option<String>| match pattern {
+            None => true,
+            Some(pattern) => pattern::matches(pattern, text.as_deref().unwrap_or_default()),
+        };
+        if !one(&self.location, &details.location) {
+            return Some("location");
+        }
+        if !one(&self.title, &details.summary) {
+            return Some("title");
+        }
+        if let Some(pattern) = &self.organizer {
+            let person = details.organizer.as_ref();
+            let texts = [
+                person.and_then(|person| person.name.as_deref()),
+                person.and_then(|person| person.address.as_deref()),
+            ];
+            let known = texts
+                .iter()
+                .flatten()
+                .any(|text| pattern::matches(pattern, text));
+            if !known && (person.is_some() || !pattern::matches(pattern, "")) {
+                return Some("organizer");
+            }
+        }
+        if let Some(pattern) = &self.category {
+            let known = details
+                .categories
+                .iter()
+                .any(|text| pattern::matches(pattern, text));
+            if !known && !(details.categories.is_empty() && pattern::matches(pattern, "")) {
+                return Some("category");
+            }
+        }
+        None
     }
 }
 
