@@ -195,6 +195,9 @@ def judge(series, case, found):
         return "podcal fails", []
     ours = ours[name]
     witnesses, reasons = {}, []
+    # Where the engines agree with one another, only a fault that both have can excuse them.
+    together = len({json.dumps(sorted(found[engine][name].elements())) if isinstance(found[engine], dict)
+                    and not isinstance(found[engine][name], str) else engine for engine in ENGINES}) == 1
     for engine in ENGINES:
         theirs = found[engine]
         if not isinstance(theirs, str):
@@ -204,7 +207,7 @@ def judge(series, case, found):
             reasons.append(f"{engine}: {reason or 'unexplained error: ' + theirs[:100]}")
             continue
         if theirs != ours:
-            reason = known_faults.explain(engine, series, case, ours - theirs, theirs - ours)
+            reason = known_faults.explain(engine, series, case, ours - theirs, theirs - ours, together)
             if reason:
                 reasons.append(f"{engine}: {reason}")
                 continue

@@ -65,6 +65,9 @@ class Series:
         self.zone = rng.choice(list(ZONES)) if self.kind == "zoned" else None
         self.rule = None
         self.features = set()
+        self.dated_ids = []
+        self.named = set()
+        self.length_changes = False
         self.lines = []
         self.overrides = []
 
@@ -287,6 +290,10 @@ class Series:
                 else:
                     rule["UNTIL"] = _text(self.instant(last), "time") + "Z"
 
+    def remember(self, at, written=None):
+        """Remembers the digits by which an EXDATE or RECURRENCE-ID names an instance."""
+        self.named |= {_text(t, "time") for t in (at, self.instant(at), written) if t}
+
     def exdate_lines(self, starts):
         rng = self.rng
         hit = rng.sample(starts, min(len(starts), rng.randint(1, 4)))
@@ -294,6 +301,8 @@ class Series:
         form = rng.choice(["own", "own", "list", "utc", "date", "other-zone", "miss"])
         if self.kind == "date":
             form = "list" if form == "list" else "own"
+        for t in hit:
+            self.remember(t)
         if form == "list":
             head = self.prop("EXDATE", hit[0])
             tail = [_text(t, self.kind) + ("Z" if self.kind == "utc" else "") for t in hit[1:]]
@@ -307,6 +316,7 @@ class Series:
             elif form == "other-zone":
                 zone = rng.choice(list(ZONES))
                 lines.append(self.prop("EXDATE", _in_zone(self.instant(t), zone), "zoned", zone))
+                self.remember(t, _in_zone(self.instant(t), zone))
                 self.features.add("exdate-other-zone")
                 self.features.add("zone:" + zone)
             elif form == "date":
@@ -314,9 +324,13 @@ class Series:
                 self.features.add("exdate-date-on-time")
             elif form == "miss":
                 lines.append(self.prop("EXDATE", t + dt.timedelta(minutes=7)))
+                self.remember(t + dt.timedelta(minutes=7))
                 self.features.add("exdate-misses")
             else:
                 lines.append(self.prop("EXDATE", t))
+        if form == "date":
+            days = {t.date() for t in hit}
+            return lines, [t for t in starts if t.date() in days]
         return lines, hit if form != "miss" else []
 
     def rdate_lines(self, starts):
@@ -345,7 +359,7 @@ class Series:
         self.features.add("rdate")
         return lines, added
 
-    def override(self, number, at, length, future=False):
+    def override(self, number, at, length, alone, future=False):
         rng = self.rng
         lines = ["BEGIN:VEVENT", f"UID:{self.uid}", "DTSTAMP:20250101T000000Z"]
         params = ";RANGE=THISANDFUTURE" if future else ""
@@ -353,7 +367,8 @@ class Series:
             self.features.add("this-and-future")
         form = "own"
         if self.kind in ("utc", "zoned") and not future:
-            form = rng.choices(["own", "utc", "other-zone", "date"], [10, 3, 2, 1])[0]
+            form = rng.choices(["own", "utc", "other-zone", "date"], [10, 3, 2, 1 if alone else 0])[0]
+        self.remember(at)
         if form == "utc":
             lines.append(self.prop("RECURRENCE-ID", self.instant(at), "utc", params=params))
             self.features.add("recurrence-id-utc" if self.kind == "zoned" else "plain")
@@ -361,8 +376,10 @@ class Series:
             zone = rng.choice(list(ZONES))
             self.features |= {"zone:" + zone, "recurrence-id-other-zone"}
             lines.append(self.prop("RECURRENCE-ID", _in_zone(self.instant(at), zone), "zoned", zone, params))
+            self.remember(at, _in_zone(self.instant(at), zone))
         elif form == "date":
             self.features.add("recurrence-id-date")
+            self.dated_ids.append(_text(at, "date"))
             lines.append(self.prop("RECURRENCE-ID", at, "date", params=params))
         else:
             lines.append(self.prop("RECURRENCE-ID", at, params=params))
@@ -410,11 +427,16 @@ class Series:
                 starts = starts[: rule["COUNT"]]
         if length[0] == "none":
             self.features.add("no-end")
+        self.start = start
+        if self.kind == "zoned" and length[0] == "DTEND":
+            end = start + dt.timedelta(seconds=length[2])
+            self.length_changes = end - start != self.instant(end) - self.instant(start)
         exdates, excluded = [], []
         rdates = []
         extra = []
         if recurring and rng.random() < 0.3:
             exdates, excluded = self.exdate_lines(starts[:60])
+            self.features.add("exdate")
         if rng.random() < 0.15:
             rdates, extra = self.rdate_lines(starts[:60])
         if recurring and rng.random() < 0.4:
@@ -425,7 +447,8 @@ class Series:
                 future = False
             for number, at in enumerate(sorted(picks)):
                 last = number == len(picks) - 1
-                self.overrides.append(self.override(number, at, length, future and last))
+                alone = sum(t.date() == at.date() for t in starts) == 1
+                self.overrides.append(self.override(number, at, length, alone, future and last))
             self.features.add("override")
         without_master = bool(self.overrides) and rng.random() < 0.08
         master = ["BEGIN:VEVENT", f"UID:{self.uid}", "DTSTAMP:20250101T000000Z", self.prop("DTSTART", start)]
@@ -462,6 +485,10 @@ class Series:
             "kind": self.kind,
             "zone": self.zone,
             "rule": self.rule,
+            "start": _text(self.start, self.kind),
+            "dated_ids": self.dated_ids,
+            "named": sorted(self.named),
+            "length_changes": self.length_changes,
             "features": sorted(f for f in self.features if not f.startswith("zone:")),
         }
 
