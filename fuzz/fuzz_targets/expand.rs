@@ -15,26 +15,43 @@ use podcal::model::item::FeedItem;
 use podcal::model::time::{UnixTime, Window};
 use podcal::model::zone::Zone;
 
-const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"];
+const ZONES: [&str; 4] = [
+    "UTC",
+    "Europe/Berlin",
+    "America/St_Johns",
+    "Australia/Lord_Howe",
+];
 const DAY: i64 = 86_400;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&[year, day, span, zone], rest)) = bytes.split_first_chunk::<4>() else { return };
+    let Some((&[year, day, span, zone], rest)) = bytes.split_first_chunk::<4>() else {
+        return;
+    };
     let item = FeedItem {
         href: String::new(),
         etag: None,
         last_modified: None,
         body: calendar(rest).into(),
     };
-    let Ok(reading) = podcal::ics::read(&item) else { return };
-    let Some(zone) = ZONES.get(usize::from(zone) % ZONES.len()).and_then(|name| Zone::named(name)) else { return };
+    let Ok(reading) = podcal::ics::read(&item) else {
+        return;
+    };
+    let Some(zone) = ZONES
+        .get(usize::from(zone) % ZONES.len())
+        .and_then(|name| Zone::named(name))
+    else {
+        return;
+    };
     let from = (i64::from(year) * 365 + i64::from(day)) * DAY - 30 * 365 * DAY;
     let to = from + (i64::from(span) + 2) * DAY / 2;
-    let Some(whole) = expand(&reading.series, from, to, &zone) else { return };
+    let Some(whole) = expand(&reading.series, from, to, &zone) else {
+        return;
+    };
     let middle = from + (to - from) / 2;
-    let (Some(first), Some(second)) =
-        (expand(&reading.series, from, middle, &zone), expand(&reading.series, middle, to, &zone))
-    else {
+    let (Some(first), Some(second)) = (
+        expand(&reading.series, from, middle, &zone),
+        expand(&reading.series, middle, to, &zone),
+    ) else {
         return;
     };
     let halves: BTreeSet<_> = first.union(&second).cloned().collect();
@@ -45,16 +62,32 @@ fn calendar(bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"BEGIN:VCALENDAR") {
         return bytes.to_vec();
     }
-    [b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:".as_slice(), bytes, b"\nEND:VEVENT\nEND:VCALENDAR\n"].concat()
+    [
+        b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:".as_slice(),
+        bytes,
+        b"\nEND:VEVENT\nEND:VCALENDAR\n",
+    ]
+    .concat()
 }
 
 /// The instances, or `None` where a cap cut them: then halves may hold more than the whole.
-fn expand(series: &[Series], from: i64, to: i64, zone: &Zone) -> Option<BTreeSet<(i64, i64, String, String)>> {
+fn expand(
+    series: &[Series],
+    from: i64,
+    to: i64,
+    zone: &Zone,
+) -> Option<BTreeSet<(i64, i64, String, String)>> {
     let window = Window::new(UnixTime::from_seconds(from), UnixTime::from_seconds(to))?;
     let expansion = podcal::expand::expand(series, window, zone);
     for occurrence in &expansion.occurrences {
-        assert!(occurrence.start <= occurrence.end, "an end before its start");
-        assert!(window.overlaps(occurrence.start, occurrence.end), "outside the window");
+        assert!(
+            occurrence.start <= occurrence.end,
+            "an end before its start"
+        );
+        assert!(
+            window.overlaps(occurrence.start, occurrence.end),
+            "outside the window"
+        );
     }
     let capped = expansion
         .verdicts
@@ -64,7 +97,14 @@ fn expand(series: &[Series], from: i64, to: i64, zone: &Zone) -> Option<BTreeSet
         expansion
             .occurrences
             .iter()
-            .map(|o| (o.start.seconds(), o.end.seconds(), o.details.uid.clone(), o.instance.clone()))
+            .map(|o| {
+                (
+                    o.start.seconds(),
+                    o.end.seconds(),
+                    o.details.uid.clone(),
+                    o.instance.clone(),
+                )
+            })
             .collect()
     })
 }
