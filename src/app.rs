@@ -17,14 +17,26 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the ledger and makes everything ready. With `Access::ReadOnly` no pod
-    /// is written to and no ledger row is changed.
+    /// Opens the ledger and makes everything ready.
     ///
     /// # Errors
     /// When the ledger cannot be opened.
-    pub async fn open(config: Config, access: Access) -> Result<Self, LedgerError> {
+    pub async fn open(config: Config) -> Result<Self, LedgerError> {
         let ledger = Ledger::open(&config.ledger).await?;
-        Ok(Self::with_ledger(config, ledger, access))
+        Ok(Self::with_ledger(config, ledger, Access::ReadWrite))
+    }
+
+    /// The same for reading only: no pod is written to, no row of the ledger is
+    /// changed, and none is created where there is none.
+    ///
+    /// # Errors
+    /// When a ledger that exists cannot be opened.
+    pub async fn open_to_read(config: Config) -> Result<Self, LedgerError> {
+        let ledger = match Ledger::open_existing(&config.ledger).await? {
+            Some(ledger) => ledger,
+            None => Ledger::nowhere().await?,
+        };
+        Ok(Self::with_ledger(config, ledger, Access::ReadOnly))
     }
 
     /// The same with a ledger that is open already.

@@ -4,6 +4,8 @@
 //! that must come out, and why. A second folder of the same form beside the
 //! repository, `../shared/conformance`, is read too where it exists.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -8,7 +8,6 @@ use super::{Failure, Global, load, room};
 use crate::app::{App, clock};
 use crate::config::Room;
 use crate::model::agenda::Agenda;
-use crate::pod::Access;
 use crate::sync::{self, Pull, PullResult};
 
 /// Show the meetings that a room's display should show, day by day.
@@ -22,7 +21,7 @@ pub struct AgendaArgs {
 
 pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
-    let app = App::open(config, Access::ReadOnly).await?;
+    let app = App::open_to_read(config).await?;
     let mut room = room::find(&app.config, &args.room)?.clone();
     if let Some(days) = args.days {
         room.days = days;

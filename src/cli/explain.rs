@@ -14,7 +14,6 @@ use crate::config::{MeetingRules, Only};
 use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::{Subject, Verdict};
 use crate::model::zone::Zone;
-use crate::pod::Access;
 use crate::sync::{self, Gathered, Pull, PullResult};
 use crate::{expand, ics};
 
@@ -121,7 +120,7 @@ async fn of_room(
     at: UnixTime,
 ) -> Result<(Explained, Ended), Failure> {
     let config = load(global)?;
-    let app = App::open(config, Access::ReadOnly).await?;
+    let app = App::open_to_read(config).await?;
     let room = room::find(&app.config, &args.what)?;
     let plan = sync::study_room(&app.edges, room, at, Pull::Afresh, BACK).await?;
     let ended = if plan.gathered.is_fresh() {

@@ -190,19 +190,11 @@ impl<F: Fault> From<F> for Failure {
     }
 }
 
-/// Loads the configuration and says what is unwise in it.
+/// Loads the configuration. What is unwise in it is said by `check` and by the
+/// service when it starts; every other command would only repeat it.
 fn load(global: &Global) -> Result<Config, Failure> {
     match config::load::load(&global.config) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!(
-                    event = telemetry::events::CONFIG_WARNING,
-                    "{}: {warning}",
-                    global.config.display()
-                );
-            }
-            Ok(loaded.config)
-        }
+        Ok(loaded) => Ok(loaded.config),
         Err(faults) => Err(Failure {
             text: report::print(&faults),
             code: report::USAGE,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::output::Ended;
-use super::{Failure, Global, load};
+use super::{Failure, Global};
 use crate::app::{App, clock};
 use crate::config::Config;
+use crate::config::fault::ConfigFaults;
 use crate::ledger::Ledger;
 use crate::model::zone;
 use crate::pod::Access;
@@ -27,7 +28,15 @@ use crate::{config, report};
 pub struct RunArgs {}
 
 pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
-    let config = load(global)?;
+    let config = match read(global) {
+        Ok(config) => config,
+        Err(faults) => {
+            return Err(Failure {
+                text: report::print(&faults),
+                code: report::USAGE,
+            });
+        }
+    };
     let mut signals = Signals::listen().map_err(|error| {
         Failure::at_work(
             format!("cannot listen to signals: {error}"),
@@ -35,7 +44,7 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
         )
     })?;
     let mut lock = Ledger::claim_service(&config.ledger).await?;
-    let mut app = App::open(config, Access::ReadWrite).await?;
+    let mut app = App::open(config).await?;
     loop {
         say_started(&app.config);
         app.edges
@@ -79,7 +88,7 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
         } else {
             lock = Ledger::claim_service(&config.ledger).await?;
             app.edges.ledger.close().await;
-            app = App::open(config, Access::ReadWrite).await?;
+            app = App::open(config).await?;
         }
         let _ = &lock;
         info!(
@@ -92,17 +101,8 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
 
 /// The configuration as it is now; a bad one is said and refused.
 fn reload(global: &Global) -> Option<Config> {
-    match config::load::load(&global.config) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!(
-                    event = events::CONFIG_WARNING,
-                    "{}: {warning}",
-                    global.config.display()
-                );
-            }
-            Some(loaded.config)
-        }
+    match read(global) {
+        Ok(config) => Some(config),
         Err(faults) => {
             error!(
                 event = events::CONFIG_REFUSED,
@@ -112,6 +112,19 @@ fn reload(global: &Global) -> Option<Config> {
             None
         }
     }
+}
+
+/// The configuration, with a warning for each thing in it that is unwise.
+fn read(global: &Global) -> Result<Config, ConfigFaults> {
+    let loaded = config::load::load(&global.config)?;
+    for warning in &loaded.warnings {
+        warn!(
+            event = events::CONFIG_WARNING,
+            "{}: {warning}",
+            global.config.display()
+        );
+    }
+    Ok(loaded.config)
 }
 
 fn say_started(config: &Arc<Config>) {

@@ -13,7 +13,6 @@ use crate::ledger::LedgerError;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::plan::Wish;
-use crate::pod::Access;
 use crate::sync::{
     self, DisplayOutcome, DisplayResult, FeedOutcome, FeedResult, Look, Manner, Pull, RoomOutcome,
 };
@@ -41,12 +40,11 @@ pub struct SyncArgs {
 
 pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
-    let access = if args.dry_run {
-        Access::ReadOnly
+    let app = if args.dry_run {
+        App::open_to_read(config).await?
     } else {
-        Access::ReadWrite
+        App::open(config).await?
     };
-    let app = App::open(config, access).await?;
     let rooms = room::select(&app.config, &args.rooms)?;
     let manner = Manner {
         wish: Wish { force: args.force },

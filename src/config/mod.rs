@@ -218,38 +218,28 @@ impl Only {
         if details.only_matched {
             return None;
         }
-        let one = |pattern: &Option<String>, text: &Option<String>| match pattern {
+        let any = |pattern: &Option<String>, texts: &[&str]| match pattern {
             None => true,
-            Some(pattern) => pattern::matches(pattern, text.as_deref().unwrap_or_default()),
+            Some(pattern) if texts.is_empty() => pattern::matches(pattern, ""),
+            Some(pattern) => texts.iter().any(|text| pattern::matches(pattern, text)),
         };
-        if !one(&self.location, &details.location) {
+        if !any(&self.location, details.location.as_deref().as_slice()) {
             return Some("location");
         }
-        if !one(&self.title, &details.summary) {
+        if !any(&self.title, details.summary.as_deref().as_slice()) {
             return Some("title");
         }
-        if let Some(pattern) = &self.organizer {
-            let person = details.organizer.as_ref();
-            let texts = [
-                person.and_then(|person| person.name.as_deref()),
-                person.and_then(|person| person.address.as_deref()),
-            ];
-            let known = texts
-                .iter()
-                .flatten()
-                .any(|text| pattern::matches(pattern, text));
-            if !known && (person.is_some() || !pattern::matches(pattern, "")) {
-                return Some("organizer");
-            }
+        let person = details.organizer.iter();
+        let people: Vec<&str> = person
+            .flat_map(|person| [&person.name, &person.address])
+            .filter_map(|text| text.as_deref())
+            .collect();
+        if !any(&self.organizer, &people) {
+            return Some("organizer");
         }
-        if let Some(pattern) = &self.category {
-            let known = details
-                .categories
-                .iter()
-                .any(|text| pattern::matches(pattern, text));
-            if !known && !(details.categories.is_empty() && pattern::matches(pattern, "")) {
-                return Some("category");
-            }
+        let categories: Vec<&str> = details.categories.iter().map(String::as_str).collect();
+        if !any(&self.category, &categories) {
+            return Some("category");
         }
         None
     }

@@ -47,6 +47,14 @@ impl Allowance {
         }
     }
 
+    /// To look for the next instance and no further.
+    pub(super) fn for_one_instance() -> Self {
+        Self {
+            steps: 200,
+            instances: 2,
+        }
+    }
+
     pub(super) fn steps(&mut self, steps: u64) -> Result<(), Spent> {
         if self.steps < steps {
             self.steps = 0;

@@ -12,7 +12,7 @@
 //! | file | what it knows |
 //! | --- | --- |
 //! | `civil` | days and wall times as numbers |
-//! | `days`, `rule` | RFC 5545 section 3.3.10, on the wall |
+//! | `days`, `times`, `rule` | RFC 5545 section 3.3.10, on the wall |
 //! | `local`, `own_zone` | which instant a wall time is |
 //! | `length` | DTEND and DURATION |
 //! | `set` | the recurrence set of one event, section 3.8.5 |
@@ -30,6 +30,7 @@ mod overrides;
 mod own_zone;
 mod rule;
 mod set;
+mod times;
 #[cfg(test)]
 mod written;
 

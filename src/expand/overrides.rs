@@ -193,8 +193,9 @@ impl<'o> Listing<'o> {
                 self.reversed(event, clocks);
                 continue;
             };
-            // Some servers send only what changed (DavMail leaves out end and title).
-            if event.end == End::Unsaid && timed.all_day == master.all_day {
+            // DavMail leaves out end and title where they did not change; without
+            // its end no display would show the meeting.
+            if event.end == End::Unsaid && !timed.all_day && !master.all_day {
                 timed.length = master.length;
             }
             let moved = Override {
@@ -397,15 +398,35 @@ impl<'o> Listing<'o> {
             return;
         };
         let timed = Timed::new(event, clocks).ok();
-        // Of a series that began before the window, the nearest instance is not known.
-        let timed = timed.filter(|timed| !timed.recurs() || self.window.to() <= timed.start);
+        let start = timed.as_ref().and_then(|timed| {
+            if timed.recurs() && timed.start < self.window.to() {
+                next_start(timed, self.window.to(), clocks)
+            } else {
+                Some(timed.start)
+            }
+        });
+        let end = timed
+            .zip(start)
+            .map(|(timed, start)| timed.length.end(start, &timed.clock));
         self.out.verdicts.push(Verdict {
             subject: Subject::Event(Arc::clone(&event.details)),
-            start: timed.as_ref().map(|timed| timed.start),
-            end: timed.as_ref().map(Timed::end),
+            start,
+            end,
             rule: Rule::OutsideWindow,
         });
     }
+}
+
+/// The next instance of a series within a year or so, if it is found at once.
+fn next_start<'a>(timed: &Timed<'a>, after: UnixTime, clocks: &Clocks<'a>) -> Option<UnixTime> {
+    let to = UnixTime::from_seconds(after.seconds() + 400 * DAY);
+    let mut allowance = Allowance::for_one_instance();
+    let (slots, _) = timed.slots(after, to, clocks, &mut allowance);
+    let mut coming = slots.iter().filter(|slot| slot.start >= after);
+    coming
+        .next()
+        .filter(|slot| !slot.excluded)
+        .map(|slot| slot.start)
 }
 
 /// The instances from an override with RANGE=THISANDFUTURE on (section 3.2.13): all

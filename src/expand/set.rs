@@ -6,8 +6,8 @@
 //! (UNTIL) generates nothing, DTSTART included: clients write it when a series is cut
 //! at its first instance.
 //!
-//! Rules follow the clock on the wall. Those shorter than a day whose step divides
-//! the hour go through a clock change in real time, see [`Pattern::keeps_phase`].
+//! Rules follow the clock on the wall. Those shorter than a day whose step divides a
+//! clock change go through it in real time, see [`Pattern::phase`].
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -325,15 +325,27 @@ impl Generator {
         allowance: &mut Allowance,
         slots: &mut Vec<Slot>,
     ) -> Result<(), Spent> {
-        let keeps_phase = self.pattern.keeps_phase();
-        if let (true, Some(step)) = (keeps_phase, self.pattern.plain_step()) {
-            return self.run_in_real_time(step, timed, span, allowance, slots);
+        let mut phase = self.pattern.phase();
+        if let (Some(step), Some(count)) = (phase, self.pattern.count()) {
+            let offset = timed.clock.offset(timed.start);
+            let in_phase = |at| (timed.clock.offset(at) - offset) % step == 0;
+            if in_phase(span.from) && in_phase(span.to) {
+                return self.run_in_real_time(step, count, timed, span, allowance, slots);
+            }
+            phase = None;
+        }
+        let mut from_wall = span.from_wall;
+        if phase.is_some() {
+            // What a clock that is about to be set back shows again lies before.
+            let day_after = UnixTime::from_seconds(span.from.seconds() + DAY);
+            let again = span.from.seconds() + timed.clock.offset(day_after);
+            from_wall = from_wall.min(Wall(again));
         }
         let mut room = allowance.instances();
         let before = slots.len();
         let result = self
             .pattern
-            .between(span.from_wall, span.to_wall, allowance, &mut |wall| {
+            .between(from_wall, span.to_wall, allowance, &mut |wall| {
                 let mut push = |slot: Slot| {
                     if self.until.is_none_or(|until| slot.start <= until) {
                         room = room.checked_sub(1).ok_or(Spent::Instances)?;
@@ -341,21 +353,26 @@ impl Generator {
                     }
                     Ok(())
                 };
-                let pushed = if !keeps_phase {
-                    push(timed.slot(wall))
-                } else {
-                    match timed.clock.read(wall) {
-                        Reading::Twice(first, second) => {
-                            let at = |start| Slot {
-                                start,
-                                key: Key::At(start),
-                                ..timed.slot(wall)
-                            };
-                            push(at(first)).and_then(|()| push(at(second)))
-                        }
-                        Reading::Skipped(_) if wall != timed.wall => Ok(()),
-                        _ => push(timed.slot(wall)),
+                let slot = timed.slot(wall);
+                let pushed = match phase.map(|step| (step, timed.clock.read(wall))) {
+                    Some((step, Reading::Twice(first, second)))
+                        if (second.seconds() - first.seconds()) % step == 0 =>
+                    {
+                        push(slot).and_then(|()| {
+                            push(Slot {
+                                start: second,
+                                key: Key::At(second),
+                                ..slot
+                            })
+                        })
                     }
+                    // The instances after the gap are these already.
+                    Some((step, Reading::Skipped(at)))
+                        if wall != timed.wall && (timed.clock.wall(at).0 - wall.0) % step == 0 =>
+                    {
+                        Ok(())
+                    }
+                    _ => push(slot),
                 };
                 match pushed {
                     Ok(()) => ControlFlow::Continue(()),
@@ -366,40 +383,36 @@ impl Generator {
         result
     }
 
-    /// Every so many seconds from DTSTART on.
+    /// Every so many seconds from DTSTART on, so many times.
     fn run_in_real_time(
         &self,
         step: i64,
+        count: u64,
         timed: &Timed<'_>,
         span: &Span,
         allowance: &mut Allowance,
         slots: &mut Vec<Slot>,
     ) -> Result<(), Spent> {
         let start = timed.start.seconds();
-        let ahead = span.from.seconds().saturating_sub(start);
-        let mut number = if ahead > 0 {
+        let ahead = span.from.seconds() - start;
+        let first = if ahead > 0 {
             (ahead + step - 1) / step
         } else {
             0
         };
-        let count = self
-            .pattern
-            .count()
-            .map_or(i64::MAX, |count| i64::try_from(count).unwrap_or(i64::MAX));
-        while number < count {
+        for number in first..i64::try_from(count).unwrap_or(i64::MAX) {
             let at = UnixTime::from_seconds(start + number * step);
             let slot = timed.slot_at(at);
-            if at >= span.to
-                || at == UnixTime::MAX
-                || self.until.is_some_and(|until| at > until)
-                || (self.until.is_none() && slot.wall > self.until_wall)
-            {
+            let is_over = match self.until {
+                Some(until) => until < at,
+                None => self.until_wall < slot.wall,
+            };
+            if at >= span.to || is_over {
                 break;
             }
             allowance.steps(1)?;
             allowance.instance()?;
             slots.push(slot);
-            number += 1;
         }
         Ok(())
     }

@@ -9,11 +9,18 @@ fn at(text: &str) -> UnixTime {
     UnixTime::parse(text).unwrap()
 }
 
-/// Every calendar of the shared conformance suite that needs no more than `written`.
+/// Every calendar of the shared conformance suite that needs no more than `written`;
+/// where the suite is not beside the repository, there is nothing to compare with.
 #[test]
 fn the_conformance_suite_comes_out_as_it_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
-    let Ok(files) = std::fs::read_dir(folder) else {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = here
+        .ancestors()
+        .map(|above| above.join("shared/conformance"));
+    let Some(files) = folders
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .next()
+    else {
         return;
     };
     let mut failures = String::new();

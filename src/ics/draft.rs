@@ -79,6 +79,8 @@ pub struct Draft {
     pub only_matched: bool,
     /// From `keep`: where it stood in the bytes as they were sent.
     pub kept_line: Option<u32>,
+    /// Where its properties stand, if asked for: name, first byte, the one after the last.
+    pub lines: Vec<(Name, usize, usize)>,
     /// What is wrong with parts of it.
     pub troubles: Vec<verdict::Rule>,
     /// A date without which it is no event could not be read: the line, and what.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ring::digest;
 
+use super::date::{Suffix, Written};
 use super::draft::{Draft, Stamp};
 use super::event::{self, Resolved};
 use super::series::{End, Event, Nominal, Series, When};
@@ -15,21 +16,50 @@ use super::zone::{self, Zones};
 use super::{MAX_VERDICTS, Reading};
 use crate::model::name::hex;
 use crate::model::occurrence::{Class, Details};
+use crate::model::time::UnixTime;
 use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
 
 /// The reading of one body.
 #[must_use]
 pub fn reading(mut file: File, href: &str) -> Reading {
+    let resolved = resolve(&mut file, href);
+    let mut verdicts = resolved.verdicts;
+    let mut stamps = Stamps::default();
+    let mut groups = Groups::default();
+    for resolved in resolved.events.into_iter().flatten() {
+        stamps.see(&resolved.event.details);
+        groups.add(resolved);
+    }
+    let series = groups.into_series(&mut verdicts);
+    cap(&mut verdicts, href);
+    Reading {
+        series,
+        verdicts,
+        cut_off: file.cut_off,
+        newest_stamp: stamps.newest(),
+        name: file.name,
+    }
+}
+
+/// The events of a file, as many as there were drafts, and what was found on the way.
+pub struct Events {
+    pub events: Vec<Option<Resolved>>,
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Makes an event of each draft of a file, and takes the drafts and zones out of it.
+pub fn resolve(file: &mut File, href: &str) -> Events {
     let drafts = std::mem::take(&mut file.drafts);
-    let uids = uids(&drafts, &file.zones);
-    let floating = floating_zones(&mut file);
+    let mut zones = std::mem::take(&mut file.zones);
+    let uids = uids(&drafts, &zones);
+    let floating = floating_zones(file);
     let at_line = |(line, rule)| verdict_at(href, line, rule);
     let mut verdicts: Vec<Verdict> = file.verdicts.drain(..).map(at_line).collect();
-    let mut groups = Groups::default();
-    let mut stamps = Stamps::default();
+    let mut events = Vec::with_capacity(drafts.len());
     for (draft, uid) in drafts.into_iter().zip(uids) {
         if draft.broken.is_some() {
+            events.push(None);
             continue;
         }
         let index = draft.calendar as usize;
@@ -41,28 +71,21 @@ pub fn reading(mut file: File, href: &str) -> Reading {
                 .is_some_and(|calendar| calendar.cancelled),
             floating_zone: floating.get(index).and_then(Option::as_ref),
         };
-        match draft.resolve(uid, &calendar, &mut file.zones) {
+        match draft.resolve(uid, &calendar, &mut zones) {
             Ok((resolved, troubles)) => {
                 let details = &resolved.event.details;
-                stamps.see(details);
                 verdicts.extend(troubles.into_iter().map(|rule| verdict_on(details, rule)));
-                groups.add(resolved);
+                events.push(Some(resolved));
             }
-            Err((line, rule)) => verdicts.push(verdict_at(href, line, rule)),
+            Err((line, rule)) => {
+                verdicts.push(verdict_at(href, line, rule));
+                events.push(None);
+            }
         }
         verdicts.truncate(MAX_VERDICTS);
     }
-    let zone_verdicts = file.zones.into_verdicts();
-    verdicts.extend(zone_verdicts.into_iter().map(at_line));
-    let series = groups.into_series(&mut verdicts);
-    cap(&mut verdicts, href);
-    Reading {
-        series,
-        verdicts,
-        cut_off: file.cut_off,
-        newest_stamp: stamps.newest(),
-        name: file.name,
-    }
+    verdicts.extend(zones.into_verdicts().into_iter().map(at_line));
+    Events { events, verdicts }
 }
 
 /// The items of a feed as one.
@@ -198,13 +221,27 @@ fn stamp_text(stamp: &Stamp, zones: &Zones) -> String {
         .tzid
         .and_then(|tzid| zones.text(tzid))
         .unwrap_or_default();
-    format!("{:?} {tzid}", stamp.written)
+    match stamp.written {
+        Written::Date(date) => date.to_string(),
+        Written::Time {
+            local,
+            suffix: Suffix::None,
+        } => format!("{local} {tzid}"),
+        Written::Time {
+            local,
+            suffix: Suffix::Utc,
+        } => format!("{local} UTC"),
+        Written::Time {
+            local,
+            suffix: Suffix::Offset(east),
+        } => format!("{local} {east}"),
+    }
 }
 
 #[derive(Default)]
 struct Stamps {
-    modified: Option<crate::model::time::UnixTime>,
-    stamped: Option<crate::model::time::UnixTime>,
+    modified: Option<UnixTime>,
+    stamped: Option<UnixTime>,
 }
 
 impl Stamps {
@@ -213,7 +250,7 @@ impl Stamps {
         self.stamped = self.stamped.max(details.stamped);
     }
 
-    fn newest(&self) -> Option<crate::model::time::UnixTime> {
+    fn newest(&self) -> Option<UnixTime> {
         self.modified.or(self.stamped)
     }
 }
@@ -292,7 +329,7 @@ impl Groups {
 }
 
 /// Which of two copies is newer; equal where nothing tells.
-fn revision(a: &Event, b: &Event) -> Ordering {
+pub fn revision(a: &Event, b: &Event) -> Ordering {
     a.sequence.cmp(&b.sequence).then_with(|| {
         let modified = a.details.modified.zip(b.details.modified);
         let stamped = a.details.stamped.zip(b.details.stamped);
@@ -390,7 +427,7 @@ fn start_text(when: &When) -> String {
 /// RFC 5545 wants overrides complete, so a missing LOCATION means that there is
 /// none, unless the SUMMARY is missing too. A public override gets no text from a
 /// private master.
-fn inherit(master: &Event, resolved: &mut Resolved) {
+pub fn inherit(master: &Event, resolved: &mut Resolved) {
     let from = &master.details;
     let event = &mut resolved.event;
     if event.end == End::Unsaid {

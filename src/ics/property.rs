@@ -40,8 +40,8 @@ names! {
     End = b"END",
     // Of calendars.
     Method = b"METHOD",
-    CalendarName = b"X-WR-CALNAME",
-    NewCalendarName = b"NAME",
+    CalendarTitle = b"X-WR-CALNAME",
+    NewCalendarTitle = b"NAME",
     CalendarZone = b"X-WR-TIMEZONE",
     // Of time zones.
     Tzid = b"TZID",

@@ -83,7 +83,22 @@ impl Kind {
 /// # Errors
 /// When no calendar begins in it.
 pub fn walk(body: &[u8]) -> Result<File, NotACalendar> {
-    let mut walk = Walk::default();
+    walk_with(Walk::default(), body)
+}
+
+/// The same, remembering where the properties of each event stand.
+///
+/// # Errors
+/// When no calendar begins in it.
+pub fn walk_with_lines(body: &[u8]) -> Result<File, NotACalendar> {
+    let walk = Walk {
+        with_lines: true,
+        ..Walk::default()
+    };
+    walk_with(walk, body)
+}
+
+fn walk_with(mut walk: Walk, body: &[u8]) -> Result<File, NotACalendar> {
     let mut first_line = None;
     let mut lines = Lines::new(body).peekable();
     while let Some(line) = lines.peek() {
@@ -120,6 +135,7 @@ fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
 #[derive(Default)]
 struct Walk {
     file: File,
+    with_lines: bool,
     stack: Vec<Kind>,
     /// Components that are open beyond [`MAX_DEPTH`].
     deeper: u32,
@@ -236,10 +252,7 @@ impl Walk {
             // Behind END:VCALENDAR, or in a component that is not read.
             _ => return,
         }
-        let limit = match name {
-            Name::Summary | Name::Description | Name::Location | Name::Url | Name::Uid => MAX_TEXT,
-            _ => MAX_LINE,
-        };
+        let limit = limit(name);
         let bytes = line.unfold_at_most(limit, &mut self.buffer);
         let cut = bytes.len() == limit && line.len() > limit;
         let text = line::decode(bytes);
@@ -248,6 +261,9 @@ impl Walk {
             (Some(Kind::Event), Some(property)) => {
                 if let Some(event) = &mut self.event {
                     event.take(name, &property, line.number, &mut self.file.zones);
+                    if self.with_lines {
+                        event.lines.push((name, line.start, line.end));
+                    }
                     if cut {
                         event.trouble(Rule::Capped {
                             cap: "bytes in a line",
@@ -282,7 +298,7 @@ impl Walk {
                     Name::CalendarZone if calendar.zone.is_none() => {
                         calendar.zone = Some((value.to_owned(), line.number));
                     }
-                    Name::CalendarName | Name::NewCalendarName if self.file.name.is_none() => {
+                    Name::CalendarTitle | Name::NewCalendarTitle if self.file.name.is_none() => {
                         let name = super::property::unescape(value);
                         self.file.name = Some(name).filter(|name| !name.is_empty());
                     }
@@ -355,6 +371,15 @@ impl Walk {
         self.drop_event();
         self.close_down_to(0, end);
         self.file
+    }
+}
+
+/// How many bytes of a property are looked at.
+#[must_use]
+pub fn limit(name: Name) -> usize {
+    match name {
+        Name::Summary | Name::Description | Name::Location | Name::Url | Name::Uid => MAX_TEXT,
+        _ => MAX_LINE,
     }
 }
 

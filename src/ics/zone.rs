@@ -40,6 +40,12 @@ fn clean(tzid: &str) -> String {
         .to_owned()
 }
 
+/// What a TZID is looked up by in the file.
+#[must_use]
+pub fn key(tzid: &str) -> String {
+    clean(tzid).to_lowercase()
+}
+
 fn iana(name: &str) -> Option<Zone> {
     // Names that the database has for "not known".
     if ["Etc/Unknown", "Factory"]
@@ -250,7 +256,7 @@ impl Zones {
 
     /// Adds a VTIMEZONE; of two with one name in one calendar the first counts.
     pub fn define(&mut self, calendar: u32, zone: &Arc<OwnZone>) {
-        let key = clean(&zone.tzid).to_lowercase();
+        let key = key(&zone.tzid);
         if key.is_empty() || zone.observances.is_empty() {
             return;
         }
@@ -277,7 +283,7 @@ impl Zones {
             .or_insert_with(|| named(&written))
             .clone();
         let cleaned = clean(&written);
-        let key = cleaned.to_lowercase();
+        let key = key(&written);
         let own = self
             .definitions
             .get(&(calendar, key.clone()))

@@ -127,6 +127,34 @@ impl Ledger {
             .map(Some)
     }
 
+    /// A ledger that knows nothing and is gone with the process: for a command that
+    /// only reads, where there is no file yet. It leaves none behind.
+    ///
+    /// # Errors
+    /// When SQLite itself cannot start.
+    pub async fn nowhere() -> Result<Self> {
+        let path = PathBuf::from(":memory:");
+        let options = SqliteConnectOptions::new()
+            .in_memory(true)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        // Such a database belongs to its connection, so there is just one.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await
+            .at(&path)?;
+        migrate(&mut *pool.acquire().await.at(&path)?, &path).await?;
+        Ok(Self {
+            writer: pool.clone(),
+            readers: pool,
+            path: path.into(),
+            journal: Journal::WriteAhead,
+        })
+    }
+
     /// Claims the ledger for a service, so that two do not push against each other.
     ///
     /// The claim is a lock on the file `<ledger>.lock` and ends with the value or

@@ -12,8 +12,6 @@ use crate::model::zone::Zone;
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 /// So many quick tries; then the schedule alone counts.
 const QUICK_RETRIES: u32 = 3;
-/// A pod that does not answer is asked less often, but at least so often.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// How a room or a pod is spread against all others: always the same for one name,
 /// from nothing to just below `spread`.
@@ -50,7 +48,8 @@ pub fn next_sync(
 }
 
 /// When a pod's next poll of one kind begins: as scheduled, never sooner than
-/// `min_interval` after its last poll of any kind, and later while it does not answer.
+/// `min_interval` after its last poll of any kind. A pod that does not answer is
+/// asked as often as any other: whoever comes back shows the right meetings soon.
 #[must_use]
 pub fn next_poll(
     now: UnixTime,
@@ -59,16 +58,8 @@ pub fn next_poll(
     jitter: Duration,
     last: Option<UnixTime>,
     min_interval: Duration,
-    failures: u32,
 ) -> UnixTime {
-    let pause = match failures {
-        0 | 1 => min_interval,
-        more => FIRST_RETRY
-            .saturating_mul(1 << (more - 1).min(8))
-            .min(LONGEST_PAUSE)
-            .max(min_interval),
-    };
-    let earliest = last.map_or(UnixTime::MIN, |last| last.plus(pause));
+    let earliest = last.map_or(UnixTime::MIN, |last| last.plus(min_interval));
     scheduled(now, cron, zone, jitter).max(earliest)
 }
 
@@ -125,24 +116,14 @@ mod tests {
     #[test]
     fn polls_of_one_pod_keep_their_distance() {
         let cron = Cron::parse("*/30 * * * * *").unwrap();
-        for (now, last, failures, expected) in [
-            ("10:00:00", None, 0, "10:00:30"),
-            ("10:00:00", Some("10:00:00"), 0, "10:00:30"),
-            ("10:00:25", Some("10:00:25"), 0, "10:00:35"),
-            ("10:00:25", Some("10:00:25"), 3, "10:01:25"),
-            ("10:00:25", Some("10:00:25"), 30, "10:02:25"),
+        for (now, last, expected) in [
+            ("10:00:00", None, "10:00:30"),
+            ("10:00:00", Some("10:00:00"), "10:00:30"),
+            ("10:00:25", Some("10:00:25"), "10:00:35"),
         ] {
             let last = last.map(at);
-            let next = next_poll(
-                at(now),
-                &cron,
-                &Zone::utc(),
-                seconds(0),
-                last,
-                seconds(10),
-                failures,
-            );
-            assert_eq!(next, at(expected), "{now} after {failures}");
+            let next = next_poll(at(now), &cron, &Zone::utc(), seconds(0), last, seconds(10));
+            assert_eq!(next, at(expected), "{now}");
         }
     }
 

@@ -148,28 +148,17 @@ impl Service {
     async fn watch_pod(self: Arc<Self>, room: Arc<Room>, pod: Pod, wake: Arc<Notify>) {
         let jitter = due::jitter(&pod.url.key(), self.schedule().jitter);
         let start = (self.clock)();
-        let mut failures = 0_u32;
         let mut last = None;
         let mut config_was_read = false;
+        let mut config_was_last = false;
         loop {
             let now = (self.clock)();
-            let next = |cron| {
-                due::next_poll(
-                    now,
-                    cron,
-                    self.zone(),
-                    jitter,
-                    last,
-                    pod.min_interval,
-                    failures,
-                )
-            };
+            let (zone, apart) = (self.zone(), pod.min_interval);
+            let next = |cron| due::next_poll(now, cron, zone, jitter, last, apart);
             // A new service looks at the display first, and at the configuration next.
             let (health, config) = match last {
                 None => (start.plus(jitter), UnixTime::MAX),
-                Some(last) if !config_was_read && failures == 0 => {
-                    (next(&self.schedule().health), last.plus(pod.min_interval))
-                }
+                Some(last) if !config_was_read => (next(&self.schedule().health), last.plus(apart)),
                 Some(_) => (next(&self.schedule().health), next(&self.schedule().config)),
             };
             tokio::select! {
@@ -179,25 +168,21 @@ impl Service {
             }
             let now = (self.clock)();
             last = Some(now);
-            // Where both are due at once, the other follows after `min_interval`.
-            if config <= health && failures == 0 {
+            // Where both are due at once they take turns, `min_interval` apart.
+            config_was_last = config < health || (config == health && !config_was_last);
+            if config_was_last {
                 config_was_read = true;
                 self.clone()
                     .poll_config(room.clone(), pod.clone(), now)
                     .await;
                 continue;
             }
-            match self
+            let found = self
                 .clone()
                 .poll_health(room.clone(), pod.clone(), now)
-                .await
-            {
-                Found::NeedsPush => {
-                    failures = 0;
-                    wake.notify_one();
-                }
-                Found::InStep => failures = 0,
-                Found::NoAnswer => failures = failures.saturating_add(1),
+                .await;
+            if found == Found::NeedsPush {
+                wake.notify_one();
             }
         }
     }

@@ -162,17 +162,19 @@ pub(super) fn update(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
             connection: before.unwrap_or(json!({})),
         });
     }
-    let mut answer = json!({ "device_id": state.device_id, "message": "success!" });
+    let mut answer = Map::new();
+    answer.insert("device_id".to_owned(), json!(state.device_id));
+    answer.insert("message".to_owned(), json!("success!"));
     // The reference's example leaves these out when there is nothing to do.
     for (key, required) in [
         ("reboot_required", applied.reboot_required),
         ("restart_required", applied.restart_required),
     ] {
         if required {
-            answer[key] = json!(true);
+            answer.insert(key.to_owned(), json!(true));
         }
     }
-    Ok(Answer::json(&answer))
+    Ok(Answer::json(&Value::Object(answer)))
 }
 
 fn rollback_timeout(asked: &Asked) -> Result<Option<i64>, Refusal> {

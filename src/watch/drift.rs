@@ -142,11 +142,21 @@ pub async fn poll_config(
         .ledger
         .set_mode(&pod.url, &mode.to_string(), now)
         .await?;
-    let clean = config.without_secrets();
+    let mut clean = config.without_secrets();
+    let wanted = pod.enforce.as_ref();
+    let patch = wanted.and_then(|wanted| repair(wanted, config.reveal()));
+    let enforced = patch.clone().map(Value::Object).unwrap_or_default();
     if let Some((_, last)) = edges.ledger.config_snapshot(&pod.url).await?
         && let Ok(last) = serde_json::from_str(&last)
     {
-        for drift in between(&last, &clean) {
+        let mut drifts = between(&last, &clean);
+        // Of these `enforce` speaks.
+        drifts.retain(|drift| {
+            leaves(&enforced)
+                .iter()
+                .all(|(path, _)| *path != drift.path)
+        });
+        for drift in drifts {
             say_drift(room, pod, &drift);
             edges
                 .ledger
@@ -154,20 +164,40 @@ pub async fn poll_config(
                 .await?;
         }
     }
+    if let Some(patch) = patch
+        && let Some(settings) = enforce(room, pod, &client, &config, patch).await
+    {
+        // What was repaired is not to be found drifting at the next poll.
+        apply(&enforced, &mut clean);
+        edges.ledger.drifted(&pod.url, &settings, true, now).await?;
+    }
     edges
         .ledger
         .keep_config(&pod.url, &clean.to_string(), now)
-        .await?;
-    if let Some(patch) = pod
-        .enforce
-        .as_ref()
-        .and_then(|wanted| repair(wanted, config.reveal()))
-    {
-        if let Some(settings) = enforce(room, pod, &client, &config, patch).await {
-            edges.ledger.drifted(&pod.url, &settings, true, now).await?;
+        .await
+}
+
+/// Writes each leaf of a patch into a configuration.
+fn apply(patch: &Value, config: &mut Value) {
+    match (patch, config) {
+        (Value::Object(patch), Value::Object(config)) => {
+            for (key, part) in patch {
+                apply(part, config.entry(key.clone()).or_insert(Value::Null));
+            }
         }
+        (Value::Object(patch), Value::Array(items)) => {
+            for (key, part) in patch {
+                if let Some(item) = key
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get_mut(index))
+                {
+                    apply(part, item);
+                }
+            }
+        }
+        (patch, config) => *config = patch.clone(),
     }
-    Ok(())
 }
 
 async fn read(client: &PodClient) -> Result<(PodConfig, CalendarMode), PodError> {
@@ -347,6 +377,17 @@ mod tests {
             json!({ "images": [{ "enabled": false, "position": 1 }] }),
             Some(json!({ "images": { "0": { "enabled": true } } })),
         );
+    }
+
+    #[test]
+    fn what_was_repaired_does_not_drift_again() {
+        let mut config = json!({ "display": { "calendar": { "show": false }, "name": "A" }, "images": [{ "on": false }] });
+        apply(
+            &json!({ "display": { "calendar": { "show": true } }, "images": { "0": { "on": true } } }),
+            &mut config,
+        );
+        let expected = json!({ "display": { "calendar": { "show": true }, "name": "A" }, "images": [{ "on": true }] });
+        assert_eq!(config, expected);
     }
 
     #[test]

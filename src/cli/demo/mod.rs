@@ -25,7 +25,6 @@ use crate::model::meeting::Meeting;
 use crate::model::time::UnixTime;
 use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
-use crate::pod::Access;
 use crate::schedule;
 use crate::sim::feedhost::FeedHost;
 use crate::sim::{Options, Sim};
@@ -102,7 +101,7 @@ impl Stage {
         std::fs::write(folder.join("password"), PASSWORD).map_err(cannot)?;
         std::fs::write(&file, configuration(&pods, &calendars)).map_err(cannot)?;
         let config = config::load::load(&file)?.config;
-        let app = App::open(config, Access::ReadWrite).await?;
+        let app = App::open(config).await?;
         let (stop, stopped) = watch::channel(false);
         let service = tokio::spawn(schedule::run(
             app.config.clone(),

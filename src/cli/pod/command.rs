@@ -26,7 +26,10 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Who is meant by the first argument.
 enum Meant {
-    Room { config: Config, room: Room },
+    Room {
+        config: Box<Config>,
+        room: Box<Room>,
+    },
     Address(PodUrl),
 }
 
@@ -94,7 +97,10 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
             Some(room) => {
                 let mut room = room.clone();
                 room.pods.retain(|pod| pod.url == url);
-                Meant::Room { config, room }
+                Meant::Room {
+                    config: Box::new(config.clone()),
+                    room: Box::new(room),
+                }
             }
             None => Meant::Address(url),
         });
@@ -110,7 +116,10 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
             "leave them out; the configuration says how its pods are reached",
         ));
     }
-    Ok(Meant::Room { config, room })
+    Ok(Meant::Room {
+        config: Box::new(config),
+        room: Box::new(room),
+    })
 }
 
 async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Target>, Failure> {

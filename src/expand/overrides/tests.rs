@@ -374,6 +374,26 @@ fn no_hour_of_the_long_night_is_lost() {
         october.1,
         "10-24T22:30+15 10-25T00:30+15 10-25T03:30+15",
     );
+    // Clocks on Lord Howe Island change by half an hour: every hour keeps its place on
+    // the wall, every half hour goes through.
+    let lord_howe = |rule: &str, expected: &str| {
+        check_in(
+            &format!("DTSTART;TZID=Australia/Lord_Howe:20260405T003000\nRRULE:{rule}"),
+            "2026-04-01..2026-04-05",
+            "UTC",
+            expected,
+        );
+    };
+    for bound in ["COUNT=4", "UNTIL=20260404T170000Z"] {
+        lord_howe(
+            &format!("FREQ=HOURLY;{bound}"),
+            "04-04T13:30+0 04-04T14:30+0 04-04T16:00+0 04-04T17:00+0",
+        );
+    }
+    lord_howe(
+        "FREQ=MINUTELY;INTERVAL=30;COUNT=5",
+        "04-04T13:30+0 04-04T14:00+0 04-04T14:30+0 04-04T15:00+0 04-04T15:30+0",
+    );
     for rule in [
         "FREQ=HOURLY;COUNT=4",
         "FREQ=HOURLY;BYDAY=SU;UNTIL=20260329T043000",
@@ -475,6 +495,11 @@ fn an_event_with_nothing_in_the_window_says_so_once() {
     check_verdicts(
         "DTSTART:20260301T090000Z\nRRULE:FREQ=DAILY",
         "outside_window@03-01",
+    );
+    // Every second year: the next one is not far.
+    check_verdicts(
+        "DTSTART:20240310T090000Z\nRRULE:FREQ=YEARLY;INTERVAL=2",
+        "outside_window@03-10",
     );
     check_verdicts("DTSTART:20260105T090000Z\nDURATION:PT1H", "");
 }

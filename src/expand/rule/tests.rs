@@ -51,7 +51,7 @@ fn check(start: &str, text: &str, expected: &str) {
                 day = date.to_owned();
             }
             if time.is_empty() {
-                format!("{day}{}", &start[8..])
+                format!("{day}{}", start.split_at(8).1)
             } else {
                 format!("{day}T{time:0<6}")
             }
