@@ -211,7 +211,7 @@ fn labels_agree_with_their_offsets() {
 
 fn own(rules: &[(&str, i32, i32, &str)]) -> OwnZone {
     let observances = rules.iter().map(|(start, offset_from, offset_to, rule)| {
-        let super::date::Written::Time { local, .. } = super::date::written(start).unwrap() else {
+        let date::Written::Time { local, .. } = date::written(start).unwrap() else {
             panic!("{start}")
         };
         super::super::series::Observance {
