@@ -3,6 +3,17 @@
 //! `file` is the TOML exactly as written, `check` turns it into these types and
 //! gathers every problem, `load` is the only part that reads disk and environment.
 
+pub mod check;
+pub mod fault;
+mod feeds;
+mod file;
+mod keys;
+pub mod load;
+mod pods;
+mod secret;
+mod syntax;
+mod units;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

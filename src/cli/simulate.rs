@@ -1,0 +1,333 @@
+//! `podcal simulate`: simulated pods for trying things without hardware.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::output::{Ended, Output};
+use crate::sim::action::{self, Scheduled};
+use crate::sim::building::{Building, Setup, SetupError, Spread};
+use crate::sim::options::Password;
+use crate::sim::{CalendarMode, Options, Quirks, Sim};
+
+/// Pods that are listed one by one; of more, only the first ones.
+const LISTED: usize = 12;
+/// Requests that each pod remembers, with few and with many pods.
+const REMEMBERED: (usize, usize) = (1000, 50);
+
+/// Simulate pods: HTTPS servers that answer the whole OpenControl v2 API as a pod would.
+///
+/// Each pod has a certificate of its own, the same after a restart, and shows its display
+/// as a page at `/`. What the API does not allow is refused and remembered; the control
+/// address shows it, and makes pods fail on demand. Stops on Ctrl-C.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Where the first pod listens.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5443")]
+    listen: SocketAddr,
+    /// The admin password of every pod; without one, any is taken.
+    #[arg(long, value_name = "P", conflicts_with = "password_file")]
+    password: Option<Password>,
+    /// The same, from a file, so that it does not show in the list of processes.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// How many pods.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pods: u32,
+    /// How further pods are told apart from the first.
+    #[arg(long, value_name = "HOW", default_value = "ports")]
+    spread: SpreadArg,
+    /// What the room is called; with several pods, followed by a number.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    name: String,
+    /// The calendar type that the pods are set to.
+    #[arg(long, value_name = "MODE", default_value = "3rd-party", value_parser = mode)]
+    mode: CalendarMode,
+    /// How `display.calendar.type` spells "3rd Party Only"; the vendor does not publish it.
+    #[arg(long, value_name = "WORD", default_value = "3rd_party_only")]
+    third_party_type: String,
+    /// IANA name of the pods' time zone.
+    #[arg(long, value_name = "ZONE", default_value = "America/Denver")]
+    time_zone: String,
+    /// How long a token is good, such as 90s, 30m or 1h.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    token_life: Duration,
+    /// Seconds by which the pods' clocks are ahead, or behind if negative.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    clock_offset: i64,
+    /// Other identities, certificates and keys.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+    /// A quirk of real pods; may be repeated.
+    #[arg(long = "quirk", value_name = "QUIRK")]
+    quirks: Vec<QuirkArg>,
+    /// Refuse only what cannot be understood, not all that the API reference does not allow.
+    #[arg(long)]
+    lenient: bool,
+    /// Take no password after so many wrong ones, until the pod is rebooted.
+    #[arg(long, value_name = "N")]
+    lock_after: Option<u32>,
+    /// Offer HTTP/2 as well.
+    #[arg(long)]
+    http2: bool,
+    /// Also serve the .ics files of this folder, and follow changes in it.
+    #[arg(long, value_name = "DIR")]
+    feeds: Option<PathBuf>,
+    /// Where the .ics files are served, over plain HTTP.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:5080",
+        requires = "feeds"
+    )]
+    feeds_listen: SocketAddr,
+    /// Keep the pods' state in this file, so that it survives a restart.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Take orders (faults, reboot, another mode ...) over plain HTTP at this loopback address.
+    #[arg(long, value_name = "ADDR:PORT")]
+    control: Option<SocketAddr>,
+    /// Do something to every pod at intervals, such as 500@30s or slow=10s,method=PUT@5m; may be repeated.
+    #[arg(long = "fault", value_name = "SPEC@EVERY", value_parser = Scheduled::parse, long_help = fault_help())]
+    faults: Vec<Scheduled>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SpreadArg {
+    /// The same address, following ports.
+    Ports,
+    /// The same port, following addresses: 127.0.0.1, 127.0.0.2 ...
+    Addresses,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum QuirkArg {
+    /// `meetings:` for `meetings`, as in the reference's example.
+    ColonInMeetings,
+    /// Times of meetings as strings of digits.
+    TimesAsStrings,
+    /// 200 and `{}` for a bad token.
+    EmptyObjectForBadToken,
+    /// Arrays in the configuration where the schema has objects.
+    Arrays,
+    /// A part of the configuration under its own key.
+    Wrapped,
+    /// No `/v2/info`, as before Solstice 6.2.
+    NoInfo,
+    /// No `/v2/api/config`.
+    NoLegacy,
+}
+
+fn mode(text: &str) -> Result<CalendarMode, String> {
+    CalendarMode::parse(text)
+        .ok_or_else(|| "expected 3rd-party, exchange, o365 or google".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    action::duration(text).ok_or_else(|| "expected a time such as 90s, 30m or 1h".to_owned())
+}
+
+fn fault_help() -> String {
+    format!(
+        "Do something to every pod at intervals, such as 500@30s or slow=10s,method=PUT,path=/v2/calendar@5m; \
+         may be repeated.\n\nThere are {}. A fault may be followed by times=N, after=N, method=M and path=P \
+         (a * at the end of a path stands for anything).",
+        action::WORDS
+    )
+}
+
+/// Runs the pods until SIGINT or SIGTERM.
+pub async fn run(args: SimulateArgs, output: Output) -> Result<Ended, Failure> {
+    let stop = stop_signal().map_err(|error| {
+        Failure::at_work(
+            format!("cannot listen to signals: {error}"),
+            "see the system's limits",
+        )
+    })?;
+    let has_password = args.password.is_some() || args.password_file.is_some();
+    let building = Building::open(setup(args)?).await.map_err(failure)?;
+    if output.json {
+        output.json(&as_json(&building));
+    } else {
+        output.line(&as_text(&building, has_password));
+    }
+    building.run_until(stop).await.map_err(failure)?;
+    Ok(Ended::Well)
+}
+
+fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
+    let password = match (args.password, args.password_file) {
+        (Some(password), _) => password,
+        (None, Some(file)) => {
+            let text = fs::read_to_string(&file).map_err(|error| {
+                Failure::usage(
+                    format!("cannot read the password file {}: {error}", file.display()),
+                    "name a file that holds the password and nothing else",
+                )
+            })?;
+            text.trim_end_matches(['\r', '\n']).into()
+        }
+        (None, None) => Password::default(),
+    };
+    let mut quirks = Quirks::default();
+    for quirk in args.quirks {
+        *match quirk {
+            QuirkArg::ColonInMeetings => &mut quirks.colon_in_meetings,
+            QuirkArg::TimesAsStrings => &mut quirks.times_as_strings,
+            QuirkArg::EmptyObjectForBadToken => &mut quirks.empty_object_for_bad_token,
+            QuirkArg::Arrays => &mut quirks.arrays,
+            QuirkArg::Wrapped => &mut quirks.wrapped,
+            QuirkArg::NoInfo => &mut quirks.no_info,
+            QuirkArg::NoLegacy => &mut quirks.no_legacy,
+        } = true;
+    }
+    let (few, many) = REMEMBERED;
+    let options = Options {
+        seed: args.seed,
+        name: args.name,
+        password,
+        token_life: args.token_life,
+        mode: args.mode,
+        type_spelling: args.third_party_type,
+        time_zone: args.time_zone,
+        clock_offset: args.clock_offset,
+        strict: !args.lenient,
+        quirks,
+        lock_after: args.lock_after,
+        http2: args.http2,
+        remember: if args.pods > 100 { many } else { few },
+        ..Options::default()
+    };
+    Ok(Setup {
+        listen: args.listen,
+        pods: args.pods,
+        spread: match args.spread {
+            SpreadArg::Ports => Spread::Ports,
+            SpreadArg::Addresses => Spread::Addresses,
+        },
+        options,
+        feeds: args.feeds.map(|folder| (folder, args.feeds_listen)),
+        state: args.state,
+        control: args.control,
+        schedule: args.faults,
+    })
+}
+
+fn failure(error: SetupError) -> Failure {
+    let mut says = error.to_string();
+    if let Some(source) = std::error::Error::source(&error) {
+        let _ = write!(says, ": {source}");
+    }
+    Failure::at_work(says, error.hint())
+}
+
+fn fingerprint(pod: &Sim) -> String {
+    pod.fingerprint()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn as_json(building: &Building) -> Value {
+    let pod = |pod: &Sim| {
+        json!({
+            "number": pod.number(),
+            "url": pod.url(),
+            "device_id": pod.device_id(),
+            "screen_key": pod.screen_key(),
+            "sha256": fingerprint(pod),
+        })
+    };
+    json!({
+        "pods": building.pods().iter().map(pod).collect::<Value>(),
+        "control": building.control().map(|address| format!("http://{address}/")),
+        "feeds": building.feeds().map(|host| host.url("")),
+    })
+}
+
+fn as_text(building: &Building, has_password: bool) -> String {
+    let mut text = String::new();
+    let pods = building.pods();
+    for pod in pods.iter().take(LISTED) {
+        let _ = writeln!(
+            text,
+            "pod {:<4} {}   screen key {}   sha256 {}",
+            pod.number(),
+            pod.url(),
+            pod.screen_key(),
+            fingerprint(pod)
+        );
+    }
+    if let Some(last) = pods.get(LISTED..).and_then(<[Sim]>::last) {
+        let _ = writeln!(
+            text,
+            "... and {} more, up to {}",
+            pods.len() - LISTED,
+            last.url()
+        );
+    }
+    let url = pods.first().map(Sim::url).unwrap_or_default();
+    let password = if has_password {
+        "password=$PASSWORD"
+    } else {
+        "password="
+    };
+    let _ = write!(
+        text,
+        "\n\
+         See a display:   open {url}/ in a browser (its certificate is self-signed)\n\
+         Ask for a token: curl -k {url}/v2/token -d grant_type=password -d username=admin \
+         --data-urlencode \"{password}\"\n\
+         Then:            curl -k {url}/v2/calendar -H \"Authorization: Bearer $TOKEN\"\n"
+    );
+    if !has_password {
+        text.push_str("No password is set: any is taken.\n");
+    }
+    if let Some(host) = building.feeds() {
+        let _ = writeln!(text, "Calendars:       {}NAME.ics", host.url(""));
+    }
+    if let Some(control) = building.control() {
+        let _ = writeln!(
+            text,
+            "Control:         http://{control}/   for example: curl http://{control}/pods/1/faults \
+             -d '{{\"fault\": \"status\", \"status\": 503, \"times\": 2}}'"
+        );
+    }
+    text.push_str("Ctrl-C stops.");
+    text
+}
+
+/// Done at the first SIGINT or SIGTERM. Listening begins at once.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Where Ctrl-C cannot be listened to, the process is ended by other means.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

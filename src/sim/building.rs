@@ -1,0 +1,386 @@
+//! Many pods in one process: their addresses, a calendar server beside them, the schedule of faults, the control
+//! address, and the file in which their state survives a restart. What `podcal simulate` runs.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::action::Scheduled;
+use super::control::Control;
+use super::feedhost::FeedHost;
+use super::server::{App, Server};
+use super::{Options, Sim, persist};
+
+/// How often changed state is written and the folder of feeds is looked through.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Which pods there are and what is beside them.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Of the first pod.
+    pub listen: SocketAddr,
+    pub pods: u32,
+    pub spread: Spread,
+    /// Of each pod but for its number. With more than one, a name is followed by the number.
+    pub options: Options,
+    /// Serves the `.ics` files of a folder, over HTTP, at this address.
+    pub feeds: Option<(PathBuf, SocketAddr)>,
+    pub state: Option<PathBuf>,
+    /// Plain HTTP; must be a loopback address.
+    pub control: Option<SocketAddr>,
+    /// Done to every pod.
+    pub schedule: Vec<Scheduled>,
+}
+
+/// How further pods are told apart from the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spread {
+    /// The same address, following ports.
+    #[default]
+    Ports,
+    /// The same port, following addresses, as in `127.0.0.1`, `127.0.0.2`.
+    Addresses,
+}
+
+/// Why the pods could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("{pods} pods from {first} on go beyond the last address or port")]
+    NoRoom { pods: u32, first: SocketAddr },
+    #[error("the control address {address} is not a loopback address")]
+    OpenControl { address: SocketAddr },
+    #[error("cannot read the folder of feeds {}", path.display())]
+    Feeds { path: PathBuf, source: io::Error },
+    #[error("cannot use the state file {}", path.display())]
+    State { path: PathBuf, source: io::Error },
+}
+
+impl SetupError {
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "something listens there already; choose another with --listen, --control or --feeds-listen"
+            }
+            Self::Listen { .. } => {
+                "choose an address of this host and a free port; for thousands of pods raise `ulimit -n`"
+            }
+            Self::NoRoom { .. } => {
+                "start from a lower port, ask for fewer pods, or use --spread addresses"
+            }
+            Self::OpenControl { .. } => {
+                "whoever reaches it controls the pods; use 127.0.0.1 or [::1]"
+            }
+            Self::Feeds { .. } => "name a folder with .ics files that can be read",
+            Self::State { .. } => "name a file that can be written; delete it to start anew",
+        }
+    }
+}
+
+/// Running pods. Everything stops when it is dropped.
+pub struct Building {
+    pods: Arc<Vec<Sim>>,
+    feeds: Option<Arc<FeedHost>>,
+    control: Option<(SocketAddr, Server)>,
+    state: Option<StateFile>,
+    tasks: JoinSet<()>,
+}
+
+impl Building {
+    /// Starts everything. Needs a tokio runtime with IO and time.
+    ///
+    /// # Errors
+    /// When an address is not free, or a file or folder cannot be used.
+    pub async fn open(setup: Setup) -> Result<Self, SetupError> {
+        let addresses = addresses(&setup)?;
+        if let Some(address) = setup.control.filter(|control| !control.ip().is_loopback()) {
+            return Err(SetupError::OpenControl { address });
+        }
+        let state = setup.state.map(StateFile::open).transpose()?;
+        let mut pods = Vec::with_capacity(addresses.len());
+        for (number, address) in (1..).zip(addresses) {
+            let mut options = Options {
+                number,
+                ..setup.options.clone()
+            };
+            if setup.pods > 1 && !options.name.is_empty() {
+                options.name = format!("{} {number}", options.name);
+            }
+            let listen = |source| SetupError::Listen { address, source };
+            let pod = Sim::start(bind(address).await?, options).map_err(listen)?;
+            if let Some(saved) = state.as_ref().and_then(|state| state.of(number)) {
+                let certificate = pod.pod.change(|state| {
+                    persist::restore(state, saved);
+                    state.certificates
+                });
+                pod.pod.present(certificate).map_err(listen)?;
+            }
+            pods.push(pod);
+        }
+        let pods = Arc::new(pods);
+        let mut tasks = JoinSet::new();
+        let feeds = match setup.feeds {
+            Some((folder, address)) => Some(serve_feeds(folder, address, &mut tasks).await?),
+            None => None,
+        };
+        for scheduled in setup.schedule {
+            tasks.spawn(keep_doing(scheduled, Arc::clone(&pods)));
+        }
+        let control = match setup.control {
+            Some(address) => {
+                let listener = bind(address).await?;
+                let address = listener.local_addr().unwrap_or(address);
+                let app = Arc::new(Control::new(Arc::clone(&pods))) as Arc<dyn App>;
+                Some((address, Server::start(listener, app)))
+            }
+            None => None,
+        };
+        Ok(Self {
+            pods,
+            feeds,
+            control,
+            state,
+            tasks,
+        })
+    }
+
+    #[must_use]
+    pub fn pods(&self) -> &[Sim] {
+        &self.pods
+    }
+
+    #[must_use]
+    pub fn feeds(&self) -> Option<&FeedHost> {
+        self.feeds.as_deref()
+    }
+
+    #[must_use]
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.control.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Runs until `stop` is done, keeps the state file up to date, and stops everything in order.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), SetupError> {
+        let mut stop = std::pin::pin!(stop);
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.as_mut() => break,
+                _ = looks.tick(), if self.state.is_some() => self.save()?,
+            }
+        }
+        self.close().await
+    }
+
+    async fn close(mut self) -> Result<(), SetupError> {
+        self.tasks.shutdown().await;
+        if let Some((_, server)) = self.control.take() {
+            server.stop().await;
+        }
+        self.save()?;
+        if let Some(pods) = Arc::into_inner(self.pods) {
+            futures_util::future::join_all(pods.into_iter().map(Sim::stop)).await;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<(), SetupError> {
+        self.state
+            .as_mut()
+            .map_or(Ok(()), |state| state.save(&self.pods))
+    }
+}
+
+fn addresses(setup: &Setup) -> Result<Vec<SocketAddr>, SetupError> {
+    let (pods, first) = (setup.pods, setup.listen);
+    let all: Option<Vec<SocketAddr>> = (0..pods)
+        .map(|index| match setup.spread {
+            // Port 0 is any free port, for every pod.
+            Spread::Ports if first.port() == 0 => Some(first),
+            Spread::Ports => {
+                let port = u32::from(first.port()).checked_add(index)?;
+                Some(SocketAddr::new(first.ip(), u16::try_from(port).ok()?))
+            }
+            Spread::Addresses => {
+                let IpAddr::V4(ip) = first.ip() else {
+                    return None;
+                };
+                let ip = u32::from(ip).checked_add(index)?;
+                Some(SocketAddr::new(Ipv4Addr::from(ip).into(), first.port()))
+            }
+        })
+        .collect();
+    all.ok_or(SetupError::NoRoom { pods, first })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, SetupError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| SetupError::Listen { address, source })
+}
+
+async fn keep_doing(scheduled: Scheduled, pods: Arc<Vec<Sim>>) {
+    loop {
+        tokio::time::sleep(scheduled.every).await;
+        for pod in pods.iter() {
+            // A certificate that cannot be made leaves the old one; nothing else can fail.
+            let _ = scheduled.action.perform(pod);
+        }
+    }
+}
+
+/// Serves a folder's calendars and follows changes in it.
+async fn serve_feeds(
+    folder: PathBuf,
+    address: SocketAddr,
+    tasks: &mut JoinSet<()>,
+) -> Result<Arc<FeedHost>, SetupError> {
+    let failed = |source| SetupError::Feeds {
+        path: folder.clone(),
+        source,
+    };
+    let host = FeedHost::start(bind(address).await?, None).map_err(failed)?;
+    let host = Arc::new(host);
+    let mut known = HashMap::new();
+    look_through(&folder, &mut known, &host).map_err(failed)?;
+    let following = Arc::clone(&host);
+    tasks.spawn(async move {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            // A folder that cannot be read for a moment leaves what is served.
+            let _ = look_through(&folder, &mut known, &following);
+        }
+    });
+    Ok(host)
+}
+
+type Known = HashMap<String, (Option<SystemTime>, u64)>;
+
+fn look_through(folder: &Path, known: &mut Known, host: &FeedHost) -> io::Result<()> {
+    let mut found = Known::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let Ok(metadata) = std::fs::metadata(entry.path()) else {
+            continue;
+        };
+        if metadata.is_file()
+            && Path::new(&name)
+                .extension()
+                .is_some_and(|end| end.eq_ignore_ascii_case("ics"))
+        {
+            let mark = (metadata.modified().ok(), metadata.len());
+            if known.get(&name) != Some(&mark) {
+                host.set(&name, std::fs::read(entry.path())?);
+            }
+            found.insert(name, mark);
+        }
+    }
+    for name in known.keys().filter(|name| !found.contains_key(*name)) {
+        host.remove(name);
+    }
+    *known = found;
+    Ok(())
+}
+
+/// The file in which the pods' state is kept.
+struct StateFile {
+    path: PathBuf,
+    pods: Map<String, Value>,
+    /// How many changes there had been, pod by pod, when it was last written.
+    saved: Option<Vec<u64>>,
+}
+
+impl StateFile {
+    fn open(path: PathBuf) -> Result<Self, SetupError> {
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "{}".to_owned(),
+            Err(source) => return Err(SetupError::State { path, source }),
+        };
+        match serde_json::from_str::<Value>(&text) {
+            Ok(Value::Object(mut whole)) => {
+                let pods = match whole.remove("pods") {
+                    Some(Value::Object(pods)) => pods,
+                    _ => Map::new(),
+                };
+                Ok(Self {
+                    path,
+                    pods,
+                    saved: None,
+                })
+            }
+            Ok(_) => Err(SetupError::State {
+                path,
+                source: io::Error::other("it is not a state file"),
+            }),
+            Err(error) => Err(SetupError::State {
+                path,
+                source: error.into(),
+            }),
+        }
+    }
+
+    fn of(&self, number: u32) -> Option<&Map<String, Value>> {
+        self.pods
+            .get(&number.to_string())
+            .and_then(Value::as_object)
+    }
+
+    /// Writes it, whole, where anything has changed. Pods that do not run now keep what was saved of them.
+    fn save(&mut self, pods: &[Sim]) -> Result<(), SetupError> {
+        let counts: Vec<u64> = pods.iter().map(|pod| *pod.pod.changes().borrow()).collect();
+        if self.saved.as_ref() == Some(&counts) {
+            return Ok(());
+        }
+        for pod in pods {
+            let saved = pod.pod.read(persist::save);
+            self.pods.insert(pod.pod.options.number.to_string(), saved);
+        }
+        let text = json!({ "pods": self.pods }).to_string();
+        write_whole(&self.path, text.as_bytes()).map_err(|source| SetupError::State {
+            path: self.path.clone(),
+            source,
+        })?;
+        self.saved = Some(counts);
+        Ok(())
+    }
+}
+
+/// Beside the file first, so that a killed process leaves the old state or the new one.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}

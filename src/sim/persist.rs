@@ -1,0 +1,78 @@
+//! What of a pod survives a restart of the simulator: everything but faults and the list of requests.
+//!
+//! A state file is read leniently: what is missing or wrong is as on a new pod.
+
+use serde_json::{Map, Value, json};
+
+use super::calendar::{self, Meeting};
+use super::options::CalendarMode;
+use super::pod::State;
+use super::secret::Hashed;
+use super::splash::Images;
+use crate::model::time::UnixTime;
+
+/// The state as JSON. It holds meetings and hashes of passwords, so its file is nobody else's to read.
+pub(super) fn save(state: &State) -> Value {
+    json!({
+        "device_id": state.device_id,
+        "screen_key": state.screen_key,
+        "generation": state.generation,
+        "certificates": state.certificates,
+        "token_epoch": state.token_epoch,
+        "password": state.password.to_json(),
+        "mode": state.mode.name(),
+        "clock_offset": state.clock_offset,
+        "licensed": state.licensed,
+        "meetings": state.meetings.iter().map(Meeting::to_json).collect::<Value>(),
+        "settings": state.settings,
+        "images": state.images.to_json(),
+        "camera_updated_at": state.camera.updated_at.map(UnixTime::seconds),
+        "hdmi_off": state.hdmi_off,
+    })
+}
+
+/// Takes over what was saved.
+pub(super) fn restore(state: &mut State, saved: &Map<String, Value>) {
+    let number = |key: &str| {
+        saved
+            .get(key)
+            .and_then(Value::as_u64)
+            .and_then(|number| u32::try_from(number).ok())
+    };
+    let text = |key: &str| saved.get(key).and_then(Value::as_str);
+    let is = |key: &str| saved.get(key).and_then(Value::as_bool);
+    if let Some(device_id) = text("device_id") {
+        device_id.clone_into(&mut state.device_id);
+    }
+    if let Some(screen_key) = text("screen_key") {
+        screen_key.clone_into(&mut state.screen_key);
+    }
+    state.generation = number("generation").unwrap_or_default();
+    state.certificates = number("certificates").unwrap_or_default();
+    state.token_epoch = number("token_epoch").unwrap_or_default();
+    if let Some(password) = saved.get("password").and_then(Hashed::from_json) {
+        state.password = password;
+    }
+    state.mode = text("mode")
+        .and_then(CalendarMode::parse)
+        .unwrap_or(state.mode);
+    state.clock_offset = saved
+        .get("clock_offset")
+        .and_then(Value::as_i64)
+        .unwrap_or(state.clock_offset);
+    state.licensed = is("licensed").unwrap_or(state.licensed);
+    if let Some(meetings) = saved.get("meetings").and_then(Value::as_array) {
+        state.meetings = calendar::read_meetings(meetings, false).unwrap_or_default();
+    }
+    if let Some(settings @ Value::Object(_)) = saved.get("settings") {
+        state.settings = settings.clone();
+    }
+    if let Some(images) = saved.get("images") {
+        state.images = Images::from_json(images);
+    }
+    state.camera.updated_at = saved
+        .get("camera_updated_at")
+        .and_then(Value::as_i64)
+        .map(UnixTime::from_seconds);
+    state.hdmi_off = is("hdmi_off").unwrap_or_default();
+}
