@@ -29,5 +29,4 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["podcal"]
 CMD ["run"]
 LABEL org.opencontainers.image.title="podcal" \
-      org.opencontainers.image.description="Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars" \
-      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+      org.opencontainers.image.description="Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars"

@@ -11,7 +11,7 @@ use super::{Failure, Global};
 use crate::app::{App, clock};
 use crate::config::Config;
 use crate::config::fault::ConfigFaults;
-use crate::ledger::Ledger;
+use crate::ledger::{Journal, Ledger, LedgerError};
 use crate::model::zone;
 use crate::pod::Access;
 use crate::schedule;
@@ -47,10 +47,7 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
     let mut app = App::open(config).await?;
     loop {
         say_started(&app.config);
-        app.edges
-            .ledger
-            .service_started(clock(), env!("CARGO_PKG_VERSION"))
-            .await?;
+        begin(&app).await?;
         let (stop, stopped) = watch::channel(false);
         let service = tokio::spawn(schedule::run(
             app.config.clone(),
@@ -97,6 +94,26 @@ pub async fn run(global: &Global, _args: RunArgs) -> Result<Ended, Failure> {
             "the new configuration is in force"
         );
     }
+}
+
+/// Writes down that the service begins, and whose pods are whose, so that the
+/// history of a room has what happens to its pods from the first moment.
+async fn begin(app: &App) -> Result<(), LedgerError> {
+    let ledger = &app.edges.ledger;
+    if ledger.journal() == Journal::Rollback {
+        warn!(
+            event = events::CONFIG_WARNING,
+            "the ledger is on a file system without shared memory, such as a network share; \
+             it works, but slower; better put it on a local disk"
+        );
+    }
+    for room in &app.config.rooms {
+        for pod in &room.pods {
+            ledger.set_room(&pod.url, &room.name).await?;
+        }
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    ledger.service_started(clock(), version).await
 }
 
 /// The configuration as it is now; a bad one is said and refused.

@@ -246,6 +246,7 @@ fn as_json(building: &Building) -> Value {
             "url": pod.url(),
             "device_id": pod.device_id(),
             "screen_key": pod.screen_key(),
+            "camera_guid": pod.camera_guid(),
             "sha256": fingerprint(pod),
         })
     };

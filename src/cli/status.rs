@@ -194,7 +194,10 @@ impl Known<'_> {
 
 fn rows(known: &Known<'_>, now: UnixTime) -> Vec<Vec<String>> {
     let pulled = match (known.pulled_at(), known.stale_since()) {
-        (Some(at), Some(_)) => format!("{} (stale)", ago(at, now)),
+        (Some(at), Some(since)) => {
+            let since = known.room.zone.local(since).strftime("%a %H:%M");
+            format!("{} (stale since {since})", ago(at, now))
+        }
         (Some(at), None) => ago(at, now),
         (None, _) => "never".to_owned(),
     };

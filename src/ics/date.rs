@@ -138,7 +138,8 @@ pub fn offset(text: &str) -> Option<i32> {
         _ => return None,
     };
     let mut scan = Scan(digits.as_bytes());
-    let hours = if digits.bytes().take_while(u8::is_ascii_digit).count() % 2 == 1 {
+    let leading = digits.bytes().take_while(u8::is_ascii_digit).count();
+    let hours = if leading == 1 || leading == 3 {
         scan.number(1)?
     } else {
         scan.number(2)?
@@ -228,5 +229,109 @@ impl Scan<'_> {
             value = value.saturating_mul(10).saturating_add(digit);
         }
         Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_times_are_read_as_people_write_them() {
+        let show = |text: &str| match written(text) {
+            None => "-".to_owned(),
+            Some(Written::Date(date)) => date.to_string(),
+            Some(Written::Time { local, suffix }) => match suffix {
+                Suffix::None => local.to_string(),
+                Suffix::Utc => format!("{local}Z"),
+                Suffix::Offset(east) => format!("{local} {east}"),
+            },
+        };
+        for (text, expected) in [
+            ("20260105", "2026-01-05"),
+            ("20260105T090000", "2026-01-05T09:00:00"),
+            ("20260105T090000Z", "2026-01-05T09:00:00Z"),
+            (" 20260105t090000z ", "2026-01-05T09:00:00Z"),
+            ("20260105T0900", "2026-01-05T09:00:00"),
+            ("2026-01-05", "2026-01-05"),
+            ("2026-01-05T09:00:00Z", "2026-01-05T09:00:00Z"),
+            ("2026-01-05 09:00", "2026-01-05T09:00:00"),
+            ("2026-01-05T09:00:00.000Z", "2026-01-05T09:00:00Z"),
+            ("20260105T090000+0100", "2026-01-05T09:00:00 3600"),
+            ("20260105T090000-05:30", "2026-01-05T09:00:00 -19800"),
+            // Section 3.3.12: there is no 24th hour, but it is written.
+            ("20260105T240000", "2026-01-06T00:00:00"),
+            ("20261231T240000Z", "2027-01-01T00:00:00Z"),
+            // Section 3.3.12: a leap second is taken for the one before it.
+            ("20161231T235960Z", "2016-12-31T23:59:59Z"),
+            ("00010101T000000", "0001-01-01T00:00:00"),
+            ("99991231T235959Z", "9999-12-31T23:59:59Z"),
+            ("20240229", "2024-02-29"),
+            ("20260229", "-"),
+            ("20261301", "-"),
+            ("20260105T250000", "-"),
+            ("20260105T240001", "-"),
+            ("20260105T096000", "-"),
+            ("20260105T090061", "-"),
+            ("20031114T18300", "-"),
+            ("20260105T", "-"),
+            ("2026", "-"),
+            ("tomorrow", "-"),
+            ("", "-"),
+            ("２０２６0105", "-"),
+        ] {
+            assert_eq!(show(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_with_sign_weeks_and_any_number() {
+        for (text, expected) in [
+            ("PT1H30M", Some((0, 5_400))),
+            ("+PT45M", Some((0, 2_700))),
+            ("P1W", Some((7, 0))),
+            ("P1DT2H", Some((1, 7_200))),
+            ("-P1W6DT15H", Some((-13, -54_000))),
+            ("pt1h", Some((0, 3_600))),
+            ("PT90S", Some((0, 90))),
+            ("PT0S", Some((0, 0))),
+            ("P99999999999999999999D", Some((MAX_DAYS, 0))),
+            ("PT99999999999999999999H", Some((0, MAX_SECONDS))),
+            ("-PT99999999999999999999H", Some((0, -MAX_SECONDS))),
+            ("PT-2H", None),
+            ("P", None),
+            ("PT", None),
+            ("P1H", None),
+            ("1H", None),
+            ("PT1", None),
+            ("", None),
+        ] {
+            let found = duration(text).map(|length| (length.days, length.seconds));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_have_two_four_or_six_digits() {
+        for (text, expected) in [
+            ("+0100", Some(3_600)),
+            ("-0800", Some(-28_800)),
+            ("-075258", Some(-28_378)),
+            ("+05:30", Some(19_800)),
+            ("+05", Some(18_000)),
+            ("-4", Some(-14_400)),
+            ("+530", Some(19_800)),
+            ("0100", Some(3_600)),
+            ("-0000", Some(0)),
+            ("+2400", None),
+            ("+0160", None),
+            ("+01000", None),
+            ("+", None),
+            ("", None),
+            ("abc", None),
+            ("+é0", None),
+        ] {
+            assert_eq!(offset(text), expected, "{text}");
+        }
     }
 }

@@ -294,13 +294,14 @@ impl Groups {
     fn into_series(self, verdicts: &mut Vec<Verdict>) -> Vec<Series> {
         let mut series = Vec::with_capacity(self.groups.len());
         for group in self.groups {
+            let secret = is_secret(group.masters.iter());
             let masters = newest_masters(group.masters, verdicts);
             let mut overrides = newest_overrides(group.overrides, verdicts);
             let mut masters = masters.into_iter();
             let first = masters.next().map(|resolved| resolved.event);
             if let Some(master) = &first {
                 for resolved in &mut overrides {
-                    inherit(master, resolved);
+                    inherit(master, secret, resolved);
                 }
             }
             let overrides = overrides
@@ -422,18 +423,27 @@ fn start_text(when: &When) -> String {
     }
 }
 
+/// Whether a master of a UID, or one of its copies, is private. Then overrides that do
+/// not say their CLASS are: rather one title too few than a secret shown.
+pub fn is_secret<'e>(mut events: impl Iterator<Item = &'e Resolved>) -> bool {
+    events.any(|resolved| {
+        let event = &resolved.event;
+        event.recurrence_id.is_none() && event.details.class == Class::Private
+    })
+}
+
 /// Gives an override what it lacks (DavMail leaves out even the title).
 ///
 /// RFC 5545 wants overrides complete, so a missing LOCATION means that there is
 /// none, unless the SUMMARY is missing too. A public override gets no text from a
 /// private master.
-pub fn inherit(master: &Event, resolved: &mut Resolved) {
+pub fn inherit(master: &Event, secret: bool, resolved: &mut Resolved) {
     let from = &master.details;
     let event = &mut resolved.event;
     if event.end == End::Unsaid {
         event.end = length_of(master, &event.start);
     }
-    let stricter = !resolved.class_said && from.class == Class::Private;
+    let stricter = secret && !resolved.class_said && event.details.class == Class::Public;
     let is_private = stricter || event.details.class == Class::Private;
     let text_may_pass = is_private || from.class == Class::Public;
     let partial = event.details.summary.is_none();

@@ -27,9 +27,13 @@ use crate::model::occurrence::{Class, Details};
 use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
 
+#[cfg(test)]
+mod tests;
+
 /// Local times are compared as if they were UTC. No zone is further from it than this,
 /// and neither is a VTIMEZONE's offset.
-const MARGIN_SECONDS: i64 = 2 * 86_400;
+const MARGIN_SECONDS: i64 = 2 * DAY;
+const DAY: i64 = 86_400;
 
 /// Events that cannot be read are held for `explain`, but not without end.
 const MAX_UNREADABLE: usize = 100;
@@ -88,6 +92,8 @@ struct Piece {
     /// `None` where it was not said, or the event could not be read.
     class: Option<Class>,
     summary_said: bool,
+    /// It stands for an instance of a series.
+    is_override: bool,
     room_declined: bool,
     tzids: Vec<String>,
     lines: Vec<(Name, usize, usize)>,
@@ -123,6 +129,7 @@ impl<'a> Keeper<'a> {
                 uid_said: draft.uid.is_some(),
                 class: draft.class,
                 summary_said: draft.summary.is_some(),
+                is_override: draft.recurrence_id.is_some(),
                 room_declined: draft.room_declined(),
                 tzids: tzids(draft, &file.zones),
                 lines: std::mem::take(&mut draft.lines),
@@ -197,14 +204,14 @@ impl<'a> Keeper<'a> {
         for indices in groups.values() {
             let events = || indices.iter().filter_map(|index| self.event_at(*index));
             let readable = events().next().is_some();
-            if readable && events().all(|resolved| is_over(&resolved.event, from)) {
+            // An override that does not say its length has that of its master.
+            let lengths = events().map(|one| length(&one.event.start, &one.event.end, DAY));
+            let longest = lengths.max().unwrap_or(DAY);
+            if readable && events().all(|resolved| is_over(&resolved.event, longest, from)) {
                 continue;
             }
             let master = newest_master(events());
-            let secret = events().any(|resolved| {
-                let event = &resolved.event;
-                event.recurrence_id.is_none() && event.details.class == Class::Private
-            });
+            let secret = gather::is_secret(events());
             let mut wanted = false;
             for index in indices {
                 let (Some(piece), Some(fate)) = (self.pieces.get(*index), fates.get_mut(*index))
@@ -212,8 +219,10 @@ impl<'a> Keeper<'a> {
                     continue;
                 };
                 *fate = match piece.class {
-                    Some(Class::Private) => self.masked(*index, master, only),
-                    None if secret => self.masked(*index, master, only),
+                    Some(Class::Private) => self.masked(*index, master, secret, only),
+                    None if secret && piece.is_override => {
+                        self.masked(*index, master, secret, only)
+                    }
                     _ => Fate::Whole,
                 };
                 wanted |= *fate != Fate::Masked { matched: false } || only.is_everything();
@@ -244,7 +253,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// The fate of a private event: what `only` says of it with what it has from its master.
-    fn masked(&self, index: usize, master: Option<&Event>, only: &Only) -> Fate {
+    fn masked(&self, index: usize, master: Option<&Event>, secret: bool, only: &Only) -> Fate {
         let matches = |details: &Details| !only.is_everything() && only.missed(details).is_none();
         let matched = self.event_at(index).is_some_and(|resolved| match master {
             Some(master) if resolved.event.recurrence_id.is_some() => {
@@ -252,7 +261,7 @@ impl<'a> Keeper<'a> {
                     event: resolved.event.clone(),
                     class_said: resolved.class_said,
                 };
-                gather::inherit(master, &mut resolved);
+                gather::inherit(master, secret, &mut resolved);
                 matches(&resolved.event.details)
             }
             _ => matches(&resolved.event.details),
@@ -351,8 +360,9 @@ fn newest_master<'e>(events: impl Iterator<Item = &'e Resolved>) -> Option<&'e E
         })
 }
 
-/// Whether nothing of an event can be at or after `from`.
-fn is_over(event: &Event, from: UnixTime) -> bool {
+/// Whether nothing of an event can be at or after `from`. Where it does not say its
+/// length, it has `unsaid` seconds.
+fn is_over(event: &Event, unsaid: i64, from: UnixTime) -> bool {
     let shifts_others = event
         .recurrence_id
         .as_ref()
@@ -362,19 +372,19 @@ fn is_over(event: &Event, from: UnixTime) -> bool {
     }
     let limit = from.seconds().saturating_sub(MARGIN_SECONDS);
     let start = seconds(&event.start);
-    let length = length(&event.start, &event.end);
+    let length = length(&event.start, &event.end, unsaid);
     let ends_by = |start: i64| start.saturating_add(length) < limit;
     let date_is_over = |date: &AddedDate| {
         let start = seconds(&date.start);
         match &date.end {
             None => ends_by(start),
-            Some(end) => start.saturating_add(self::length(&date.start, end)) < limit,
+            Some(end) => start.saturating_add(self::length(&date.start, end, unsaid)) < limit,
         }
     };
     let rules_are_over = event.rules.iter().all(|rule| {
         let until = match rule.until {
             None => return false,
-            Some(Until::Date(date)) => as_utc(date.to_datetime(Time::midnight())) + 86_400,
+            Some(Until::Date(date)) => as_utc(date.to_datetime(Time::midnight())) + DAY,
             Some(Until::Local(local) | Until::Utc(local)) => as_utc(local),
         };
         ends_by(until)
@@ -382,14 +392,14 @@ fn is_over(event: &Event, from: UnixTime) -> bool {
     ends_by(start) && rules_are_over && event.dates.iter().all(date_is_over)
 }
 
-/// In seconds, at least.
-fn length(start: &When, end: &End) -> i64 {
+/// In seconds; `unsaid` where that is not said.
+fn length(start: &When, end: &End, unsaid: i64) -> i64 {
     let seconds = match end {
-        End::Unsaid => 86_400,
+        End::Unsaid => unsaid,
         End::At(end) => seconds(end).saturating_sub(seconds(start)),
         End::After(length) => length
             .days
-            .saturating_mul(86_400)
+            .saturating_mul(DAY)
             .saturating_add(length.seconds),
     };
     seconds.max(0)

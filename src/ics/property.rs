@@ -221,3 +221,131 @@ pub fn list(value: &str) -> impl Iterator<Item = &str> {
         Some(comma.and_then(|at| value.get(..at)).unwrap_or(value))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(line: &str, parameter: Option<(&str, &str)>, value: &str) {
+        let property = Property::split(line).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(property.value, value, "{line}");
+        if let Some((name, expected)) = parameter {
+            let found = property.parameter(name);
+            assert_eq!(found.as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn parameters_may_be_quoted_or_not() {
+        check("SUMMARY:a:b;c", None, "a:b;c");
+        check(
+            "A;TZID=Europe/Berlin:1",
+            Some(("TZID", "Europe/Berlin")),
+            "1",
+        );
+        check("A;tzid=\"x\":1", Some(("TZID", "x")), "1");
+        check("A;X=1;TZID=x;Y=2:1", Some(("TZID", "x")), "1");
+        check("A;X=\"b;c:d,e\";TZID=x:1", Some(("TZID", "x")), "1");
+        check(
+            "A;CN=\"Doe, John: CEO; x\":mailto:j@x",
+            Some(("CN", "Doe, John: CEO; x")),
+            "mailto:j@x",
+        );
+        check("A;CN=\"\":1", Some(("CN", "")), "1");
+        check("A;CN=:1", Some(("CN", "")), "1");
+        check("A; CN = Ada :1", Some(("CN", "Ada")), "1");
+        check("A;VALUE:1", None, "1");
+        check("A;:1", None, "1");
+        check("A;CN=a=b:1", Some(("CN", "a=b")), "1");
+    }
+
+    #[test]
+    fn carets_are_decoded() {
+        // RFC 6868 section 3.
+        check(
+            "A;CN=^'Ada^'^nB^^ ^x:1",
+            Some(("CN", "\"Ada\"\nB^ ^x")),
+            "1",
+        );
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_shields_nothing() {
+        check(
+            "A;TZID=\"Europe/Berlin:1",
+            Some(("TZID", "Europe/Berlin")),
+            "1",
+        );
+        check("A;CN=\"x;TZID=y:1", Some(("TZID", "y")), "1");
+        check("A;CN=\"a\" b\":1", Some(("CN", "a")), "1");
+    }
+
+    #[test]
+    fn a_line_without_a_value_is_no_property() {
+        for line in ["", "SUMMARY", "ORGANIZER;CN=Sixt SE", "A;B=\"c:d\""] {
+            let found = Property::split(line).map(|property| property.value.to_owned());
+            assert!(found.is_none() || line.contains("c:d"), "{line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_unescaped_once() {
+        for (escaped, text) in [
+            (r"a\, b\; c\\d\\n e\nf\N", "a, b; c\\d\\n e\nf\n"),
+            (r"https\://x", "https://x"),
+            (r"C:\docs\", r"C:\docs\"),
+            (r"\\\\", r"\\"),
+            ("plain", "plain"),
+            ("", ""),
+        ] {
+            assert_eq!(unescape(escaped), text, "{escaped}");
+        }
+    }
+
+    #[test]
+    fn lists_are_split_at_commas_that_are_not_escaped() {
+        let split = |value: &'static str| list(value).collect::<Vec<_>>();
+        assert_eq!(split(r"a,b\,c,d\\,e,"), ["a", r"b\,c", r"d\\", "e", ""]);
+        assert_eq!(split(""), [""]);
+    }
+
+    proptest! {
+        /// The parser of the `icalendar` crate, on lines that both understand.
+        #[test]
+        fn well_formed_lines_are_split_as_the_icalendar_crate_splits_them(
+            name in "X-[A-Z]{1,8}",
+            keys in prop::collection::vec("[A-Z]{2,6}", 0..4),
+            texts in prop::collection::vec("[a-zA-Z0-9/ ]{1,12}", 4),
+            quoted in prop::collection::vec(any::<bool>(), 4),
+            value in "[a-zA-Z0-9:;,./=-]{1,40}",
+        ) {
+            let mut line = name;
+            for ((key, text), quoted) in keys.iter().zip(&texts).zip(&quoted) {
+                let text = text.trim();
+                prop_assume!(!text.is_empty());
+                let quote = if *quoted { "\"" } else { "" };
+                line.push_str(&format!(";{key}={quote}{text}{quote}"));
+            }
+            line.push(':');
+            line.push_str(&value);
+            let ours = Property::split(&line).unwrap();
+            let theirs = icalendar::parser::Property::try_from(line.as_str()).unwrap();
+            prop_assert_eq!(ours.value, theirs.val.as_ref());
+            for key in &keys {
+                let first = theirs.params.iter().find(|parameter| parameter.key == key.as_str());
+                let text = first.and_then(|parameter| parameter.val.as_ref());
+                let text = text.map(|text| text.as_ref().trim_matches('"').to_owned());
+                prop_assert_eq!(ours.parameter(key).map(|value| value.into_owned()), text);
+            }
+        }
+
+        #[test]
+        fn no_line_panics(line in ".*") {
+            if let Some(property) = Property::split(&line) {
+                let _ = property.parameter("TZID");
+                let _ = list(property.value).map(unescape).count();
+            }
+        }
+    }
+}

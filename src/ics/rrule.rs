@@ -11,7 +11,7 @@ pub const MAX_LIST: usize = 4_096;
 /// Why there is no rule. No text of the feed is in it but known words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoRule {
-    /// What is wrong, such as `FREQ is missing`.
+    /// The part that is missing or says nothing that a rule may say, such as `FREQ`.
     Unreadable(&'static str),
     /// A calendar other than the Gregorian (RFC 7529).
     Scale,
@@ -44,7 +44,7 @@ pub fn read(text: &str) -> Result<Rule, NoRule> {
         }
         let sound = match key.as_str() {
             "FREQ" => {
-                freq = Some(frequency(value).ok_or(NoRule::Unreadable("FREQ is not known"))?);
+                freq = Some(frequency(value).ok_or(NoRule::Unreadable("FREQ"))?);
                 Ok(())
             }
             "INTERVAL" => {
@@ -52,14 +52,14 @@ pub fn read(text: &str) -> Result<Rule, NoRule> {
                 Ok(())
             }
             "COUNT" => match whole(value) {
-                None | Some(0) => Err("COUNT is no number above 0"),
+                None | Some(0) => Err("COUNT"),
                 count => {
                     rule.count = count;
                     Ok(())
                 }
             },
             "UNTIL" => match date::until(value) {
-                None => Err("UNTIL is no date"),
+                None => Err("UNTIL"),
                 until => {
                     rule.until = until;
                     Ok(())
@@ -102,7 +102,7 @@ pub fn read(text: &str) -> Result<Rule, NoRule> {
         };
         sound.map_err(NoRule::Unreadable)?;
     }
-    rule.freq = freq.ok_or(NoRule::Unreadable("FREQ is missing"))?;
+    rule.freq = freq.ok_or(NoRule::Unreadable("FREQ"))?;
     rule.skip = skip.unwrap_or_default();
     Ok(rule)
 }
@@ -190,4 +190,98 @@ fn weekday(value: &str) -> Option<Weekday> {
         "SU" => Weekday::Sunday,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::series::Until;
+    use super::*;
+    use jiff::civil::date as day;
+
+    fn rule(text: &str) -> Rule {
+        read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+    }
+
+    #[test]
+    fn rules_are_read_in_any_case_and_order() {
+        let read = rule("wkst=su;byday=tu,MO,mo;Interval=2;freq=weekly;count=10;");
+        assert_eq!(read.freq, Freq::Weekly);
+        assert_eq!((read.interval, read.count), (2, Some(10)));
+        assert_eq!(read.week_start, Weekday::Sunday);
+        let days: Vec<_> = read.by_day.iter().map(|day| day.weekday).collect();
+        assert_eq!(days, [Weekday::Monday, Weekday::Tuesday]);
+    }
+
+    #[test]
+    fn parts_that_nobody_knows_are_passed_over() {
+        assert_eq!(
+            rule("FREQ=DAILY;X-FOO=1;;BYEASTER=3;COUNT=3;BYDAY="),
+            rule("FREQ=DAILY;COUNT=3")
+        );
+        assert_eq!(
+            rule("RRULE:Anything;FREQ=WEEKLY"),
+            rule("FREQ=WEEKLY"),
+            "written by a program that repeats the name"
+        );
+        assert_eq!(
+            rule("RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD").skip,
+            Skip::Backward
+        );
+    }
+
+    #[test]
+    fn until_is_read_in_every_form() {
+        let until = |text: &str| rule(&format!("FREQ=DAILY;UNTIL={text}")).until.unwrap();
+        assert_eq!(until("20261203"), Until::Date(day(2026, 12, 3)));
+        assert_eq!(
+            until("20261203T090000"),
+            Until::Local(day(2026, 12, 3).at(9, 0, 0, 0))
+        );
+        let utc = Until::Utc(day(2026, 12, 3).at(9, 0, 0, 0));
+        assert_eq!(until("20261203T090000Z"), utc);
+        assert_eq!(until("2026-12-03T10:00:00+01:00"), utc);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_dropped() {
+        assert_eq!(rule("FREQ=DAILY;INTERVAL=0").interval, 1);
+        assert_eq!(rule("FREQ=DAILY;INTERVAL=-5").interval, 1);
+        assert_eq!(
+            rule("FREQ=DAILY;INTERVAL=99999999999999999999").interval,
+            u32::MAX
+        );
+        assert_eq!(rule("FREQ=DAILY;COUNT=4294967296").count, Some(u32::MAX));
+        let monthly = rule("FREQ=MONTHLY;BYMONTHDAY=31,-1,0,32,+15,15,x");
+        assert_eq!(monthly.by_month_day, [-1, 15, 31]);
+        assert_eq!(rule("FREQ=DAILY;BYSECOND=58,59,60").by_second, [58, 59]);
+        let ordinals = rule("FREQ=YEARLY;BYDAY=-1SU,+2MO,99TU,MO,XX,é");
+        let ordinals: Vec<_> = ordinals.by_day.iter().map(|day| day.ordinal).collect();
+        assert_eq!(ordinals, [-1, 0, 2]);
+    }
+
+    /// A part that is dropped whole would make the rule say much more than was meant.
+    #[test]
+    fn a_rule_that_would_mean_something_else_is_no_rule() {
+        for (text, part) in [
+            ("", "FREQ"),
+            ("FREQ=FORTNIGHTLY", "FREQ"),
+            ("INTERVAL=2", "FREQ"),
+            ("FREQ=DAILY;COUNT=0", "COUNT"),
+            ("FREQ=DAILY;COUNT=-3", "COUNT"),
+            ("FREQ=DAILY;UNTIL=whenever", "UNTIL"),
+            ("FREQ=DAILY;BYMONTH=13", "BYMONTH"),
+            ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY"),
+            ("FREQ=WEEKLY;BYDAY=MONDAY", "BYDAY"),
+        ] {
+            assert_eq!(read(text), Err(NoRule::Unreadable(part)), "{text}");
+        }
+        assert_eq!(read("RSCALE=HEBREW;FREQ=YEARLY"), Err(NoRule::Scale));
+    }
+
+    #[test]
+    fn a_list_of_millions_costs_no_memory() {
+        let list = "1,".repeat(1_000_000);
+        let read = rule(&format!("FREQ=DAILY;BYHOUR={list}2"));
+        assert!(read.by_hour.capacity() <= 2 * MAX_LIST);
+    }
 }

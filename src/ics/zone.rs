@@ -12,6 +12,8 @@
 
 pub mod names;
 pub mod own;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Configuration: read whole or by path, changed by merging a subset, and the legacy (v1) form.
+//! Configuration: read whole or by path, and changed by merging a subset.
 //!
 //! A patch is checked in full before anything is changed. Secrets come in as `{"secret": ...}` and go out as salt and
 //! hash; image hashes and the clock are what they are and cannot be written.
@@ -33,7 +33,7 @@ pub(super) fn shown(pod: &Pod, state: &State) -> Value {
 }
 
 /// The tree as delivered, under what was set, under what follows from the rest of the state.
-fn tree(pod: &Pod, state: &State) -> Value {
+pub(super) fn tree(pod: &Pod, state: &State) -> Value {
     let mut tree = delivered(pod, state);
     lay_over(&mut tree, &state.settings);
     let now = pod.now(state).to_string();
@@ -166,13 +166,11 @@ pub(super) fn update(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
     answer.insert("device_id".to_owned(), json!(state.device_id));
     answer.insert("message".to_owned(), json!("success!"));
     // The reference's example leaves these out when there is nothing to do.
-    for (key, required) in [
-        ("reboot_required", applied.reboot_required),
-        ("restart_required", applied.restart_required),
-    ] {
-        if required {
-            answer.insert(key.to_owned(), json!(true));
-        }
+    if applied.reboot_required {
+        answer.insert("reboot_required".to_owned(), json!(true));
+    }
+    if applied.restart_required {
+        answer.insert("restart_required".to_owned(), json!(true));
     }
     Ok(Answer::json(&Value::Object(answer)))
 }
@@ -466,61 +464,4 @@ fn is_strong(password: &str) -> bool {
         && password.chars().any(char::is_uppercase)
         && password.chars().any(char::is_lowercase)
         && password.chars().any(|c| !c.is_alphabetic())
-}
-
-/// `GET /api/config`: what the v1 documentation names. The reference only points there.
-pub(super) fn legacy(pod: &Pod, state: &State) -> Outcome {
-    if state.quirks.no_legacy {
-        return Err(Refusal::missing("there is nothing at this path"));
-    }
-    let tree = tree(pod, state);
-    let at = |path: &str| tree.pointer(path).cloned().unwrap_or_default();
-    let now = pod.now(state).seconds();
-    Ok(Answer::json(&json!({
-        "m_displayId": state.device_id,
-        "m_serverVersion": "6.2.0",
-        "m_productName": "Solstice",
-        "m_productVariant": "Pod",
-        "m_productHardwareVersion": 3,
-        "m_displayInformation": {
-            "m_displayName": at("/display/name"),
-            "m_hostName": host_name(state),
-            "m_ipv4": pod.address.ip().to_string(),
-            "m_port": pod.address.port(),
-        },
-        "m_authenticationCuration": {
-            "authenticationMode": 0,
-            "enableScreenKey": at("/display/splash/screen_key/enabled"),
-            "sessionKey": state.screen_key,
-        },
-        "m_calendarCuration": {
-            "enabled": at("/display/calendar/enabled"),
-            "show": at("/display/calendar/show"),
-            "calendarType": state.mode.legacy_number(),
-            "showTitles": at("/display/calendar/show_titles"),
-            "showOrganizers": at("/display/calendar/show_organizers"),
-            "updateIntervalSeconds": at("/display/calendar/update_interval"),
-            "exchangeAuthOpt": 0,
-        },
-        "m_generalCuration": {
-            "language": at("/locale/language"),
-            "browserConfigEnabled": at("/security/allow_web_browser_configuration"),
-            "localConfigEnabled": at("/security/allow_local_configuration"),
-        },
-        "m_licenseCuration": {
-            "licenseStatus": if state.licensed { 2 } else { 3 },
-            "numDaysToExpiration": if state.licensed { 999_999_999 } else { 0 },
-            "expirationDate": "",
-            "licenseType": "Enterprise",
-        },
-        "m_systemCuration": {
-            "dateTime": now.saturating_mul(1000),
-            "timeZone": at("/display/clock/timezone"),
-            "autoDateTime": at("/display/clock/ntp_server/enabled"),
-            "ntpServer": at("/display/clock/ntp_server/hostname"),
-            "use24HourTime": at("/display/clock/show_24_hours"),
-            "scheduledRestartEnabled": at("/maintenance/daily_restart/enabled"),
-            "scheduledRestartTime": at("/maintenance/daily_restart/time"),
-        },
-    })))
 }

@@ -258,6 +258,7 @@ fn summary(pod: &Sim) -> Value {
             "device_id": state.device_id,
             "sha256": hex(&pod.fingerprint()),
             "screen_key": state.screen_key,
+            "camera_guid": pod.camera_guid(),
             "mode": state.mode.name(),
             "meetings": state.meetings.len(),
             "requests": state.seen.len(),

@@ -42,6 +42,7 @@ mod config;
 mod config_tree;
 mod control;
 mod device;
+mod legacy;
 mod page;
 mod persist;
 mod pod;
@@ -140,6 +141,13 @@ impl Sim {
     #[must_use]
     pub fn screen_key(&self) -> String {
         self.pod.read(|state| state.screen_key.clone())
+    }
+
+    /// The GUID of the attached camera, which the API has no operation to ask for.
+    #[must_use]
+    pub fn camera_guid(&self) -> Option<String> {
+        let options = &self.pod.options;
+        options.camera.then(|| device::camera_guid(&self.pod))
     }
 
     /// The latest requests, oldest first; as many as [`Options::remember`] says.

@@ -207,7 +207,13 @@ impl View {
             UnixTime::from_seconds(meeting.start_time),
             UnixTime::from_seconds(meeting.end_time),
         );
-        let (from, to) = (self.moment(start), self.moment(end));
+        let from = self.moment(start);
+        let same_day = self.local(start).date() == self.local(end).date();
+        let to = if same_day {
+            self.time(end)
+        } else {
+            self.moment(end)
+        };
         let _ = write!(
             html,
             "<p class=when>{from} – {to}</p><p class=title>{title}</p>"

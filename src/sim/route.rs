@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode, header};
 use super::answer::{Answer, ErrorName, Outcome, Refusal};
 use super::pod::{Pod, State};
 use super::strict::Asked;
-use super::{calendar, config, device, splash, token};
+use super::{calendar, config, device, legacy, splash, token};
 
 pub(super) const TOKEN: &str = "/v2/token";
 
@@ -161,7 +161,7 @@ fn perform(pod: &Pod, state: &mut State, asked: &Asked, operation: Operation) ->
             config::get(pod, state, asked.segments.get(2..).unwrap_or_default())
         }
         Operation::UpdateConfig => config::update(pod, state, asked),
-        Operation::LegacyConfig => config::legacy(pod, state),
+        Operation::LegacyConfig => legacy::get(pod, state),
         Operation::HdmiInput => device::hdmi_input(pod, state, asked),
         Operation::GetImage => splash::get(pod, state, segment(5), segment(6)),
         Operation::SetImage => splash::set(pod, state, asked, segment(5), segment(6)),

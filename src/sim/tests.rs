@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::time::UnixTime;
 
+mod building;
+mod config;
+mod device;
+mod page;
+mod random;
+
 struct World {
     sim: Sim,
     client: Client,

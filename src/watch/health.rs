@@ -111,13 +111,14 @@ pub enum Judgement {
 /// | device | shown | judgement |
 /// | --- | --- | --- |
 /// | another than before | any | replaced |
+/// | – | as confirmed, but for meetings that have ended | in step |
 /// | – | never pushed to | in step |
 /// | – | as confirmed, or as the pod is known to alter it | in step |
 /// | – | the same times in other words, sent twice again | alters |
 /// | – | nothing | emptied |
 /// | – | anything else | foreign |
 #[must_use]
-pub fn judge(sight: &Sight, standing: &PodStanding) -> Judgement {
+pub fn judge(sight: &Sight, standing: &PodStanding, now: UnixTime) -> Judgement {
     if let (Some(known), Some(seen)) = (&standing.device_id, &sight.device_id)
         && known != seen
     {
@@ -126,13 +127,16 @@ pub fn judge(sight: &Sight, standing: &PodStanding) -> Judgement {
     let Some(confirmed) = &standing.confirmed else {
         return Judgement::InStep;
     };
-    let shown = &sight.shown;
-    if shown.looks_like(confirmed)
-        || standing
-            .echo
-            .as_ref()
-            .is_some_and(|echo| echo.looks_like(shown))
-    {
+    // A pod may drop a meeting when it ends; the next sync does so anyway.
+    let (confirmed, shown) = (
+        &confirmed.still_to_come(now),
+        &sight.shown.still_to_come(now),
+    );
+    let echoed = standing
+        .echo
+        .as_ref()
+        .is_some_and(|echo| echo.still_to_come(now).looks_like(shown));
+    if shown.looks_like(confirmed) || echoed {
         return Judgement::InStep;
     }
     if standing.repushes >= REPUSHES && is_part(confirmed, shown) {
@@ -166,7 +170,12 @@ pub async fn poll_health(
     let standing = edges.ledger.pod(&pod.url).await?;
     let client = match contact::open(edges, pod, &standing, now) {
         Contact::Open(client) => client,
-        Contact::Resting { .. } => return Ok(Found::NoAnswer),
+        Contact::Resting { until } => {
+            // A push may have been the one that was rejected.
+            let says = format!("its password was rejected; it is not tried again before {until}");
+            changed(edges, room, pod, State::PasswordRejected, Some(&says), now).await?;
+            return Ok(Found::NoAnswer);
+        }
         Contact::Failed(error) => {
             failed(edges, room, pod, &error, now).await?;
             return Ok(Found::NoAnswer);
@@ -216,7 +225,7 @@ async fn answered(
     now: UnixTime,
 ) -> Result<Found, LedgerError> {
     let ledger = &edges.ledger;
-    let judgement = judge(sight, standing);
+    let judgement = judge(sight, standing, now);
     // A command beside the service may have pushed since the poll began.
     if judgement != Judgement::InStep
         && ledger.pod(&pod.url).await?.confirmed_at != standing.confirmed_at
@@ -371,7 +380,10 @@ mod tests {
             device_id: Some(device.into()),
             shown: agenda(shown),
         };
-        assert_eq!(judge(&sight, standing), expected);
+        assert_eq!(
+            judge(&sight, standing, UnixTime::from_seconds(-1)),
+            expected
+        );
     }
 
     #[test]
@@ -393,6 +405,27 @@ mod tests {
             &[("x", 0, "X")],
             &PodStanding::default(),
             Judgement::InStep,
+        );
+    }
+
+    #[test]
+    fn a_pod_may_drop_a_meeting_when_it_ends() {
+        let sight = |shown: &[(&str, i64, &str)]| Sight {
+            device_id: None,
+            shown: agenda(shown),
+        };
+        let after_the_first = UnixTime::from_seconds(60);
+        assert_eq!(
+            judge(&sight(&[("b", 60, "B")]), &confirmed(), after_the_first),
+            Judgement::InStep
+        );
+        assert_eq!(
+            judge(&sight(&[]), &confirmed(), UnixTime::from_seconds(120)),
+            Judgement::InStep
+        );
+        assert_eq!(
+            judge(&sight(&[]), &confirmed(), after_the_first),
+            Judgement::Emptied
         );
     }
 

@@ -27,7 +27,7 @@ ENGINES = {
     "recurring-ical-events": lambda work: [sys.executable, HERE / "engine_recurring.py"],
     "ical.js": lambda work: ["node", HERE / "engine_ical.mjs", work / "node"],
 }
-SECONDS_A_CALENDAR = 20
+SECONDS_A_CALENDAR = 5
 
 
 class Engine:

@@ -7,6 +7,7 @@ follows a miscounted COUNT, say), the shape of the RRULE alone decides. Most
 differences have a calendar in tests/data/conformance with the reasoning.
 """
 
+import collections
 import datetime as dt
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,16 @@ def fault(engines, reason):
     return add
 
 
+_instance_rules = []
+
+
+def instance_fault(engines, reason):
+    def add(function):
+        _instance_rules.append((engines if isinstance(engines, tuple) else (engines,), reason, function))
+        return function
+    return add
+
+
 def explain(engine, series, case, missing, extra, together):
     """The reason why the engine differs, or None.
 
@@ -33,7 +44,21 @@ def explain(engine, series, case, missing, extra, together):
     for engines, reason, applies in _rules:
         if engine in engines and not (together and engines != BOTH) and applies(difference):
             return reason
-    return None
+    return _explain_each(engine, difference, together)
+
+
+def _explain_each(engine, d, together):
+    """The reason where each instance has one of its own."""
+    reasons = set()
+    for items, is_missing in ((d.missing, True), (d.extra, False)):
+        for start, _, title in items:
+            for engines, reason, applies in _instance_rules:
+                if engine in engines and not (together and engines != BOTH) and applies(d, start, title, is_missing):
+                    reasons.add(reason)
+                    break
+            else:
+                return None
+    return "; and ".join(sorted(reasons))
 
 
 def explain_error(engine, series, case, error):
@@ -61,6 +86,22 @@ class Difference:
     def offset(self, unix):
         return self.local(unix).utcoffset()
 
+    def utc(self, unix):
+        return dt.datetime.fromtimestamp(unix, dt.timezone.utc).strftime("%Y%m%dT%H%M%S")
+
+    def day(self, unix):
+        return self.local(unix).strftime("%Y%m%d")
+
+    def start(self):
+        form = "%Y%m%d" if self.series["kind"] == "date" else "%Y%m%dT%H%M%S"
+        return dt.datetime.strptime(self.series["start"], form)
+
+    def is_start(self, unix):
+        return self.local(unix).replace(tzinfo=None) == self.start()
+
+    def near_clock_change(self, unix):
+        return self.offset(unix - 7200) != self.offset(unix + 7200)
+
     def lists(self, part):
         return [str(value) for value in self.rule.get(part, [])]
 
@@ -69,8 +110,7 @@ class Difference:
 
     def is_named(self, start):
         """Whether an EXDATE or RECURRENCE-ID has the digits of this start, in whatever zone."""
-        utc = dt.datetime.fromtimestamp(start, dt.timezone.utc)
-        return bool({t.strftime("%Y%m%dT%H%M%S") for t in (self.local(start), utc)} & set(self.series["named"]))
+        return bool({self.local(start).strftime("%Y%m%dT%H%M%S"), self.utc(start)} & set(self.series["named"]))
 
     def negative(self, part):
         return any(value.startswith("-") for value in self.lists(part))
@@ -80,20 +120,50 @@ class Difference:
         return values != sorted(values)
 
 
+# --- faults of single instances; several may come together in one series
+
+@instance_fault(BOTH, "a RECURRENCE-ID that is a date leaves the instance of that day in place "
+                      "(override-recurrence-id-as-date)")
+def dated_recurrence_id(d, start, title, is_missing):
+    return not is_missing and title == d.series["name"] and d.day(start) in d.series["dated_ids"]
+
+
+@instance_fault(BOTH, "UNTIL as a date is its first second, not its whole day (rrule-until-date-for-zoned)")
+def until_as_date(d, start, title, is_missing):
+    return is_missing and "until-date-on-time" in d.features and d.day(start) == d.rule["UNTIL"]
+
+
+@instance_fault(PYTHON, "an EXDATE or RECURRENCE-ID also takes out the instance that has its digits in another zone")
+def digits_of_another_zone(d, start, title, is_missing):
+    return is_missing and d.is_named(start)
+
+
+@instance_fault(JS, "a RECURRENCE-ID or EXDATE in another zone is compared by its digits "
+                    "(override-recurrence-id-in-another-zone)")
+def digits_without_zone(d, start, title, is_missing):
+    return bool(d.features & {"recurrence-id-other-zone", "exdate-other-zone"}) and d.is_named(start)
+
+
+@instance_fault(PYTHON, "UNTIL without Z on a zoned series is read as UTC (until-local-on-zoned)")
+def local_until_as_utc(d, start, title, is_missing):
+    return is_missing and "until-local-on-zoned" in d.features and d.utc(start) > d.rule["UNTIL"]
+
+
 # --- both engines
 
-@fault(BOTH, "a RECURRENCE-ID that is a date leaves the instance of that day in place "
-             "(override-recurrence-id-as-date)")
-def dated_recurrence_id(d):
-    return not d.missing and d.extra and all(
-        title == d.series["name"] and d.local(start).strftime("%Y%m%d") in d.series["dated_ids"]
-        for start, _, title in d.extra)
+@fault(BOTH, "a DTSTART that the rule does not make is not counted, and ical.js does not show it "
+             "(set-start-off-the-rule)")
+def start_not_counted(d):
+    off = "start-off-rule" in d.features or "BYSETPOS" in d.rule
+    return off and len(d.extra) == ("COUNT" in d.rule) and all(d.is_start(start) for start, _, _ in d.missing)
 
 
-@fault(BOTH, "UNTIL as a date is its first second, not its whole day (rrule-until-date-for-zoned)")
-def until_as_date(d):
-    return "until-date-on-time" in d.features and not d.extra and all(
-        d.local(start).strftime("%Y%m%d") == d.rule["UNTIL"] for start, _, _ in d.missing)
+@fault(BOTH, "BYSETPOS in the first week of a WEEKLY rule counts from DTSTART, not from the beginning of the week "
+             "(rrule-weekly-setpos-counts-before-start)")
+def first_week(d):
+    return d.rule.get("FREQ") == "WEEKLY" and "BYSETPOS" in d.rule and not d.missing and all(
+        dt.timedelta(0) < d.local(start).replace(tzinfo=None) - d.start() < dt.timedelta(days=7)
+        for start, _, _ in d.extra)
 
 
 @fault(BOTH, "the exact length of DTEND or of PT24H becomes a length on the wall when clocks change within it "
@@ -113,42 +183,31 @@ def wall_length(d):
     return True
 
 
-@fault(PYTHON, "a DTSTART that the rule does not make is not counted (set-start-off-the-rule)")
-def start_not_counted(d):
-    return ("start-off-rule" in d.features or "BYSETPOS" in d.rule) and "COUNT" in d.rule and not d.missing and \
-        len(d.extra) == 1
-
-
 @fault(JS, "a DTSTART that the rule does not make is no instance (set-start-off-the-rule)")
 def start_dropped(d):
-    return all(d.local(start).strftime("%Y%m%dT%H%M%S").startswith(d.series["start"]) for start, _, _ in d.missing) \
-        and len(d.missing) <= 1 and len(d.extra) <= ("COUNT" in d.rule)
+    return len(d.extra) <= ("COUNT" in d.rule) and all(d.is_start(start) for start, _, _ in d.missing)
 
 
 # --- recurring-ical-events
-
-@fault(PYTHON, "an EXDATE or RECURRENCE-ID also takes out the instance that has its digits in another zone")
-def digits_of_another_zone(d):
-    return not d.extra and all(d.is_named(start) for start, _, _ in d.missing)
-
-
-@fault(PYTHON, "UNTIL without Z on a zoned series is read as UTC (until-local-on-zoned)")
-def local_until_as_utc(d):
-    return "until-local-on-zoned" in d.features and not d.extra and all(
-        dt.datetime.fromtimestamp(start, dt.timezone.utc).strftime("%Y%m%dT%H%M%S") > d.rule["UNTIL"]
-        for start, _, _ in d.missing)
-
 
 @fault(PYTHON, "weekdays with and without a number are intersected (rrule-monthly-mixed-ordinals)")
 def mixed_weekdays(d):
     return 0 < len(d.ordinals()) < len(d.lists("BYDAY"))
 
 
-@fault(PYTHON, "a start or an end that clocks skip is moved without the other")
-def skipped_hour(d):
-    return bool(d.missing) and len(d.extra) == len(d.missing) and all(
-        any(abs(a[0] - b[0]) + abs(a[1] - b[1]) <= 3600 and a[2] == b[2] and d.offset(b[0] - 7200) != d.offset(b[1] + 7200)
-            for b in d.extra) for a in d.missing)
+@fault(BOTH, "at a change of clocks: recurring-ical-events moves a skipped start without its end, ical.js takes the second "
+             "of two hours and the offset after a gap (zone-repeated-hour-is-the-first, rrule-hour-that-is-skipped)")
+def at_clock_change(d):
+    return len(d.extra) == len(d.missing) and all(
+        any(a[2] == b[2] and max(abs(a[0] - b[0]), abs(a[1] - b[1])) <= 3600 and
+            (d.near_clock_change(b[0]) or d.near_clock_change(b[1])) for b in d.extra) for a in d.missing)
+
+
+@fault(PYTHON, "a period keeps its length where RANGE=THISANDFUTURE changes it (override-this-and-future-over-a-period)")
+def period_in_range(d):
+    theirs = collections.Counter((start, title) for start, _, title in d.extra)
+    return d.features >= {"this-and-future", "rdate-period"} and \
+        theirs == collections.Counter((start, title) for start, _, title in d.missing)
 
 
 @fault(PYTHON, "BYWEEKNO without BYDAY gives all seven days (rrule-week-without-weekday)")
@@ -183,9 +242,10 @@ def unsorted_times(d):
     return d.unsorted("BYHOUR") or d.unsorted("BYMINUTE")
 
 
-@fault(JS, "negative BYMONTHDAYs miss days (rrule-daily-in-months-on-negative-day)")
+@fault(JS, "negative BYMONTHDAYs miss days of DAILY rules and beside BYDAY, and are a day off in YEARLY rules "
+           "(rrule-daily-in-months-on-negative-day)")
 def negative_month_days(d):
-    return d.negative("BYMONTHDAY") and (d.rule["FREQ"] == "DAILY" or "BYDAY" in d.rule)
+    return d.negative("BYMONTHDAY") and (d.rule["FREQ"] in ("DAILY", "YEARLY") or "BYDAY" in d.rule)
 
 
 @fault(JS, "a numbered weekday that a month does not have is taken from the next (rrule-monthly-ordinals-mixed)")
@@ -196,14 +256,6 @@ def fifth_weekdays(d):
 @fault(JS, "MONTHLY;BYMONTH;BYDAY with numbers skips months of the list")
 def monthly_ordinals_in_months(d):
     return d.rule.get("FREQ") == "MONTHLY" and d.ordinals() and "BYMONTH" in d.rule
-
-
-@fault(JS, "a RECURRENCE-ID or EXDATE in another zone is compared by its digits "
-           "(override-recurrence-id-in-another-zone)")
-def digits_without_zone(d):
-    return bool(d.features & {"recurrence-id-other-zone", "exdate-other-zone", "recurrence-id-date"}) and all(
-        d.is_named(start) or d.local(start).strftime("%Y%m%d") in d.series["dated_ids"]
-        for start, _, _ in d.missing + d.extra)
 
 
 @fault(JS, "an RDATE equal to an instance is a second instance (set-rdate-equal-to-an-instance)")
@@ -219,11 +271,3 @@ def hourly_by_hour(d):
 @fault(JS, "MONTHLY and YEARLY days with BYHOUR or BYMINUTE begin a set too early or end it too late")
 def days_with_times(d):
     return d.rule.get("FREQ") in ("MONTHLY", "YEARLY") and bool(set(d.rule) & {"BYHOUR", "BYMINUTE"})
-
-
-@fault(JS, "in the repeated hour the second is taken (zone-repeated-hour-is-the-first)")
-def second_of_two(d):
-    theirs = sorted(d.extra)
-    ours = sorted(d.missing)
-    return len(theirs) == len(ours) and all(
-        a[2] == b[2] and (b[0] - a[0]) in (0, 3600) and (b[1] - a[1]) in (0, 3600) for a, b in zip(ours, theirs))

@@ -18,6 +18,9 @@ const PASSWORD: &str = "Solstice&1 ü";
 struct Cli {
     #[command(flatten)]
     pod: PodArgs,
+    /// Of the whole program.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 async fn sim(options: sim::Options) -> Sim {
@@ -81,9 +84,10 @@ fn target(sim: &Sim) -> Target {
 }
 
 async fn typed(targets: &[Target], line: &[&str], stdin: &[u8]) -> Saw {
-    let args = Cli::try_parse_from(["pod", "aurora"].iter().chain(line))
-        .unwrap_or_else(|error| panic!("{error}"))
-        .pod;
+    let cli = Cli::try_parse_from(["pod", "aurora"].iter().chain(line))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let mut args = cli.pod;
+    args.options.json = cli.json;
     let (mut out, mut talk) = (Vec::new(), Vec::new());
     let mut stdin = Cursor::new(stdin.to_vec());
     let from_ics = |bytes: &[u8]| -> Result<Vec<Meeting>, String> {

@@ -5,19 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use ring::digest;
 use tokio::net::TcpListener;
@@ -28,6 +24,7 @@ use super::secret::{derive, hex};
 use super::server::{App, Cut, Server};
 
 mod auth;
+mod body;
 mod fault;
 
 pub use auth::SignIn;
@@ -137,6 +134,16 @@ impl FeedHost {
 
     pub fn remove(&self, path: &str) {
         self.host.change(|state| state.files.remove(&normal(path)));
+    }
+
+    /// What is served at `path` now.
+    #[must_use]
+    pub fn body(&self, path: &str) -> Option<Bytes> {
+        self.host
+            .lock()
+            .files
+            .get(&normal(path))
+            .map(|file| file.body.clone())
     }
 
     /// Asks for this name and password from now on, at every path.
@@ -275,8 +282,8 @@ fn respond(state: &State, request: &Request, fault: Option<&Kind>, cut: &Cut) ->
         Some(Kind::Empty) => Some(text(StatusCode::OK, "text/calendar; charset=utf-8", "")),
         Some(Kind::Status(status, retry_after)) => Some(failed(*status, *retry_after)),
         Some(Kind::Redirect(status, to)) => Some(redirect(*status, to)),
-        Some(Kind::Oversized(size)) => Some(oversized(*size)),
-        Some(Kind::GzipBomb(size)) => Some(gzip_bomb(*size)),
+        Some(Kind::Oversized(size)) => Some(body::oversized(*size)),
+        Some(Kind::GzipBomb(size)) => Some(body::gzip_bomb(*size)),
         _ => None,
     };
     if let Some(response) = early {
@@ -321,7 +328,7 @@ fn serve_file(file: &File, request: &Request, fault: Option<&Kind>, cut: &Cut) -
         file.body.clone()
     };
     let body = if gzip && !unchanged {
-        compress(&body)
+        body::compressed(&body)
     } else {
         body
     };
@@ -349,8 +356,8 @@ fn serve_file(file: &File, request: &Request, fault: Option<&Kind>, cut: &Cut) -
     *response.body_mut() = match fault {
         _ if *request.method() == Method::HEAD => Body::empty(),
         Some(Kind::CutOff | Kind::CutChunked) => cut.after(half),
-        Some(Kind::Drip(size, every)) => drip(body, *size, *every),
-        Some(Kind::Slow(by)) => late(body, *by),
+        Some(Kind::Drip(size, every)) => body::drip(body, *size, *every),
+        Some(Kind::Slow(by)) => body::late(body, *by),
         _ => Body::from(body),
     };
     response
@@ -415,70 +422,6 @@ fn redirect(status: u16, to: &str) -> Response<Body> {
     let mut response = failed(status, None);
     insert(response.headers_mut(), header::LOCATION, to);
     response
-}
-
-/// A calendar that is right but for its length, sent piece by piece.
-fn oversized(size: u64) -> Response<Body> {
-    const LINE: &str = "X-FILL:0123456789012345678901234567890123456789012345678\r\n";
-    let block = Bytes::from(LINE.repeat(1024));
-    let blocks = size.div_ceil(u64::try_from(block.len()).unwrap_or(u64::MAX));
-    let start = futures_util::stream::once(std::future::ready(Bytes::from_static(
-        b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
-    )));
-    let fill = futures_util::stream::iter(0..blocks).map(move |_| block.clone());
-    let end =
-        futures_util::stream::once(std::future::ready(Bytes::from_static(b"END:VCALENDAR\r\n")));
-    let mut response = Response::new(Body::from_stream(
-        start.chain(fill).chain(end).map(Ok::<_, io::Error>),
-    ));
-    insert(
-        response.headers_mut(),
-        header::CONTENT_TYPE,
-        "text/calendar",
-    );
-    response
-}
-
-/// So many spaces, a thousandth of that as sent.
-fn gzip_bomb(size: u64) -> Response<Body> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let block = [b' '; 64 * 1024];
-    for _ in 0..size.div_ceil(64 * 1024) {
-        let _ = encoder.write_all(&block);
-    }
-    let mut response = Response::new(Body::from(encoder.finish().unwrap_or_default()));
-    insert(
-        response.headers_mut(),
-        header::CONTENT_TYPE,
-        "text/calendar",
-    );
-    insert(response.headers_mut(), header::CONTENT_ENCODING, "gzip");
-    response
-}
-
-fn compress(body: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let _ = encoder.write_all(body);
-    encoder.finish().unwrap_or_default().into()
-}
-
-fn drip(body: Bytes, size: usize, every: Duration) -> Body {
-    let chunks = futures_util::stream::unfold(body, move |mut rest| async move {
-        if rest.is_empty() {
-            return None;
-        }
-        tokio::time::sleep(every).await;
-        let chunk = rest.split_to(size.max(1).min(rest.len()));
-        Some((Ok::<_, io::Error>(chunk), rest))
-    });
-    Body::from_stream(chunks)
-}
-
-fn late(body: Bytes, by: Duration) -> Body {
-    Body::from_stream(futures_util::stream::once(async move {
-        tokio::time::sleep(by).await;
-        Ok::<_, io::Error>(body)
-    }))
 }
 
 fn seen(request: &Request, status: Option<u16>) -> FeedSeen {
