@@ -28,6 +28,9 @@ pub struct Wish {
 pub struct Vanishing {
     pub guard: Guard,
     pub since: Option<UnixTime>,
+    /// Whether every feed was read just now. A copy from before says nothing new,
+    /// so a hold is not believed by it, however long it lasts.
+    pub seen_now: bool,
 }
 
 /// What to do about one display.
@@ -93,7 +96,7 @@ pub enum SkipReason {
 /// | `Shows` the same | – | no | Skip: in step |
 /// | `Shows` the same | – | yes | Push: forced |
 /// | `Shows` another | – | – | Push: changed (first, lost: where that is known) |
-/// | several to come (shown or confirmed), and all of them are gone at once | nothing | no | Hold, until seen again for `guard.hold` |
+/// | several to come (shown or confirmed), and all of them are gone at once | nothing | no | Hold, until seen again after `guard.hold` |
 ///
 /// "The same" is what people see: ids do not count. A refusal is not forced:
 /// `podcal pod ROOM calendar set --insist` is the way to write to such a pod.
@@ -139,7 +142,11 @@ pub fn decide(
 
 /// Holds when meetings to come vanished whole, and not for long enough.
 fn hold(display: &Display, vanishing: Vanishing, now: UnixTime) -> Option<Decision> {
-    let Vanishing { guard, since } = vanishing;
+    let Vanishing {
+        guard,
+        since,
+        seen_now,
+    } = vanishing;
     let expected = display
         .confirmed
         .as_ref()
@@ -156,7 +163,7 @@ fn hold(display: &Display, vanishing: Vanishing, now: UnixTime) -> Option<Decisi
     }
     let since = since.unwrap_or(now);
     let until = since.plus(guard.hold);
-    if now >= until {
+    if now >= until && seen_now {
         return None;
     }
     let in_step =
@@ -228,6 +235,7 @@ mod tests {
                 hold: Duration::from_secs(900),
             },
             since: since.map(|ago| UnixTime::from_seconds(NOW.seconds() - ago)),
+            seen_now: true,
         }
     }
 
@@ -365,11 +373,26 @@ mod tests {
                 hold: Duration::from_secs(900),
             },
             since: None,
+            seen_now: true,
         };
         assert!(matches!(
             decide(&agenda(0, 0), &three, off, Wish::default(), NOW),
             Decision::Push { .. }
         ));
+    }
+
+    #[test]
+    fn a_hold_is_not_believed_while_the_feed_cannot_be_read() {
+        let unseen = Vanishing {
+            seen_now: false,
+            ..vanishing(Some(90_000))
+        };
+        let three = display(OnDisplay::Shows(agenda(1, 3)));
+        let decision = decide(&agenda(0, 0), &three, unseen, Wish::default(), NOW);
+        assert!(
+            matches!(decision, Decision::Hold { missing: 3, .. }),
+            "{decision:?}"
+        );
     }
 
     #[test]

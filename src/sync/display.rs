@@ -13,7 +13,8 @@ use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 use crate::plan::{self, Decision, Display, PushReason, Vanishing, Wish};
 use crate::pod::config::CalendarMode;
-use crate::pod::{Fingerprint, PodClient, PodError};
+use crate::pod::error::Body;
+use crate::pod::{Fingerprint, Operation, PodClient, PodError};
 
 /// What a cycle did about one display.
 #[derive(Debug)]
@@ -369,9 +370,17 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
                 reboot: success.reboot_required,
                 restart: success.restart_required,
             };
+            let seen = client.meetings().await.map(Agenda::new);
+            if !success.confirmed {
+                // Some answer so to a token that they do not accept, and do nothing.
+                let seen = seen.as_ref();
+                let is_done = |seen: &&Agenda| seen.looks_like(agenda) || is_echo(agenda, seen);
+                if seen.ok().filter(is_done).is_none() {
+                    return Err(unconfirmed(client));
+                }
+            }
             // The push is confirmed; what the look finds else is for the next poll.
-            let seen = client.meetings().await.map(Agenda::new).ok();
-            let echo = seen.filter(|seen| is_echo(agenda, seen));
+            let echo = seen.ok().filter(|seen| is_echo(agenda, seen));
             Ok(Put {
                 duration,
                 needs,
@@ -391,6 +400,16 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
             }
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The pod answered that all is well, but not with the reference's message.
+fn unconfirmed(client: &PodClient) -> PodError {
+    PodError::Unexpected {
+        pod: client.url().clone(),
+        operation: Operation::SetMeetings,
+        status: 200,
+        body: Body::Lacks("message"),
     }
 }
 

@@ -114,6 +114,17 @@ impl Gathered {
             .all(|copy| !matches!(copy.pulled, PullResult::Failed(_)))
     }
 
+    /// Whether every feed was pulled in this cycle, and that went well.
+    #[must_use]
+    pub fn is_seen_now(&self) -> bool {
+        self.feeds.iter().all(|copy| {
+            matches!(
+                copy.pulled,
+                PullResult::Unchanged { .. } | PullResult::Changed { .. }
+            )
+        })
+    }
+
     pub(super) fn take_series(&mut self) -> Vec<Vec<Series>> {
         let readings = self.feeds.iter_mut().map(|copy| copy.reading.as_mut());
         readings

@@ -91,6 +91,7 @@ pub async fn study_room(
     let vanishing = Vanishing {
         guard: room.guard,
         since: standing.vanished_since,
+        seen_now: gathered.is_seen_now(),
     };
     let (composed, mut verdicts) = think(room, room.window(now), back, &mut gathered).await;
     verdicts.extend(composed.verdicts.iter().cloned());

@@ -77,7 +77,11 @@ async fn ids_are_unique_short_and_stable() {
 
     world.podcal(&["sync", "--force"]).await.exits(0);
     assert_eq!(ids(&last_put(&world, "oak")), first);
-    // Another order of the file changes nothing.
+    // Another order of the file changes nothing; of two events with one UID it may.
+    events.retain(|event| !event.contains("Twin"));
+    world.set_feed("oak", &calendar(&events));
+    world.sync().await.exits(0);
+    let first = ids(&last_put(&world, "oak"));
     events.reverse();
     world.set_feed("oak", &calendar(&events));
     world.podcal(&["sync", "--force"]).await.exits(0);

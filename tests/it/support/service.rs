@@ -39,6 +39,17 @@ impl Service {
         self.log.borrow().clone()
     }
 
+    /// The lines of a log that somebody should read. The worlds poll their pods more often than
+    /// the vendor advises, and that is said at the start.
+    pub fn troubles(log: &str) -> Vec<&str> {
+        let troubled = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        let usual = |line: &&str| line.contains("config.warning");
+        log.lines()
+            .filter(troubled)
+            .filter(|line| !usual(line))
+            .collect()
+    }
+
     /// Waits until the log holds these words.
     pub async fn says(&self, words: &str) {
         self.says_so_often(words, 1).await;
@@ -74,6 +85,8 @@ impl Service {
 
     /// SIGTERM; the log of all its life.
     pub async fn stop(mut self) -> String {
+        // Before that it does not listen to signals yet.
+        self.says("service.started").await;
         self.signal("TERM").await;
         let status = self.ended().await;
         let mut log = self.log.clone();
