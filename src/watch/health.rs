@@ -173,11 +173,20 @@ pub async fn poll_health(
         Contact::Resting { until } => {
             // A push may have been the one that was rejected.
             let says = format!("its password was rejected; it is not tried again before {until}");
-            changed(edges, room, pod, State::PasswordRejected, Some(&says), now).await?;
+            changed(
+                edges,
+                room,
+                pod,
+                &standing,
+                State::PasswordRejected,
+                Some(&says),
+                now,
+            )
+            .await?;
             return Ok(Found::NoAnswer);
         }
         Contact::Failed(error) => {
-            failed(edges, room, pod, &error, now).await?;
+            failed(edges, room, pod, &standing, &error, now).await?;
             return Ok(Found::NoAnswer);
         }
     };
@@ -193,7 +202,7 @@ pub async fn poll_health(
     match sight {
         Ok(sight) => answered(edges, room, pod, &standing, &sight, now).await,
         Err(error) => {
-            failed(edges, room, pod, &error, now).await?;
+            failed(edges, room, pod, &standing, &error, now).await?;
             Ok(Found::NoAnswer)
         }
     }
@@ -240,7 +249,7 @@ async fn answered(
     let (name, url) = (&room.name, &pod.url);
     match &judgement {
         Judgement::InStep => {
-            changed(edges, room, pod, State::Well, None, now).await?;
+            changed(edges, room, pod, standing, State::Well, None, now).await?;
             if standing.repushes > 0 && standing.echo.is_none() && !standing.lost {
                 ledger.reset_repushes(&pod.url).await?;
             }
@@ -261,6 +270,7 @@ async fn answered(
                 edges,
                 room,
                 pod,
+                standing,
                 State::Well,
                 Some("alters what it is sent"),
                 now,
@@ -286,7 +296,7 @@ async fn answered(
             "room `{name}`: {url}: {says}; pushing again"
         );
     }
-    changed(edges, room, pod, State::Lost, Some(says), now).await?;
+    changed(edges, room, pod, standing, State::Lost, Some(says), now).await?;
     Ok(Found::NeedsPush)
 }
 
@@ -294,19 +304,31 @@ async fn failed(
     edges: &Edges,
     room: &Room,
     pod: &Pod,
+    standing: &PodStanding,
     error: &PodError,
     now: UnixTime,
 ) -> Result<(), LedgerError> {
     let says = crate::fault::chain(error);
     let detail = format!("{says}; {}", error.hint());
-    changed(edges, room, pod, State::of(error), Some(&detail), now).await
+    changed(
+        edges,
+        room,
+        pod,
+        standing,
+        State::of(error),
+        Some(&detail),
+        now,
+    )
+    .await
 }
 
-/// Keeps the state and says when it is another than before.
+/// Keeps the state and says when it is another than before; at the first poll of a pod
+/// that is well there is nothing to say.
 async fn changed(
     edges: &Edges,
     room: &Room,
     pod: &Pod,
+    standing: &PodStanding,
     state: State,
     detail: Option<&str>,
     now: UnixTime,
@@ -315,8 +337,11 @@ async fn changed(
         .ledger
         .set_health(&pod.url, state.key(), detail, now)
         .await?;
-    let Some(before) = before else {
-        return Ok(());
+    let is_first = standing.health.is_none();
+    let before = match before {
+        Some(before) => before,
+        None if is_first && state != State::Well => "unknown".to_owned(),
+        None => return Ok(()),
     };
     let (name, url) = (&room.name, &pod.url);
     let says = detail

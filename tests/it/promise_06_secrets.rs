@@ -182,7 +182,7 @@ async fn no_secret_is_in_an_error() {
         FeedFault::cut_off(),
     ];
     for fault in faults {
-        world.feeds.fault(fault.times(4));
+        world.feeds.fault(fault);
         for command in [
             &["sync"][..],
             &["check", "--connect"],

@@ -20,7 +20,7 @@ async fn nothing_is_sent_to_a_pod_with_another_certificate() {
         .sync()
         .await
         .exits(1)
-        .says(&["shows another certificate", "podcal pod oak trust"]);
+        .says(&["shows another certificate", "podcal pod ROOM trust"]);
     for command in [
         &["sync", "--force"][..],
         &["sync", "--dry-run"],
@@ -43,7 +43,7 @@ async fn the_service_sends_nothing_to_a_pod_with_another_certificate() {
         .until("polls", "oak", |pod| pod.count("GET", "/v2/config") > 0)
         .await;
     world.pod("oak").new_certificate().unwrap();
-    service.says("podcal pod oak trust").await;
+    service.says("podcal pod ROOM trust").await;
     // What was in flight at the change has ended by now.
     world.pod("oak").forget_requests();
     world.set_feed("oak", &calendar(&[meeting("New", 2)]));
@@ -106,7 +106,7 @@ async fn an_unknown_authority_is_not_trusted_and_a_named_one_is() {
 async fn a_replaced_pod_waits_for_its_certificate_to_be_accepted() {
     let world = World::in_step(&[meeting("Standup", 1)]).await;
     world.pod("oak").replace().unwrap();
-    world.sync().await.exits(1).says(&["podcal pod oak trust"]);
+    world.sync().await.exits(1).says(&["podcal pod ROOM trust"]);
     assert_eq!(world.shows("oak"), [""; 0]);
     world.podcal(&["pod", "oak", "trust"]).await.exits(0);
     world.sync().await.exits(0);
