@@ -20,7 +20,7 @@ async fn a_feed_and_a_pod_that_hang_delay_nobody_in_the_service() {
     let world = three_rooms().await;
     world.feeds.fault(FeedFault::hang().on("feed-hangs.ics"));
     world.pod("pod-hangs").fault(Fault::hang());
-    let service = world.serve();
+    let _service = world.serve();
     for title in ["Standup", "Second", "Third"] {
         world.set_feed("well", &calendar(&[meeting(title, 1)]));
         let shown = world.pod("well").wait_for(|pod| titles(pod) == [title]);
@@ -31,12 +31,11 @@ async fn a_feed_and_a_pod_that_hang_delay_nobody_in_the_service() {
         .pod("feed-hangs")
         .wait_for(|pod| pod.count("GET", "/v2/calendar") > 2);
     within("polls", polled).await;
-    service.stop().await;
 }
 
 #[tokio::test]
 async fn a_feed_and_a_pod_that_hang_do_not_keep_sync_from_the_others() {
-    let world = three_rooms().await.with("http.timeout", "\"6s\"");
+    let world = three_rooms().await.with("http.timeout", "\"4s\"");
     world.feeds.fault(FeedFault::hang().on("feed-hangs.ics"));
     world.pod("pod-hangs").fault(Fault::hang());
     let begun = std::time::Instant::now();
@@ -64,7 +63,7 @@ async fn a_dead_pod_does_not_keep_its_neighbour_in_the_same_room_from_its_meetin
         .await
         .pod_with("oak", podcal::sim::Options::default())
         .await
-        .with("http.timeout", "\"6s\"");
+        .with("http.timeout", "\"4s\"");
     world.pods("oak")[0].fault(Fault::hang());
     world.sync().await.exits(1);
     assert_eq!(titles(&world.pods("oak")[1]), ["Standup"]);
@@ -79,7 +78,7 @@ async fn a_hostile_calendar_does_not_keep_the_others_waiting() {
         .room("well", &[meeting("Standup", 1)])
         .await;
     let forever = meeting("Bomb", 1).replace("SUMMARY", "RRULE:FREQ=SECONDLY\r\nSUMMARY");
-    let many: Vec<String> = (0..300)
+    let many: Vec<String> = (0..20)
         .map(|n| forever.replace("bomb@", &format!("bomb{n}@")))
         .collect();
     world.set_feed("hostile", &calendar(&many));

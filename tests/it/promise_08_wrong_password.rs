@@ -112,7 +112,7 @@ async fn a_password_that_changes_on_the_pod_is_tried_once() {
     let pulls = world.feeds.requests().len();
     let pulled = world
         .feeds
-        .wait_for(|feeds| feeds.requests().len() > pulls + 3);
+        .wait_for(|feeds| feeds.requests().len() > pulls + 2);
     within("some cycles", pulled).await;
     assert_eq!(tries(&world), before + 1, "{}", service.log());
     assert_eq!(world.shows("oak"), ["Standup"]);

@@ -31,7 +31,7 @@ fn patches(world: &World) -> Vec<Value> {
 async fn what_drifts_is_said_path_by_path_and_left_alone() {
     let world = world().await;
     let service = world.serve();
-    reads(&world, 2).await;
+    reads(&world, 1).await;
     let pod = world.pod("oak");
     pod.set_config("display.calendar.show", json!(false))
         .unwrap();
@@ -55,7 +55,7 @@ async fn what_drifts_is_said_path_by_path_and_left_alone() {
 async fn a_configuration_that_does_not_change_is_silent() {
     let world = world().await;
     let service = world.serve();
-    reads(&world, 4).await;
+    reads(&world, 3).await;
     let log = service.stop().await;
     assert!(!log.contains("drift"), "{log}");
 }

@@ -1,0 +1,377 @@
+//! The rules of structure, checked by reading the sources: who may use whom, what the pure
+//! stages may not know, how long a file may be, and that each says what it is for.
+//!
+//! A breach is changed, or the table here is, on purpose.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test says what failed"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a folder or file directly under `src` may use of the others.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("fault", &[]),
+    ("model", &[]),
+    ("config", &["fault", "model"]),
+    // The pure stages, each with the types of an earlier one.
+    ("ics", &["config", "fault", "model"]),
+    ("expand", &["config", "ics", "model"]),
+    ("compose", &["config", "expand", "model"]),
+    ("plan", &["config", "model"]),
+    // The edges, which do not know each other.
+    ("feed", &["config", "fault", "model"]),
+    ("pod", &["config", "fault", "model"]),
+    ("ledger", &["config", "fault", "model"]),
+    ("edges", &["config", "feed", "ledger", "pod"]),
+    ("telemetry", &[]),
+    // The flow.
+    ("contact", FLOW),
+    ("sync", FLOW),
+    ("watch", FLOW),
+    ("schedule", FLOW),
+    ("report", &["fault"]),
+    // A pod that is not ours: it shares no type with the client.
+    ("sim", &["model"]),
+];
+
+const FLOW: &[&str] = &[
+    "compose",
+    "config",
+    "contact",
+    "edges",
+    "expand",
+    "fault",
+    "feed",
+    "ics",
+    "ledger",
+    "model",
+    "plan",
+    "pod",
+    "telemetry",
+];
+
+/// And among the flow itself, the later the earlier.
+const FLOW_ORDER: &[(&str, &str)] = &[
+    ("watch", "sync"),
+    ("schedule", "sync"),
+    ("schedule", "watch"),
+];
+
+/// Without network, disk, clock and log.
+const PURE: &[&str] = &[
+    "src/compose/",
+    "src/expand/",
+    "src/feed/dav_xml.rs",
+    "src/ics/",
+    "src/model/",
+    "src/plan.rs",
+    "src/schedule/due.rs",
+];
+
+const UNKNOWN_TO_PURE: &[&str] = &[
+    "tokio::",
+    "reqwest::",
+    "sqlx::",
+    "axum::",
+    "tracing::",
+    "fs::",
+    "TcpStream",
+    "UdpSocket",
+    "ToSocketAddrs",
+    "env::",
+    "std::process",
+    "SystemTime",
+    "Instant",
+    "Timestamp::now",
+    "Zoned::now",
+    "println!",
+];
+
+/// Lines of a file; tests beside it count for themselves.
+const LONGEST: usize = 560;
+/// Lists that are read by search.
+const TABLES: &[&str] = &["src/ics/zone/names.rs"];
+
+struct Source {
+    /// From the folder of the package, such as `src/sync/mod.rs`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Which part of the program it belongs to, such as `sync`.
+    fn part(&self) -> &str {
+        let rest = self.path.strip_prefix("src/").unwrap();
+        rest.split(['/', '.']).next().unwrap()
+    }
+
+    fn is_test(&self) -> bool {
+        [
+            "/tests.rs",
+            "/tests/",
+            "/testhost.rs",
+            "/oracle.rs",
+            "/properties.rs",
+        ]
+        .iter()
+        .any(|mark| self.path.contains(mark))
+    }
+
+    /// What is compiled into the program: without comments and without the tests at the end.
+    fn code(&self) -> String {
+        let text = match self.text.find("#[cfg(test)]\nmod tests {") {
+            Some(at) => &self.text[..at],
+            None => &self.text,
+        };
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    /// The parts of the program that it names after `crate::`.
+    fn uses(&self) -> Vec<String> {
+        let code = self.code();
+        let mut used = Vec::new();
+        for (at, _) in code.match_indices("crate::") {
+            let rest = &code[at + "crate::".len()..];
+            let group = rest.strip_prefix('{').map(in_braces);
+            for path in group.unwrap_or_else(|| vec![rest]) {
+                let path = path.trim_start();
+                let end = path
+                    .find(|c: char| !c.is_alphanumeric() && c != '_')
+                    .unwrap_or(path.len());
+                used.push(path[..end].to_owned());
+            }
+        }
+        used
+    }
+}
+
+/// The items of a group up to its closing brace; those of inner groups stay together.
+fn in_braces(text: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut items) = (0, 0, Vec::new());
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                items.push(&text[from..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items.retain(|item| !item.trim().is_empty());
+    items
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    rust_files(&root().join(folder), &mut paths);
+    paths.sort();
+    assert!(!paths.is_empty());
+    let source = |path: PathBuf| Source {
+        text: fs::read_to_string(&path).unwrap(),
+        path: path
+            .strip_prefix(root())
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('\\', "/"),
+    };
+    paths.into_iter().map(source).collect()
+}
+
+#[track_caller]
+fn none(breaches: Vec<String>) {
+    assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn each_part_uses_only_what_is_below_it() {
+    let mut breaches = Vec::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        let part = source.part();
+        // At the top: they may use everything.
+        if ["app", "cli", "lib", "main"].contains(&part) {
+            continue;
+        }
+        let Some((_, may_use)) = MAY_USE.iter().find(|(known, _)| *known == part) else {
+            breaches.push(format!("{}: `{part}` is not in the table", source.path));
+            continue;
+        };
+        for used in source.uses() {
+            if FLOW_ORDER.contains(&(part, &used)) {
+                continue;
+            }
+            if used != part && !may_use.contains(&used.as_str()) {
+                breaches.push(format!("{}: `{part}` may not use `{used}`", source.path));
+            }
+        }
+    }
+    none(breaches);
+}
+
+#[test]
+fn the_composition_knows_no_command() {
+    let sources = sources("src");
+    let app = sources
+        .iter()
+        .find(|source| source.part() == "app")
+        .unwrap();
+    assert!(!app.uses().contains(&"cli".to_owned()));
+    assert!(!app.code().contains("clap"));
+}
+
+#[test]
+fn the_simulator_shares_no_type_but_the_time() {
+    let mut breaches = Vec::new();
+    for source in sources("src/sim") {
+        for line in source
+            .code()
+            .lines()
+            .filter(|line| line.contains("crate::model"))
+        {
+            if !line.contains("crate::model::time") {
+                breaches.push(format!("{}: {line}", source.path));
+            }
+        }
+    }
+    none(breaches);
+}
+
+#[test]
+fn the_pure_stages_know_neither_network_nor_disk_nor_clock_nor_log() {
+    let mut breaches = Vec::new();
+    let is_pure = |source: &&Source| PURE.iter().any(|pure| source.path.starts_with(pure));
+    for source in sources("src")
+        .iter()
+        .filter(is_pure)
+        .filter(|source| !source.is_test())
+    {
+        for line in source.code().lines() {
+            for word in UNKNOWN_TO_PURE.iter().filter(|word| line.contains(**word)) {
+                breaches.push(format!("{}: `{word}` in `{}`", source.path, line.trim()));
+            }
+        }
+    }
+    none(breaches);
+}
+
+#[test]
+fn the_configuration_reads_the_disk_in_one_file() {
+    let mut breaches = Vec::new();
+    for source in sources("src/config")
+        .iter()
+        .filter(|source| !source.is_test())
+    {
+        let reads = |word: &&str| source.code().contains(*word);
+        let found = ["std::fs", "std::env", "tokio::", "reqwest::"]
+            .into_iter()
+            .find(reads);
+        if let Some(word) = found.filter(|_| source.path != "src/config/load.rs") {
+            breaches.push(format!("{}: {word}", source.path));
+        }
+    }
+    none(breaches);
+}
+
+#[test]
+fn each_file_says_what_it_is_for() {
+    let silent = sources("src")
+        .into_iter()
+        .chain(sources("tests"))
+        // Of `name/tests.rs` the name says it.
+        .filter(|source| !source.path.ends_with("/tests.rs"))
+        .filter(|source| !source.text.starts_with("//! "));
+    none(silent.map(|source| source.path).collect());
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    let mut breaches = Vec::new();
+    for source in sources("src") {
+        let lines = source.text.lines().count();
+        let may_be_long = source.is_test() || TABLES.contains(&source.path.as_str());
+        if lines > LONGEST && !may_be_long {
+            breaches.push(format!("{}: {lines} lines", source.path));
+        }
+    }
+    none(breaches);
+}
+
+#[test]
+fn no_file_is_a_drawer() {
+    let drawers = ["utils", "util", "helpers", "common", "manager", "misc"];
+    let is_drawer = |source: &Source| {
+        source
+            .path
+            .split(['/', '.'])
+            .any(|part| drawers.contains(&part))
+    };
+    let found = sources("src").into_iter().filter(is_drawer);
+    none(found.map(|source| source.path).collect());
+}
+
+/// A build that did not notice a new file would ship without it.
+#[tokio::test]
+async fn every_migration_is_in_the_program() {
+    use sqlx::ConnectOptions as _;
+    let mut files: Vec<i64> = fs::read_dir(root().join("migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".sql"))
+        .map(|name| name.split('_').next().unwrap().parse().unwrap())
+        .collect();
+    files.sort_unstable();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("podcal.db");
+    podcal::ledger::Ledger::open(&path)
+        .await
+        .unwrap()
+        .close()
+        .await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut ledger = options.connect().await.unwrap();
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut ledger)
+            .await
+            .unwrap();
+    assert_eq!(applied, files);
+}
+
+#[test]
+fn every_migration_says_why_it_exists() {
+    for entry in fs::read_dir(root().join("migrations")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("-- Why: "), "{}", path.display());
+    }
+}
