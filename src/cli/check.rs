@@ -21,6 +21,7 @@ use crate::pod::config::{CalendarMode, LegacyConfig, PodConfig};
 use crate::pod::{PodClient, PodError};
 use crate::report;
 use crate::sync::{self, Pull, PullResult};
+use crate::watch;
 
 /// How many rooms are tried at once.
 const AT_ONCE: usize = 32;
@@ -357,7 +358,7 @@ async fn check_pod(app: &App, pod: &Pod, now: UnixTime) -> Result<Finding, Ledge
 
 /// What a look at a pod shows.
 struct Seen {
-    device_id: String,
+    device_id: Option<String>,
     mode: CalendarMode,
     meetings: usize,
     config: PodConfig,
@@ -367,7 +368,7 @@ struct Seen {
 async fn look(client: &PodClient) -> Result<Seen, PodError> {
     client.sign_in().await?;
     Ok(Seen {
-        device_id: client.device_id().await?,
+        device_id: watch::device_id(client).await?,
         mode: client.calendar_mode().await?,
         meetings: client.meetings().await?.len(),
         config: client.config().await?,
@@ -397,7 +398,10 @@ fn pod_found(
         .map(|version| format!(", version {version}"))
         .unwrap_or_default();
     let mut says = vec![
-        format!("signed in; device {} `{name}`{version}", seen.device_id),
+        format!(
+            "signed in; device {} `{name}`{version}",
+            seen.device_id.as_deref().unwrap_or("(not told)")
+        ),
         format!(
             "calendar mode: {}; {} meetings on the display",
             seen.mode, seen.meetings

@@ -1,5 +1,6 @@
 //! `podcal explain`: why each event is on the display or not.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use crate::model::zone::Zone;
 use crate::sync::{self, Gathered, Pull, PullResult};
 use crate::{expand, ics};
 
+/// Instances of one event that are listed for each rule.
+const FEW: usize = 20;
+/// Characters of a title in a table.
+const WIDEST: usize = 60;
 /// What ended so long ago is still explained.
 const BACK: Duration = Duration::from_secs(24 * 3600);
 /// The window of a file, which has no room to say it.
@@ -226,6 +231,7 @@ impl Explained {
             return;
         }
         output.line(&format!("\n{heading}"));
+        let (verdicts, more) = few_of_each(verdicts);
         let rows = verdicts.into_iter().map(|verdict| {
             let when = match (verdict.start, verdict.end) {
                 (Some(start), Some(end)) => {
@@ -234,13 +240,15 @@ impl Explained {
                 (Some(start), None) => self.local(start),
                 _ => place(verdict),
             };
-            vec![
-                format!("  {when}"),
-                self.title(verdict),
-                verdict.rule.to_string(),
-            ]
+            let what = shortened(&self.title(verdict));
+            vec![format!("  {when}"), what, verdict.rule.to_string()]
         });
         output.line(&table(&["  when", "what", "why"], rows));
+        if more > 0 {
+            output.line(&format!(
+                "  ... and {more} more of the same (--json has all)"
+            ));
+        }
     }
 
     fn as_json(&self) -> Value {
@@ -292,6 +300,36 @@ impl Explained {
         };
         end.strftime(format).to_string()
     }
+}
+
+/// Of each event and rule the first instances, and how many were left out: one mad
+/// series must not hide what else there is.
+fn few_of_each(verdicts: Vec<&Verdict>) -> (Vec<&Verdict>, usize) {
+    let mut counts: HashMap<(String, &'static str), usize> = HashMap::new();
+    let all = verdicts.len();
+    let few: Vec<&Verdict> = verdicts
+        .into_iter()
+        .filter(|verdict| {
+            let uid = match &verdict.subject {
+                Subject::Event(details) => details.uid.clone(),
+                Subject::Line { .. } => place(verdict),
+            };
+            let count = counts.entry((uid, verdict.rule.key())).or_default();
+            *count += 1;
+            *count <= FEW
+        })
+        .collect();
+    let more = all - few.len();
+    (few, more)
+}
+
+/// A title for a column.
+fn shortened(title: &str) -> String {
+    if title.chars().count() <= WIDEST {
+        return title.to_owned();
+    }
+    let head: String = title.chars().take(WIDEST - 1).collect();
+    format!("{head}…")
 }
 
 /// Where in the calendar it stands.

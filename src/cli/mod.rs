@@ -131,6 +131,10 @@ pub fn main() -> ExitCode {
     // What is still in flight is not waited for: a cycle can be repeated.
     runtime.shutdown_background();
     match ended {
+        Ok(_) if !output::is_complete() => fail(&Failure::at_work(
+            "the output could not be written",
+            "look where it is redirected to; the disk may be full",
+        )),
         Ok(ended) => ended.into(),
         Err(failure) => fail(&failure),
     }

@@ -2,10 +2,20 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
+
+/// Whether data could not be written, on a full disk for example.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether everything that a command printed got where it was to go.
+#[must_use]
+pub fn is_complete() -> bool {
+    !LOST.load(Ordering::Relaxed)
+}
 
 /// Where a command's data goes.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +39,14 @@ impl Output {
 
     /// Bytes as they are.
     pub fn raw(&self, bytes: &[u8]) {
-        // A reader that has seen enough (`| head`) is no fault of anybody.
         let mut stdout = io::stdout().lock();
-        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            // A reader that has seen enough (`| head`) is no fault of anybody.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                LOST.store(true, Ordering::Relaxed)
+            }
+            _ => {}
+        }
     }
 
     /// Rows under headings, without lines around them.

@@ -1,5 +1,6 @@
 //! `podcal status`: how things stand, from the ledger alone.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,11 +9,13 @@ use serde_json::{Value, json};
 use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
-use crate::config::{Config, Room};
+use crate::config::{self, Room};
 use crate::ledger::{FeedStanding, Ledger, PodStanding, RoomStanding};
 use crate::model::agenda::Agenda;
+use crate::model::cron::Cron;
 use crate::model::meeting::Meeting;
 use crate::model::time::UnixTime;
+use crate::model::zone::Zone;
 use crate::schedule::due;
 
 /// A cycle may take so long beyond its time before the service counts as stuck:
@@ -42,21 +45,16 @@ struct Known<'a> {
 }
 
 pub async fn run(global: &Global, args: StatusArgs, output: Output) -> Result<Ended, Failure> {
+    let now = clock();
+    if args.healthy {
+        return healthy(&Service::of(global)?, now, output).await;
+    }
     let config = load(global)?;
     let rooms = match &args.room {
         Some(name) => vec![room::find(&config, name)?],
         None => config.rooms.iter().collect(),
     };
-    let Some(ledger) = Ledger::open_existing(&config.ledger).await? else {
-        return Err(Failure::at_work(
-            format!("there is no ledger at {} yet", config.ledger.display()),
-            "run `podcal sync` once, or start the service with `podcal run`",
-        ));
-    };
-    let now = clock();
-    if args.healthy {
-        return healthy(&config, &ledger, now, output).await;
-    }
+    let ledger = open(&config.ledger).await?;
     let mut known = Vec::new();
     for room in rooms {
         known.push(know(&ledger, room).await?);
@@ -98,18 +96,54 @@ pub async fn run(global: &Global, args: StatusArgs, output: Output) -> Result<En
     Ok(Ended::Well)
 }
 
-async fn healthy(
-    config: &Config,
-    ledger: &Ledger,
-    now: UnixTime,
-    output: Output,
-) -> Result<Ended, Failure> {
-    let service = ledger.service().await?;
+/// As much of the configuration as the health check needs.
+struct Service {
+    ledger: PathBuf,
+    sync: Cron,
+    zone: Zone,
+    jitter: Duration,
+}
+
+impl Service {
+    /// From the configuration, or from what can be made out of a bad one: the service
+    /// at work has refused it and goes on with the old one, and must not be restarted
+    /// for that.
+    fn of(global: &Global) -> Result<Self, Failure> {
+        match load(global) {
+            Ok(config) => Ok(Self {
+                ledger: config.ledger,
+                sync: config.schedule.sync,
+                zone: config.time_zone,
+                jitter: config.schedule.jitter,
+            }),
+            Err(failure) => config::load::glance(&global.config)
+                .map(|glance| Self {
+                    ledger: glance.ledger,
+                    sync: glance.sync,
+                    zone: glance.zone,
+                    jitter: Duration::ZERO,
+                })
+                .ok_or(failure),
+        }
+    }
+}
+
+async fn open(path: &Path) -> Result<Ledger, Failure> {
+    let ledger = Ledger::open_existing(path).await?;
+    ledger.ok_or_else(|| {
+        Failure::at_work(
+            format!("there is no ledger at {} yet", path.display()),
+            "run `podcal sync` once, or start the service with `podcal run`",
+        )
+    })
+}
+
+async fn healthy(of: &Service, now: UnixTime, output: Output) -> Result<Ended, Failure> {
+    let service = open(&of.ledger).await?.service().await?;
     // A service that has only just begun has not had the time for a cycle.
     let last = service.last_cycle_at.max(service.started_at);
-    let (sync, zone) = (&config.schedule.sync, &config.time_zone);
-    let grace = GRACE.saturating_add(config.schedule.jitter);
-    let at_work = last.is_some_and(|last| due::is_at_work(last, now, sync, zone, grace));
+    let grace = GRACE.saturating_add(of.jitter);
+    let at_work = last.is_some_and(|last| due::is_at_work(last, now, &of.sync, &of.zone, grace));
     let says = match last {
         Some(last) if at_work => format!("healthy: last cycle {}", ago(last, now)),
         Some(last) => format!("not healthy: the last cycle was {}", ago(last, now)),

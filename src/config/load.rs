@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use super::check::Loaded;
 use super::check::check;
 use super::fault::{ConfigFaults, Problem};
+use crate::model::cron::Cron;
+use crate::model::zone::Zone;
 
 /// Far more than the rooms of a large campus need.
 const LARGEST_CONFIGURATION: u64 = 16_000_000;
@@ -54,6 +56,35 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigFaults> {
         &|path| limited(path, LARGEST_FILE_REFERRED_TO),
         &|name| std::env::var(name).ok(),
     )
+}
+
+/// The little of a configuration that can be made out although it is bad.
+#[derive(Debug)]
+pub struct Glance {
+    pub ledger: PathBuf,
+    pub sync: Cron,
+    pub zone: Zone,
+}
+
+/// Glances at a configuration that does not pass the check: its ledger and its
+/// schedule, with the defaults for what is missing or makes no sense.
+#[must_use]
+pub fn glance(path: &Path) -> Option<Glance> {
+    let text = limited(path, LARGEST_CONFIGURATION).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let word = |group: &str, key: &str| table.get(group)?.get(key)?.as_str();
+    let ledger = word("ledger", "path").unwrap_or("podcal.db");
+    let sync = word("schedule", "sync").and_then(|line| Cron::parse(line).ok());
+    let zone = table
+        .get("time_zone")
+        .and_then(|zone| zone.as_str())
+        .and_then(Zone::named);
+    Some(Glance {
+        ledger: path.parent().unwrap_or(Path::new("")).join(ledger),
+        sync: sync.or_else(|| Cron::parse("0 */5 * * * *").ok())?,
+        zone: zone.unwrap_or_else(Zone::utc),
+    })
 }
 
 /// The whole file, or `FileTooLarge`; a device without an end is one of those.

@@ -99,6 +99,11 @@ pub fn walk_with_lines(body: &[u8]) -> Result<File, NotACalendar> {
 }
 
 fn walk_with(mut walk: Walk, body: &[u8]) -> Result<File, NotACalendar> {
+    // A page may quote a calendar; it is a page all the same.
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'<') {
+        return Err(NotACalendar::Html);
+    }
     let mut first_line = None;
     let mut lines = Lines::new(body).peekable();
     while let Some(line) = lines.peek() {

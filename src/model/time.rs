@@ -48,8 +48,13 @@ impl UnixTime {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let timestamp: jiff::Timestamp = text.parse().ok()?;
-        Some(Self::from_seconds(timestamp.as_second()))
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            return Some(Self::from_seconds(timestamp.as_second()));
+        }
+        // The last hours of the year 9999 are beyond jiff's instants, not beyond RFC 3339.
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+        pieces.to_numeric_offset().and(pieces.time())?;
+        (pieces.date().year() == 9999).then_some(Self::MAX)
     }
 
     /// This instant for jiff. Never fails: the range is narrower than jiff's.
@@ -161,6 +166,8 @@ mod tests {
     #[test]
     fn rfc_3339_is_read_with_its_offset() {
         assert_eq!(UnixTime::parse("1970-01-01T01:00:00+01:00"), Some(at(0)));
+        assert_eq!(UnixTime::parse("9999-12-31T23:59:59Z"), Some(UnixTime::MAX));
+        assert_eq!(UnixTime::parse("9999-12-31T23:59:59"), None);
         assert_eq!(UnixTime::parse("yesterday"), None);
         assert_eq!(UnixTime::parse("2026-01-01"), None);
     }

@@ -119,6 +119,9 @@ pub enum PodError {
         operation: Operation,
         mode: CalendarMode,
     },
+    /// It said that a push was well and shows something else.
+    #[error("the pod at {pod} accepted the meetings and does not show them")]
+    NotKept { pod: PodUrl },
     /// The caller asked for something that cannot be sent; nothing was.
     #[error("the pod at {pod} was not asked to {operation}: {what}")]
     BadRequest {
@@ -166,6 +169,7 @@ impl PodError {
             Self::Redirected { .. } => "redirected",
             Self::ReadOnly { .. } => "read_only",
             Self::OtherMode { .. } => "other_mode",
+            Self::NotKept { .. } => "not_kept",
             Self::BadRequest { .. } => "bad_request",
             Self::Local { .. } => "local_file",
         }
@@ -192,6 +196,7 @@ impl PodError {
             | Self::Redirected { pod, .. }
             | Self::ReadOnly { pod, .. }
             | Self::OtherMode { pod, .. }
+            | Self::NotKept { pod }
             | Self::BadRequest { pod, .. }
             | Self::Local { pod, .. } => pod,
         }

@@ -165,6 +165,8 @@ struct Place {
     /// Inside something named after a certificate, a key or credentials, where
     /// `data` is the thing itself.
     holds_data: bool,
+    /// Inside the splash images, whose hashes tell one picture from another.
+    is_picture: bool,
     secret: bool,
 }
 
@@ -173,6 +175,7 @@ impl Place {
         let key = key.to_ascii_lowercase();
         let is = |parts: &[&str]| parts.iter().any(|part| key.contains(part));
         let holds_data = self.holds_data || is(&["cert", "credential", "key"]);
+        let is_picture = self.is_picture || is(&["splash", "image"]);
         let secret = is(&[
             "secret",
             "password",
@@ -182,8 +185,13 @@ impl Place {
             "session",
         ]) || key.ends_with("salt")
             || key.ends_with("psk")
+            || (key.ends_with("hash") && !is_picture)
             || (holds_data && key == "data");
-        Self { holds_data, secret }
+        Self {
+            holds_data,
+            is_picture,
+            secret,
+        }
     }
 }
 

@@ -13,8 +13,7 @@ use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 use crate::plan::{self, Decision, Display, PushReason, Vanishing, Wish};
 use crate::pod::config::CalendarMode;
-use crate::pod::error::Body;
-use crate::pod::{Fingerprint, Operation, PodClient, PodError};
+use crate::pod::{Fingerprint, PodClient, PodError};
 
 /// What a cycle did about one display.
 #[derive(Debug)]
@@ -371,13 +370,14 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
                 restart: success.restart_required,
             };
             let seen = client.meetings().await.map(Agenda::new);
-            if !success.confirmed {
-                // Some answer so to a token that they do not accept, and do nothing.
-                let seen = seen.as_ref();
-                let is_done = |seen: &&Agenda| seen.looks_like(agenda) || is_echo(agenda, seen);
-                if seen.ok().filter(is_done).is_none() {
-                    return Err(unconfirmed(client));
-                }
+            // Some answer so to a token that they do not accept, and do nothing; others
+            // say that all is well and keep nothing of it.
+            let is_done = match &seen {
+                Ok(seen) => is_kept(agenda, seen),
+                Err(_) => success.confirmed,
+            };
+            if !is_done {
+                return Err(unconfirmed(client));
             }
             // The push is confirmed; what the look finds else is for the next poll.
             let echo = seen.ok().filter(|seen| is_echo(agenda, seen));
@@ -405,12 +405,17 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
 
 /// The pod answered that all is well, but not with the reference's message.
 fn unconfirmed(client: &PodClient) -> PodError {
-    PodError::Unexpected {
+    PodError::NotKept {
         pod: client.url().clone(),
-        operation: Operation::SetMeetings,
-        status: 200,
-        body: Body::Lacks("message"),
     }
+}
+
+/// Whether a pod kept what it was sent: all of it, or some of it in its own way.
+fn is_kept(ours: &Agenda, seen: &Agenda) -> bool {
+    let is_ours = |id| ours.meetings().iter().any(|meeting| &meeting.id == id);
+    seen.looks_like(ours)
+        || is_echo(ours, seen)
+        || seen.meetings().iter().any(|meeting| is_ours(&meeting.id))
 }
 
 /// Whether a pod shows our meetings in words of its own: the same times, all of them.

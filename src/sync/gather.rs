@@ -82,6 +82,8 @@ pub struct FeedOutcome {
     pub result: FeedResult,
     /// After this pull.
     pub standing: FeedStanding,
+    /// It failed before as well, in another way.
+    pub is_new_kind: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -250,6 +252,12 @@ fn read_document(
     let mut readings = Vec::new();
     for item in &items {
         match ics::read(item) {
+            Ok(reading) if is_unreadable(&reading) => {
+                return (
+                    PullResult::Failed(unreadable(&reading)),
+                    read_held(&held.items),
+                );
+            }
             Ok(reading) if reading.cut_off => {
                 return (PullResult::Failed(cut_off()), read_held(&held.items));
             }
@@ -345,6 +353,33 @@ fn read_held(items: &[FeedItem]) -> Reading {
     )
 }
 
+/// Whether a calendar has events and not one of them could be read: that is no
+/// empty room but a feed gone wrong.
+fn is_unreadable(reading: &Reading) -> bool {
+    reading.series.is_empty() && !reading.cut_off && troubles(reading) > 0
+}
+
+fn troubles(reading: &Reading) -> usize {
+    reading
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.rule.is_trouble())
+        .count()
+}
+
+fn unreadable(reading: &Reading) -> Trouble {
+    Trouble {
+        says: format!(
+            "not one event of the calendar could be read; {} are in trouble",
+            troubles(reading)
+        ),
+        hint: "run `podcal explain` on the room, which names each".to_owned(),
+        kind: "unreadable".to_owned(),
+        is_passing: true,
+        retry_after: None,
+    }
+}
+
 fn cut_off() -> Trouble {
     Trouble {
         says: "the calendar is cut off: its end is missing (no END:VCALENDAR)".to_owned(),
@@ -399,9 +434,20 @@ pub async fn record(
             id: copy.id.clone(),
             result,
             standing,
+            is_new_kind: is_new_kind(copy),
         });
     }
     Ok(outcomes)
+}
+
+/// Whether it failed before this pull too, in another way.
+fn is_new_kind(copy: &Copy) -> bool {
+    match (&copy.pulled, copy.standing.failing_since) {
+        (PullResult::Failed(trouble), Some(_)) => {
+            copy.standing.last_kind.as_deref() != Some(&trouble.kind)
+        }
+        _ => false,
+    }
 }
 
 async fn record_one(

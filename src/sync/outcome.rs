@@ -16,6 +16,7 @@ use crate::fault::Fault as _;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::time::UnixTime;
+use crate::pod::PodError;
 use crate::pod::config::CalendarMode;
 use crate::telemetry::events;
 
@@ -213,7 +214,7 @@ fn log_feed(room: &RoomName, outcome: &FeedOutcome) {
                 (None, _) => "it was never read, so the room waits".to_owned(),
             };
             let since = standing.failing_since.map(|at| at.to_string());
-            if worth_saying(failures) {
+            if worth_saying(failures) || outcome.is_new_kind {
                 warn!(
                     event = events::FEED_FAILING, %room, %feed, error.r#type = %kind, failures, since,
                     "room `{room}`: {says}; {keeps}; {hint}"
@@ -310,7 +311,16 @@ fn log_display(outcome: &RoomOutcome, display: &DisplayOutcome) {
         DisplayResult::Failed(error) => {
             let (kind, says, hint) = (error.kind(), crate::fault::chain(error), error.hint());
             let failures = display.failures.saturating_add(1);
-            if worth_saying(failures) {
+            let wants_a_person = matches!(
+                error,
+                PodError::WrongPassword { .. } | PodError::CertificateChanged { .. }
+            );
+            if worth_saying(failures) && wants_a_person {
+                error!(
+                    event = events::PUSH_FAILED, %room, %pod, error.r#type = kind, failures,
+                    "room `{room}`: {says}; {hint}"
+                );
+            } else if worth_saying(failures) {
                 warn!(
                     event = events::PUSH_FAILED, %room, %pod, error.r#type = kind, failures,
                     "room `{room}`: {says}; {hint}"

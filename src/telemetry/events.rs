@@ -39,7 +39,8 @@ pub const ROOM_FAILED: &str = "room.failed";
 
 /// info: a pod confirmed a set of meetings.
 pub const PUSH_DONE: &str = "push.done";
-/// warn: a push failed; it is tried again.
+/// warn: a push failed; it is tried again. error: it wants a person, such as for a
+/// rejected password or a changed certificate.
 pub const PUSH_FAILED: &str = "push.failed";
 /// error: a pod is in another calendar mode and is not written to.
 pub const PUSH_REFUSED: &str = "push.refused";

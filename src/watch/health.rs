@@ -209,8 +209,18 @@ pub async fn poll_health(
 }
 
 async fn look(client: &PodClient) -> Result<Sight, PodError> {
-    let device_id = match client.device_id().await {
-        Ok(device_id) => Some(device_id),
+    let device_id = device_id(client).await?;
+    let shown = Agenda::new(client.meetings().await?);
+    Ok(Sight { device_id, shown })
+}
+
+/// Who the pod says it is; `None` for firmware that does not tell.
+///
+/// # Errors
+/// The pod could not be asked.
+pub async fn device_id(client: &PodClient) -> Result<Option<String>, PodError> {
+    match client.device_id().await {
+        Ok(device_id) => Ok(Some(device_id)),
         // Firmware that does not tell who it is can still show meetings.
         Err(
             PodError::Refused {
@@ -218,11 +228,9 @@ async fn look(client: &PodClient) -> Result<Sight, PodError> {
                 ..
             }
             | PodError::Unexpected { status: 404, .. },
-        ) => None,
-        Err(error) => return Err(error),
-    };
-    let shown = Agenda::new(client.meetings().await?);
-    Ok(Sight { device_id, shown })
+        ) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn answered(

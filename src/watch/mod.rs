@@ -6,4 +6,4 @@ pub mod drift;
 pub mod health;
 
 pub use drift::poll_config;
-pub use health::{Found, poll_health};
+pub use health::{Found, device_id, poll_health};

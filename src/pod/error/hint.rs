@@ -10,6 +10,7 @@ use crate::pod::operation::Operation;
 impl Fault for PodError {
     fn hint(&self) -> Cow<'static, str> {
         match self {
+            Self::NotKept { .. } => "look at its display; it may be full, restarting, or fed by somebody else".into(),
             Self::Unreachable { pod, problem } => match problem {
                 Unreachable::Refused => format!(
                     "nothing listens on port {}: the pod may be restarting, its web configuration may be turned off (`allow_web_browser_configuration`), or `allow_admin` may be off for this network",
@@ -79,6 +80,7 @@ impl Fault for PodError {
 
     fn is_passing(&self) -> bool {
         match self {
+            Self::NotKept { .. } => true,
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::LostAnswer { .. }
