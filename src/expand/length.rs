@@ -2,12 +2,15 @@
 //!
 //! RFC 5545 section 3.8.5.3: with DTEND every instance lasts exactly as many seconds
 //! as the first; with DURATION days are nominal and the rest exact (section 3.3.6).
-//! Dates last whole days of the room, be they 23 or 25 hours long.
+//! Dates last whole days of the room, be they 23 or 25 hours long. Floating times say
+//! what clocks show, not which instant it is (section 3.3.5): a DTEND that floats with
+//! its DTSTART is a length on the wall, or one night in the room's zone at which clocks
+//! change would make every other night an hour too long.
 
-use crate::ics::series::{End, Nominal, When};
+use crate::ics::series::{End, Nominal, Place, When};
 use crate::model::time::UnixTime;
 
-use super::civil::{DAY, Day};
+use super::civil::{DAY, Day, Wall};
 use super::local::{Clock, Clocks};
 
 /// How long the instances of an event last.
@@ -15,6 +18,8 @@ use super::local::{Clock, Clocks};
 pub(super) enum Length {
     /// Seconds.
     Exact(i64),
+    /// Seconds on the wall.
+    Wall(i64),
     /// Days on the wall, then seconds.
     Nominal(Nominal),
     /// Days of an all-day event; at least one.
@@ -43,6 +48,22 @@ impl Length {
                 }
                 // DTEND is exclusive; written as the same day, it means that day.
                 Ok(Self::Days(days.max(1)))
+            }
+            (
+                When::Time {
+                    local: first,
+                    place: Place::Floating,
+                },
+                End::At(When::Time {
+                    local: last,
+                    place: Place::Floating,
+                }),
+            ) => {
+                let seconds = Wall::from_local(*last).0 - Wall::from_local(*first).0;
+                if seconds < 0 {
+                    return Err(Reversed);
+                }
+                Ok(Self::Wall(seconds))
             }
             (When::Time { place, .. }, End::At(end)) => {
                 let start = clocks.instant(start, floating);
@@ -75,6 +96,7 @@ impl Length {
     pub(super) fn end(self, start: UnixTime, clock: &Clock<'_>) -> UnixTime {
         let end = match self {
             Self::Exact(seconds) => UnixTime::from_seconds(start.seconds().saturating_add(seconds)),
+            Self::Wall(seconds) => clock.instant(clock.wall(start).plus(seconds)),
             Self::Nominal(Nominal { days, seconds }) => {
                 let wall = clock.wall(start).plus(days.saturating_mul(DAY));
                 let day_end = clock.instant(wall);
@@ -89,6 +111,8 @@ impl Length {
     pub(super) fn longest(self) -> i64 {
         match self {
             Self::Exact(seconds) => seconds,
+            // Clocks change by less than a day.
+            Self::Wall(seconds) => seconds.saturating_add(DAY),
             Self::Nominal(Nominal { days, seconds }) => days
                 .saturating_add(2)
                 .saturating_mul(DAY)

@@ -131,10 +131,10 @@ impl Draft {
                     self.uid = Some(uid.to_owned());
                 }
             }
-            Name::Summary => text(&mut self.summary, value),
-            Name::Description => text(&mut self.description, value),
-            Name::Location => text(&mut self.location, value),
-            Name::Url => text(&mut self.url, value),
+            Name::Summary => text(&mut self.summary, property),
+            Name::Description => text(&mut self.description, property),
+            Name::Location => text(&mut self.location, property),
+            Name::Url => text(&mut self.url, property),
             Name::Categories => {
                 let room = MAX_CATEGORIES.saturating_sub(self.categories.len());
                 let categories = property::list(value).map(|one| property::unescape(one.trim()));
@@ -332,9 +332,9 @@ impl Draft {
     }
 }
 
-fn text(slot: &mut Option<String>, value: &str) {
+fn text(slot: &mut Option<String>, property: &Property<'_>) {
     if slot.is_none() {
-        *slot = Some(property::unescape(value));
+        *slot = Some(property.text());
     }
 }
 

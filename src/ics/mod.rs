@@ -5,11 +5,11 @@
 //! a body in which no calendar begins is an error, because an empty calendar and a
 //! login page must never look alike.
 //!
-//! The way of the bytes: [`mod@line`] finds logical lines and [`property`] takes them
-//! apart, [`walk`] follows the components, [`draft`] gathers each VEVENT, [`event`]
-//! ties it to its zones ([`zone`]), [`gather`] makes series of the events of one UID.
-//! No step recurses, and none takes more than linear time. [`mod@keep`] is beside it: the
-//! form in which a body is held in the ledger.
+//! The way of the bytes: `line` finds logical lines and `property` takes them apart,
+//! `walk` follows the components, `draft` gathers each VEVENT, `event` ties it to its
+//! zones (`zone`), `gather` makes series of the events of one UID. No step recurses,
+//! and none takes more than linear time. `keep` is beside it: the form in which a body
+//! is held in the ledger.
 
 mod date;
 mod draft;

@@ -153,6 +153,41 @@ impl<'a> Property<'a> {
     }
 }
 
+impl Property<'_> {
+    /// The value as text. vCalendar 1.0 wrote it quoted-printable instead of escaped,
+    /// and its programs still do in files that call themselves 2.0.
+    #[must_use]
+    pub fn text(&self) -> String {
+        if self.has("ENCODING", "QUOTED-PRINTABLE") {
+            let text = unescape(&quoted_printable(self.value));
+            return text.replace("\r\n", "\n");
+        }
+        unescape(self.value)
+    }
+}
+
+/// `=C3=A9` to `é` (RFC 2045 section 6.7); what is no such code stays.
+fn quoted_printable(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let code = after.get(..2).and_then(|code| str::from_utf8(code).ok());
+        let code = code.filter(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        match (first, byte) {
+            (b'=', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            // A soft line break, whose next line is lost.
+            (b'=', None) if after.is_empty() => {}
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn parameter_value(value: &str) -> Cow<'_, str> {
     let value = value.trim();
     let value = match value.strip_prefix('"') {
@@ -300,6 +335,20 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(unescape(escaped), text, "{escaped}");
+        }
+    }
+
+    #[test]
+    fn quoted_printable_text_is_decoded() {
+        for (line, text) in [
+            ("S;ENCODING=QUOTED-PRINTABLE:Caf=C3=A9 =3D=", "Café ="),
+            (
+                "S;encoding=quoted-printable;CHARSET=utf-8:a=0D=0Ab=zz=+1",
+                "a\nb=zz=+1",
+            ),
+            ("S:a=C3=A9", "a=C3=A9"),
+        ] {
+            assert_eq!(Property::split(line).unwrap().text(), text, "{line}");
         }
     }
 

@@ -338,7 +338,8 @@ impl PodClient {
     /// configurations is no error.
     pub async fn calendar_mode(&self) -> Result<CalendarMode, PodError> {
         let legacy = match self.legacy_config().await {
-            Err(error) if error.is_about_the_operation() => None,
+            // A pod without the first API may say so in any way; the second tells then.
+            Err(error) if error.is_about_the_operation() || error.is_no_legacy() => None,
             other => Some(other?),
         };
         if legacy
@@ -375,6 +376,18 @@ impl PodClient {
 }
 
 impl PodError {
+    /// Whether a pod answered, and with something else than its first configuration.
+    fn is_no_legacy(&self) -> bool {
+        use super::error::ApiError;
+        match self {
+            Self::Refused { error, .. } => {
+                !matches!(error, ApiError::NotLicensed | ApiError::InvalidToken)
+            }
+            Self::Unexpected { status, body, .. } => *status != 401 && *body != Body::EmptyObject,
+            _ => false,
+        }
+    }
+
     /// Whether the pod works but does not know or give what was asked for.
     pub(super) fn is_about_the_operation(&self) -> bool {
         use super::error::ApiError;

@@ -195,9 +195,10 @@ def judge(series, case, found):
         return "podcal fails", []
     ours = ours[name]
     witnesses, reasons = {}, []
-    # Where the engines agree with one another, only a fault that both have can excuse them.
-    together = len({json.dumps(sorted(found[engine][name].elements())) if isinstance(found[engine], dict)
-                    and not isinstance(found[engine][name], str) else engine for engine in ENGINES}) == 1
+    # Where the engines agree with one another, only a fault that both have can excuse
+    # them; nothing at all is an answer on which two faults often meet.
+    given = [found[engine][name] for engine in ENGINES if not isinstance(found[engine], str)]
+    together = len(given) == len(ENGINES) and bool(given[0]) and all(theirs == given[0] for theirs in given)
     for engine in ENGINES:
         theirs = found[engine]
         if not isinstance(theirs, str):

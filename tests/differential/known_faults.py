@@ -35,12 +35,24 @@ def instance_fault(engines, reason):
     return add
 
 
+WALL_LENGTH = "the exact length of DTEND or of PT24H becomes a length on the wall when clocks change within it " \
+              "(end-dtend-series-is-exact, zone-duration-days-and-hours-across-dst)"
+
+
 def explain(engine, series, case, missing, extra, together):
     """The reason why the engine differs, or None.
 
     `together`: the engines agree, and only a fault that both have counts.
     """
     difference = Difference(series, case, missing, extra)
+    lengths = difference.without_wall_lengths()
+    if lengths and not difference.missing and not difference.extra:
+        return WALL_LENGTH
+    rest = _explain_rest(engine, difference, together)
+    return f"{WALL_LENGTH}; and {rest}" if lengths and rest else rest
+
+
+def _explain_rest(engine, difference, together):
     for engines, reason, applies in _rules:
         if engine in engines and not (together and engines != BOTH) and applies(difference):
             return reason
@@ -102,6 +114,23 @@ class Difference:
     def near_clock_change(self, unix):
         return self.offset(unix - 7200) != self.offset(unix + 7200)
 
+    def without_wall_lengths(self):
+        """Drops the pairs that differ only as WALL_LENGTH says; whether there were any."""
+        if self.series["kind"] == "floating":
+            return False
+        theirs = {(start, title): end for start, end, title in self.extra}
+        pairs = []
+        for start, end, title in self.missing:
+            other = theirs.get((start, title))
+            if other is None or abs(other - end) > 3600:
+                continue
+            if len({self.offset(t) for t in (start, end, other)}) > 1 or self.series["length_changes"]:
+                pairs.append(((start, end, title), (start, other, title)))
+        for ours, other in pairs:
+            self.missing.remove(ours)
+            self.extra.remove(other)
+        return bool(pairs)
+
     def lists(self, part):
         return [str(value) for value in self.rule.get(part, [])]
 
@@ -149,6 +178,12 @@ def local_until_as_utc(d, start, title, is_missing):
     return is_missing and "until-local-on-zoned" in d.features and d.utc(start) > d.rule["UNTIL"]
 
 
+@instance_fault(JS, "an EXDATE that is a date takes out only one instance of its day (set-exdate-date-takes-the-whole-day)")
+def dated_exdate(d, start, title, is_missing):
+    days = {name[:8] for name in d.series["named"]}
+    return not is_missing and "exdate-date-on-time" in d.features and d.day(start) in days
+
+
 # --- both engines
 
 @fault(BOTH, "a DTSTART that the rule does not make is not counted, and ical.js does not show it "
@@ -164,23 +199,6 @@ def first_week(d):
     return d.rule.get("FREQ") == "WEEKLY" and "BYSETPOS" in d.rule and not d.missing and all(
         dt.timedelta(0) < d.local(start).replace(tzinfo=None) - d.start() < dt.timedelta(days=7)
         for start, _, _ in d.extra)
-
-
-@fault(BOTH, "the exact length of DTEND or of PT24H becomes a length on the wall when clocks change within it "
-             "(end-dtend-series-is-exact, zone-duration-days-and-hours-across-dst)")
-def wall_length(d):
-    theirs = {(start, title): end for start, end, title in d.extra}
-    if len(theirs) != len(d.missing):
-        return False
-    for start, end, title in d.missing:
-        other = theirs.get((start, title))
-        if other is None:
-            return False
-        shift = d.offset(start) - d.offset(end)
-        crosses = shift or d.offset(start) != d.offset(other) or d.series["length_changes"]
-        if abs(other - end) > 3600 or not crosses:
-            return False
-    return True
 
 
 @fault(JS, "a DTSTART that the rule does not make is no instance (set-start-off-the-rule)")
@@ -215,7 +233,16 @@ def whole_weeks(d):
     return "BYWEEKNO" in d.rule and "BYDAY" not in d.rule
 
 
+@fault(PYTHON, "days of the last week of a year that lie in the next are lost (rrule-week-that-ends-in-january)")
+def last_week(d):
+    return "BYWEEKNO" in d.rule and not d.extra and all(d.day(start)[4:] <= "0103" for start, _, _ in d.missing)
+
+
 # --- ical.js
+
+@fault(JS, "RDATE;VALUE=PERIOD is refused")
+def periods(d):
+    return "rdate-period" in d.features
 
 @fault(JS, "BYSETPOS is applied only to the days of MONTHLY rules (rrule-weekly-bysetpos)")
 def set_positions(d):

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ics::series::Series;
-use crate::ics::tests::{item, shared};
+use crate::ics::tests::feeds::shared;
+use crate::ics::tests::item;
 use crate::ics::{Reading, read};
 
 fn at(text: &str) -> UnixTime {
