@@ -113,6 +113,9 @@ async fn no_secret_is_in_logs_in_output_or_in_the_ledger() {
             &["history", "oak"],
             &["pod", "oak", "calendar", "list", "--json"],
             &["pod", "oak", "info", "--json"],
+            &["pod", "oak", "config", "get", "--json"],
+            &["pod", "oak", "config", "get"],
+            &["pod", "oak", "config", "legacy", "--json"],
         ] {
             let ran = world.podcal(&[command, &trace].concat()).await.exits(0);
             check_clean(&command.join(" "), &said(&ran), &words);

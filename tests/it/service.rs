@@ -147,7 +147,13 @@ async fn the_health_check_tells_whether_the_service_is_at_work() {
     let pulled = world.feeds.wait_for(|feeds| feeds.requests().len() > 2);
     within("cycles", pulled).await;
     world.podcal(&["status", "--healthy"]).await.exits(0);
-    service.stop().await;
+    service.kill().await;
+    world.age_service().await;
+    world
+        .podcal(&["status", "--healthy"])
+        .await
+        .exits(1)
+        .prints(&["not healthy"]);
 }
 
 /// Two of them would push against each other.

@@ -11,7 +11,7 @@ mod service;
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -261,6 +261,11 @@ impl World {
         ledger::rows(&self.path("podcal.db")).await
     }
 
+    /// Makes it look as if the service had last been at work long ago.
+    pub async fn age_service(&self) {
+        ledger::age(&self.path("podcal.db")).await;
+    }
+
     /// Asserts that SQLite finds no fault with the ledger.
     pub async fn ledger_is_sound(&self) {
         ledger::check(&self.path("podcal.db")).await;
@@ -281,10 +286,6 @@ impl World {
             }
         }
         bytes
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 
