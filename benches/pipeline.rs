@@ -19,9 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use criterion::Criterion;
-use icalendar::{
-    Calendar, CalendarComponent, Component as _, DatePerhapsTime, Event, EventLike as _,
-};
+use icalendar::{Calendar, CalendarComponent, Component as _, DatePerhapsTime, Event};
 use podcal::compose::{self, FromFeed};
 use podcal::config::{MeetingRules, Only};
 use podcal::model::item::FeedItem;
@@ -30,7 +28,7 @@ use podcal::model::zone::Zone;
 use podcal::{expand, ics};
 
 /// Pairs of runs behind a ratio.
-const PAIRS: usize = 15;
+const PAIRS: usize = 9;
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -259,14 +257,21 @@ fn by_ical_rs(text: &str) -> usize {
             continue;
         }
         let uid = value(component, "UID").unwrap();
-        let seconds = |name| Local::parse(&value(component, name).unwrap()).unwrap().seconds();
+        let seconds = |name| {
+            Local::parse(&value(component, name).unwrap())
+                .unwrap()
+                .seconds()
+        };
         let length = seconds("DTEND") - seconds("DTSTART");
         match series.get_mut(&uid) {
             Some(set) => {
                 set.with_override_in(component, &zones);
             }
             None => {
-                series.insert(uid.clone(), IcalRecurSet::of_component_in(component, &zones));
+                series.insert(
+                    uid.clone(),
+                    IcalRecurSet::of_component_in(component, &zones),
+                );
             }
         }
         lengths.entry(uid).or_insert(length);
@@ -278,7 +283,9 @@ fn by_ical_rs(text: &str) -> usize {
         };
         let clock = clocks.get_mut(zone.as_str()).unwrap();
         for occurrence in set.expand() {
-            let start = clock.resolve(occurrence.start).literal_instant(occurrence.start);
+            let start = clock
+                .resolve(occurrence.start)
+                .literal_instant(occurrence.start);
             if start >= to {
                 break;
             }

@@ -37,8 +37,18 @@ const ZONES: [(&str, &str); 3] = [
 
 const WEEKDAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
 const WORDS: [&str; 12] = [
-    "Budget", "review", "planning", "weekly", "Größe", "design", "hiring", "board", "quarter",
-    "standup", "retrospective", "customer",
+    "Budget",
+    "review",
+    "planning",
+    "weekly",
+    "Größe",
+    "design",
+    "hiring",
+    "board",
+    "quarter",
+    "standup",
+    "retrospective",
+    "customer",
 ];
 
 /// A calendar of so many events.
@@ -152,7 +162,9 @@ impl Feed {
         let minutes = [30, 45, 60, 90, 120][self.dice.roll(5) as usize];
         let end = start.saturating_add(minutes.minutes());
         self.line("BEGIN:VEVENT");
-        self.line(&format!("UID:{number:08x}-7d4c-4b9a-9f61-0123456789ab@example.com"));
+        self.line(&format!(
+            "UID:{number:08x}-7d4c-4b9a-9f61-0123456789ab@example.com"
+        ));
         self.line("DTSTAMP:20260301T120000Z");
         self.line(&format!("DTSTART;TZID={tzid}:{}", written(start)));
         self.line(&format!("DTEND;TZID={tzid}:{}", written(end)));
@@ -192,7 +204,9 @@ impl Feed {
     fn start(&mut self, day: i64) -> DateTime {
         let hour = i8::try_from(self.dice.between(8, 17)).unwrap();
         let minute = i8::try_from(self.dice.between(0, 3) * 15).unwrap();
-        date(2026, 3, 2).at(hour, minute, 0, 0).saturating_add(day.days())
+        date(2026, 3, 2)
+            .at(hour, minute, 0, 0)
+            .saturating_add(day.days())
     }
 
     fn zone(&mut self) -> (&'static str, &'static str) {
