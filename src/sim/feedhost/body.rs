@@ -47,7 +47,7 @@ pub(super) fn gzip_bomb(size: u64) -> Response<Body> {
         header::CONTENT_TYPE,
         "text/calendar",
     );
-    super::insert(response.headers_mut(), header::CONTENT_ENCODING, "gzip");
+    insert(response.headers_mut(), header::CONTENT_ENCODING, "gzip");
     response
 }
 
