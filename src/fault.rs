@@ -16,3 +16,23 @@ pub trait Fault: std::error::Error {
     /// Decided by the part that saw the answer; the scheduler only counts.
     fn is_passing(&self) -> bool;
 }
+
+/// An error and its causes on one line, each layer once.
+///
+/// Some libraries repeat their cause in their own text; that is said once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let says = cause.to_string();
+        if !says.is_empty() && !last.ends_with(&says) {
+            text.push_str(": ");
+            text.push_str(&says);
+            last = says;
+        }
+        source = cause.source();
+    }
+    text
+}

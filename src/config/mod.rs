@@ -3,6 +3,17 @@
 //! `file` is the TOML exactly as written, `check` turns it into these types and
 //! gathers every problem, `load` is the only part that reads disk and environment.
 
+pub mod check;
+pub mod fault;
+mod feeds;
+mod file;
+mod keys;
+pub mod load;
+mod pods;
+mod secret;
+mod syntax;
+mod units;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +21,8 @@ use std::time::Duration;
 use crate::model::cron::Cron;
 use crate::model::feed_url::FeedUrl;
 use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::occurrence::Details;
+use crate::model::pattern;
 use crate::model::secret::Secret;
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
@@ -197,6 +210,38 @@ impl Only {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The first key that an event does not match; `None` when it is for this room.
+    #[must_use]
+    pub fn missed(&self, details: &Details) -> Option<&'static str> {
+        if details.only_matched {
+            return None;
+        }
+        let any = |pattern: &Option<String>, texts: &[&str]| match pattern {
+            None => true,
+            Some(pattern) if texts.is_empty() => pattern::matches(pattern, ""),
+            Some(pattern) => texts.iter().any(|text| pattern::matches(pattern, text)),
+        };
+        if !any(&self.location, details.location.as_deref().as_slice()) {
+            return Some("location");
+        }
+        if !any(&self.title, details.summary.as_deref().as_slice()) {
+            return Some("title");
+        }
+        let person = details.organizer.iter();
+        let people: Vec<&str> = person
+            .flat_map(|person| [&person.name, &person.address])
+            .filter_map(|text| text.as_deref())
+            .collect();
+        if !any(&self.organizer, &people) {
+            return Some("organizer");
+        }
+        let categories: Vec<&str> = details.categories.iter().map(String::as_str).collect();
+        if !any(&self.category, &categories) {
+            return Some("category");
+        }
+        None
     }
 }
 

@@ -1,3 +1,129 @@
 //! Calendar bytes to series; pure. The only folder that knows iCalendar syntax.
+//!
+//! [`read`] takes what feeds really send: whatever can be understood is, and what
+//! cannot becomes a verdict that names the line, while everything else lives on. Only
+//! a body in which no calendar begins is an error, because an empty calendar and a
+//! login page must never look alike.
+//!
+//! The way of the bytes: [`mod@line`] finds logical lines and [`property`] takes them
+//! apart, [`walk`] follows the components, [`draft`] gathers each VEVENT, [`event`]
+//! ties it to its zones ([`zone`]), [`gather`] makes series of the events of one UID.
+//! No step recurses, and none takes more than linear time. [`mod@keep`] is beside it: the
+//! form in which a body is held in the ledger.
 
+mod date;
+mod draft;
+mod event;
+mod gather;
+mod keep;
+mod line;
+mod property;
+mod rrule;
 pub mod series;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod zone;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::fault::Fault;
+use crate::model::item::FeedItem;
+use crate::model::time::UnixTime;
+use crate::model::verdict::Verdict;
+use series::Series;
+
+pub use keep::keep;
+
+/// Verdicts of one item. Somebody who reads that many has understood.
+const MAX_VERDICTS: usize = 1_000;
+
+/// What reading made of one item or, merged, of a whole feed.
+#[derive(Clone, Default, PartialEq)]
+pub struct Reading {
+    /// One a UID, in the order of the feed.
+    pub series: Vec<Series>,
+    /// On events that could not be read, on older copies, and on decisions about zones.
+    pub verdicts: Vec<Verdict>,
+    /// The body ends inside a component: it may add and change meetings, and nothing
+    /// may be concluded from what it lacks.
+    pub cut_off: bool,
+    /// The newest LAST-MODIFIED or, where no event has one, DTSTAMP: how far behind
+    /// its calendar the publisher may be.
+    pub newest_stamp: Option<UnixTime>,
+    /// X-WR-CALNAME or NAME of the first calendar that has one.
+    pub name: Option<String>,
+}
+
+/// Numbers only; what a calendar is called does not reach a log by accident.
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading")
+            .field("series", &self.series.len())
+            .field("verdicts", &self.verdicts.len())
+            .field("cut_off", &self.cut_off)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads one calendar object.
+///
+/// Events without a UID get one made of their content; two such events are two
+/// events. Of several copies of one event the one with the highest SEQUENCE counts,
+/// see [`merge`].
+///
+/// # Errors
+/// When no calendar begins in the body. A calendar that is cut off is none: see
+/// [`Reading::cut_off`].
+pub fn read(item: &FeedItem) -> Result<Reading, NotACalendar> {
+    let body = line::as_bytes(&item.body);
+    let file = walk::walk(&body)?;
+    Ok(gather::reading(file, &item.href))
+}
+
+/// The items of a feed as one, each UID once.
+///
+/// Of copies of one component the one with the highest SEQUENCE counts, then the one
+/// modified (else stamped) last, then the one that comes last (RFC 5546 section
+/// 2.1.5). Masters that differ in nothing of this but in their start are not copies:
+/// they are events of a program that gives all of them one UID, and all are kept.
+#[must_use]
+pub fn merge(readings: Vec<Reading>) -> Reading {
+    gather::merge(readings)
+}
+
+/// There is no calendar in a body. Holds nothing of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotACalendar {
+    #[error("the calendar is empty: not one line of text came")]
+    Empty,
+    #[error("line 1: expected `BEGIN:VCALENDAR`, found a web page (HTML or XML)")]
+    Html,
+    #[error("line {line}: expected `BEGIN:VCALENDAR`, found something else")]
+    NoCalendar {
+        /// The first line with any text.
+        line: u32,
+    },
+}
+
+impl Fault for NotACalendar {
+    fn hint(&self) -> Cow<'static, str> {
+        match self {
+            Self::Empty => "open the address in a browser; it should download a calendar file",
+            Self::Html => {
+                "the address answers with a page to sign in or an error page; take the calendar's \
+                 secret or public ICS address"
+            }
+            Self::NoCalendar { .. } => {
+                "take the calendar's ICS address; the file must begin with `BEGIN:VCALENDAR`"
+            }
+        }
+        .into()
+    }
+
+    /// Servers send such bodies while they are being repaired, too.
+    fn is_passing(&self) -> bool {
+        true
+    }
+}

@@ -24,6 +24,12 @@ impl Agenda {
         Self(meetings)
     }
 
+    /// No meetings.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     #[must_use]
     pub fn meetings(&self) -> &[Meeting] {
         &self.0
@@ -121,7 +127,8 @@ impl Changes {
 pub enum OnDisplay {
     /// podcal has never pushed to it, and has not looked.
     Never,
-    /// It was seen to have lost what it had confirmed.
+    /// It was seen to have lost what it had confirmed: by a restart, a reset,
+    /// another device at its address, or someone else's PUT.
     Lost,
     /// It confirmed this set, or was seen to show it.
     Shows(Agenda),

@@ -9,6 +9,7 @@ pub mod item;
 pub mod meeting;
 pub mod name;
 pub mod occurrence;
+pub mod pattern;
 pub mod secret;
 pub mod time;
 pub mod verdict;

@@ -2,6 +2,7 @@
 //! rooms, feeds and pods. None of them holds a secret.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ring::digest;
 use serde::Serialize;
@@ -102,7 +103,7 @@ pub fn hex(bytes: &[u8]) -> String {
 ///
 /// `192.0.2.11` is short for `https://192.0.2.11:5443`, the port of OpenControl v2.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PodUrl(Url);
+pub struct PodUrl(Arc<Url>);
 
 /// The port that OpenControl v2 listens on in every sample of the reference.
 pub const POD_PORT: u16 = 5443;
@@ -157,13 +158,13 @@ impl PodUrl {
             let _ = url.set_port(Some(POD_PORT));
         }
         url.set_path("/");
-        Ok(Self(url))
+        Ok(Self(Arc::new(url)))
     }
 
     /// The address of an operation, such as `v2/calendar`.
     #[must_use]
     pub fn join(&self, segments: &[&str]) -> Url {
-        let mut url = self.0.clone();
+        let mut url = Url::clone(&self.0);
         if let Ok(mut path) = url.path_segments_mut() {
             path.clear().extend(segments);
         }

@@ -36,6 +36,8 @@ pub struct Details {
     /// ATTENDEEs whose PARTSTAT is DECLINED, rooms among them: addresses in lower
     /// case without `mailto:`.
     pub declined: Vec<String>,
+    /// Every room that was invited (CUTYPE ROOM or RESOURCE), or the organizer, declined.
+    pub room_declined: bool,
     pub class: Class,
     pub status: Status,
     /// TRANSP:TRANSPARENT (section 3.8.2.7).
@@ -47,6 +49,13 @@ pub struct Details {
     pub conference: Vec<String>,
     /// URL (section 3.8.4.6).
     pub url: Option<String>,
+    /// LAST-MODIFIED (section 3.8.7.3).
+    pub modified: Option<UnixTime>,
+    /// DTSTAMP (section 3.8.7.2). Many feeds renew it at every download.
+    pub stamped: Option<UnixTime>,
+    /// The event is private, its text was taken out before it was kept, and at that
+    /// time it matched the feed's `only`.
+    pub only_matched: bool,
 }
 
 /// Where in a feed something stands.

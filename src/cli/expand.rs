@@ -1,0 +1,110 @@
+//! `podcal expand`: the instances of a calendar file in a window, offline.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::json;
+
+use super::Failure;
+use super::output::{Ended, Output};
+use crate::model::item::FeedItem;
+use crate::model::meeting::Meeting;
+use crate::model::time::{UnixTime, Window};
+use crate::model::zone::Zone;
+use crate::{compose, expand, ics};
+
+/// Far more than any calendar; a pipe without an end is noticed.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// List the instances of a calendar file that overlap a window; needs no configuration.
+///
+/// Titles are shown as they are, whatever their CLASS; cancelled and free events are
+/// left out. Exits with 1 when the file is no calendar.
+#[derive(Debug, Args)]
+pub struct ExpandArgs {
+    /// An iCalendar file, or `-` for standard input.
+    file: PathBuf,
+    /// The beginning of the window, such as 2026-03-02T00:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: UnixTime,
+    /// The end of the window, exclusive.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: UnixTime,
+    /// Where floating times and all-day events are, such as Europe/Berlin.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
+    time_zone: Zone,
+}
+
+pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
+    let Some(window) = Window::new(args.from, args.to) else {
+        return Err(Failure::usage(
+            "the window is empty: --to is not after --from",
+            "give a --to that is later",
+        ));
+    };
+    let item = item(&args.file)?;
+    let reading = ics::merge(vec![ics::read(&item)?]);
+    let expansion = expand::expand(&reading.series, window, &args.time_zone);
+    let meetings = compose::plain(&expansion.occurrences);
+    if output.json {
+        output.json(&json!({ "meetings": meetings }));
+    } else {
+        output.table(
+            &["start", "end", "title", "organizer"],
+            meetings.iter().map(|one| row(one, &args.time_zone)),
+        );
+    }
+    Ok(Ended::Well)
+}
+
+fn row(meeting: &Meeting, zone: &Zone) -> Vec<String> {
+    let local = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let title = compose::text::title(&meeting.title).unwrap_or_default();
+    vec![
+        local(meeting.start_time),
+        local(meeting.end_time),
+        title,
+        meeting.organizer.clone(),
+    ]
+}
+
+/// A calendar file, or standard input.
+pub fn item(path: &Path) -> Result<FeedItem, Failure> {
+    let mut body = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(LARGEST + 1).read_to_end(&mut body)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut body))
+    };
+    match read {
+        Err(error) => Err(Failure::at_work(
+            format!("{}: {error}", path.display()),
+            "give the path of an .ics file",
+        )),
+        Ok(_) if body.len() as u64 > LARGEST => Err(Failure::at_work(
+            format!("{} is larger than 256 MiB", path.display()),
+            "give a smaller calendar",
+        )),
+        Ok(_) => Ok(FeedItem {
+            href: String::new(),
+            etag: None,
+            last_modified: None,
+            body: Bytes::from(body),
+        }),
+    }
+}
+
+/// A time on the command line.
+pub fn time(text: &str) -> Result<UnixTime, String> {
+    UnixTime::parse(text).ok_or_else(|| {
+        "expected a time with its offset (RFC 3339), such as 2026-03-02T09:00:00Z or 2026-03-02T09:00:00+01:00".into()
+    })
+}
+
+/// A zone on the command line.
+pub fn zone(text: &str) -> Result<Zone, String> {
+    Zone::named(text)
+        .ok_or_else(|| "expected the IANA name of a time zone, such as Europe/Berlin".into())
+}

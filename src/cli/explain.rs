@@ -1,0 +1,309 @@
+//! `podcal explain`: why each event is on the display or not.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output, table};
+use super::{Failure, Global, expand as expand_file, load, room};
+use crate::app::{App, clock};
+use crate::compose::{self, FromFeed, filter};
+use crate::config::{MeetingRules, Only};
+use crate::model::time::{UnixTime, Window};
+use crate::model::verdict::{Subject, Verdict};
+use crate::model::zone::Zone;
+use crate::sync::{self, Gathered, Pull, PullResult};
+use crate::{expand, ics};
+
+/// What ended so long ago is still explained.
+const BACK: Duration = Duration::from_secs(24 * 3600);
+/// The window of a file, which has no room to say it.
+const DAYS_OF_A_FILE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Say for each event whether it is on the display, and the rule that decided it.
+///
+/// Given a room, its feeds are pulled and the rules of its configuration apply; given
+/// an .ics file, the default rules. With --at the answer is for that time: what the
+/// display shows then, and why not something else. Titles of private events are
+/// masked unless --unmask is given.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A room of the configuration, or an iCalendar file.
+    #[arg(value_name = "ROOM|FILE")]
+    what: String,
+    /// As of this time instead of now, such as 2026-03-02T09:00:00+01:00.
+    #[arg(long, value_name = "TIME", value_parser = expand_file::time)]
+    at: Option<UnixTime>,
+    /// Where floating times of a file are; a room has its own zone.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = expand_file::zone)]
+    time_zone: Zone,
+    /// Show the titles of private events.
+    #[arg(long)]
+    unmask: bool,
+}
+
+/// What is explained.
+struct Explained {
+    name: String,
+    zone: Zone,
+    /// As of when.
+    at: UnixTime,
+    /// Whether a time was asked about.
+    asked: bool,
+    unmask: bool,
+    private_title: String,
+    /// How each feed was read, for people.
+    feeds: Vec<String>,
+    verdicts: Vec<Verdict>,
+}
+
+pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<Ended, Failure> {
+    let at = args.at.unwrap_or_else(clock);
+    let is_file = args.what == "-" || args.what.to_lowercase().ends_with(".ics");
+    let (mut explained, ended) = if is_file {
+        (of_file(&args, at)?, Ended::Well)
+    } else {
+        of_room(global, &args, at).await?
+    };
+    explained
+        .verdicts
+        .sort_by_key(|verdict| (verdict.start, verdict.end));
+    if output.json {
+        output.json(&explained.as_json());
+    } else {
+        explained.show(output);
+    }
+    Ok(ended)
+}
+
+fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
+    let item = expand_file::item(Path::new(&args.what))?;
+    let reading = ics::merge(vec![ics::read(&item)?]);
+    let end = at.plus(DAYS_OF_A_FILE);
+    let (Some(window), Some(studied)) = (Window::new(at, end), Window::new(at.minus(BACK), end))
+    else {
+        return Err(Failure::usage(
+            "--at is beyond the year 9999",
+            "give an earlier time",
+        ));
+    };
+    let expansion = expand::expand(&reading.series, studied, &args.time_zone);
+    let rules = MeetingRules::default();
+    let from = FromFeed {
+        occurrences: &expansion.occurrences,
+        only: &Only::default(),
+    };
+    let composed = compose::agenda(&[from], &rules, window);
+    let mut feeds = Vec::new();
+    if reading.cut_off {
+        feeds.push(
+            "cut off: END:VCALENDAR is missing; as a feed it would not be believed".to_owned(),
+        );
+    }
+    Ok(Explained {
+        name: args.what.clone(),
+        zone: args.time_zone.clone(),
+        at,
+        asked: args.at.is_some(),
+        unmask: args.unmask,
+        private_title: rules.private_title,
+        feeds,
+        verdicts: [reading.verdicts, expansion.verdicts, composed.verdicts].concat(),
+    })
+}
+
+async fn of_room(
+    global: &Global,
+    args: &ExplainArgs,
+    at: UnixTime,
+) -> Result<(Explained, Ended), Failure> {
+    let config = load(global)?;
+    let app = App::open_to_read(config).await?;
+    let room = room::find(&app.config, &args.what)?;
+    let plan = sync::study_room(&app.edges, room, at, Pull::Afresh, BACK).await?;
+    let ended = if plan.gathered.is_fresh() {
+        Ended::Well
+    } else {
+        Ended::WithTrouble
+    };
+    let explained = Explained {
+        name: room.title.clone(),
+        zone: room.zone.clone(),
+        at,
+        asked: args.at.is_some(),
+        unmask: args.unmask,
+        private_title: room.meetings.private_title.clone(),
+        feeds: feeds(&plan.gathered),
+        verdicts: plan.verdicts,
+    };
+    Ok((explained, ended))
+}
+
+fn feeds(gathered: &Gathered) -> Vec<String> {
+    let one = |copy: &sync::Copy| match (&copy.pulled, copy.standing.pulled_at) {
+        (PullResult::Failed(trouble), Some(at)) => {
+            format!(
+                "{}: the copy of {at}, because {}; {}",
+                copy.id, trouble.says, trouble.hint
+            )
+        }
+        (PullResult::Failed(trouble), None) => {
+            format!(
+                "{}: never read, because {}; {}",
+                copy.id, trouble.says, trouble.hint
+            )
+        }
+        _ => format!("{}: read now", copy.id),
+    };
+    gathered.feeds.iter().map(one).collect()
+}
+
+impl Explained {
+    fn show(&self, output: Output) {
+        let as_of = self.local(self.at);
+        output.line(&format!("{} ({}), as of {as_of}", self.name, self.zone));
+        for feed in &self.feeds {
+            output.line(&format!("  {feed}"));
+        }
+        if self.asked {
+            output.line("");
+            self.show_answer(output, &as_of);
+        }
+        let with_times = |verdict: &&Verdict| verdict.start.is_some();
+        let shown = self
+            .verdicts
+            .iter()
+            .filter(with_times)
+            .filter(|verdict| verdict.rule.is_shown());
+        self.show_part(output, "On the display", shown.collect());
+        let missing = self
+            .verdicts
+            .iter()
+            .filter(with_times)
+            .filter(|verdict| !verdict.rule.is_shown());
+        self.show_part(output, "Not on the display", missing.collect());
+        self.show_part(
+            output,
+            "About the calendar",
+            self.verdicts.iter().filter(|v| v.start.is_none()).collect(),
+        );
+    }
+
+    /// What the display shows at the time that was asked about, and what it does not.
+    fn show_answer(&self, output: Output, as_of: &str) {
+        let then = |verdict: &&Verdict| {
+            verdict.start.is_some_and(|start| start <= self.at)
+                && verdict.end.is_some_and(|end| end > self.at)
+        };
+        let (shown, missing): (Vec<_>, Vec<_>) = self
+            .verdicts
+            .iter()
+            .filter(then)
+            .partition(|verdict| verdict.rule.is_shown());
+        if shown.is_empty() {
+            output.line(&format!("At {as_of} the display shows the room as free."));
+        }
+        for verdict in shown {
+            output.line(&format!(
+                "At {as_of} the display shows `{}`: {}.",
+                self.title(verdict),
+                verdict.rule
+            ));
+        }
+        for verdict in missing {
+            output.line(&format!(
+                "It does not show `{}`: {}.",
+                self.title(verdict),
+                verdict.rule
+            ));
+        }
+    }
+
+    fn show_part(&self, output: Output, heading: &str, verdicts: Vec<&Verdict>) {
+        if verdicts.is_empty() {
+            return;
+        }
+        output.line(&format!("\n{heading}"));
+        let rows = verdicts.into_iter().map(|verdict| {
+            let when = match (verdict.start, verdict.end) {
+                (Some(start), Some(end)) => {
+                    format!("{} - {}", self.local(start), self.until(start, end))
+                }
+                (Some(start), None) => self.local(start),
+                _ => place(verdict),
+            };
+            vec![
+                format!("  {when}"),
+                self.title(verdict),
+                verdict.rule.to_string(),
+            ]
+        });
+        output.line(&table(&["  when", "what", "why"], rows));
+    }
+
+    fn as_json(&self) -> Value {
+        let verdicts: Vec<Value> = self
+            .verdicts
+            .iter()
+            .map(|verdict| {
+                json!({
+                    "rule": verdict.rule.key(),
+                    "says": verdict.rule.to_string(),
+                    "shown": verdict.rule.is_shown(),
+                    "title": self.title(verdict),
+                    "start_time": verdict.start,
+                    "end_time": verdict.end,
+                    "place": place(verdict),
+                })
+            })
+            .collect();
+        json!({ "name": self.name, "time_zone": self.zone.name(), "at": self.at, "feeds": self.feeds, "verdicts": verdicts })
+    }
+
+    fn title(&self, verdict: &Verdict) -> String {
+        let Subject::Event(details) = &verdict.subject else {
+            return String::new();
+        };
+        if filter::is_private(details) && !self.unmask {
+            return self.private_title.clone();
+        }
+        details
+            .summary
+            .as_deref()
+            .and_then(compose::text::title)
+            .unwrap_or_else(|| "(no title)".to_owned())
+    }
+
+    fn local(&self, at: UnixTime) -> String {
+        self.zone
+            .local(at)
+            .strftime("%a %Y-%m-%d %H:%M")
+            .to_string()
+    }
+
+    fn until(&self, start: UnixTime, end: UnixTime) -> String {
+        let (start, end) = (self.zone.local(start), self.zone.local(end));
+        let format = if start.date() == end.date() {
+            "%H:%M"
+        } else {
+            "%a %Y-%m-%d %H:%M"
+        };
+        end.strftime(format).to_string()
+    }
+}
+
+/// Where in the calendar it stands.
+fn place(verdict: &Verdict) -> String {
+    let (href, line) = match &verdict.subject {
+        Subject::Event(details) => (&details.source.href, details.source.line),
+        Subject::Line { href, line } => (href, *line),
+    };
+    match (href.is_empty(), line) {
+        (true, 0) => "the calendar".to_owned(),
+        (true, line) => format!("line {line}"),
+        (false, 0) => href.clone(),
+        (false, line) => format!("{href} line {line}"),
+    }
+}

@@ -1,0 +1,236 @@
+//! The command line: one file a command, with its arguments, its help and `run`.
+
+mod agenda;
+mod check;
+mod demo;
+mod expand;
+mod explain;
+mod history;
+pub mod output;
+pub mod pod;
+mod room;
+mod run;
+pub mod simulate;
+mod status;
+mod sync;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use self::output::{Ended, Output};
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::model::zone;
+use crate::telemetry::{self, LogFormat, LogLevel};
+use crate::{config, report};
+
+/// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
+#[derive(Debug, Parser)]
+#[command(
+    name = "podcal",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The configuration file.
+    #[arg(
+        long,
+        global = true,
+        env = "PODCAL_CONFIG",
+        default_value = "podcal.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    /// How log lines on stderr look.
+    #[arg(
+        long,
+        global = true,
+        env = "PODCAL_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
+    /// The least important log lines that are written [default: info; demo: error].
+    #[arg(long, global = true, env = "PODCAL_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+    /// Print one JSON document instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Sync(sync::SyncArgs),
+    Check(check::CheckArgs),
+    Agenda(agenda::AgendaArgs),
+    Explain(explain::ExplainArgs),
+    Expand(expand::ExpandArgs),
+    Status(status::StatusArgs),
+    History(history::HistoryArgs),
+    Pod(pod::PodArgs),
+    Simulate(simulate::SimulateArgs),
+    Demo(demo::DemoArgs),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let version: &'static str = Box::leak(
+        format!(
+            "{} (time zone data {})",
+            env!("CARGO_PKG_VERSION"),
+            zone::database_version()
+        )
+        .into(),
+    );
+    let parsed = Cli::command()
+        .version(version)
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let usual = match cli.command {
+        // Its pictures say what the log would.
+        Command::Demo(_) => LogLevel::Error,
+        _ => LogLevel::Info,
+    };
+    telemetry::start(cli.global.log_format, cli.global.log_level.unwrap_or(usual));
+    // The only TLS library in use; a second call would find it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return fail(&Failure::at_work(
+                format!("cannot start: {error}"),
+                "free some memory or threads",
+            ));
+        }
+    };
+    let ended = runtime.block_on(dispatch(cli));
+    // What is still in flight is not waited for: a cycle can be repeated.
+    runtime.shutdown_background();
+    match ended {
+        Ok(ended) => ended.into(),
+        Err(failure) => fail(&failure),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
+    let Cli { global, command } = cli;
+    let output = Output { json: global.json };
+    match command {
+        Command::Run(args) => run::run(&global, args).await,
+        Command::Sync(args) => sync::run(&global, args, output).await,
+        Command::Check(args) => check::run(&global, args, output).await,
+        Command::Agenda(args) => agenda::run(&global, args, output).await,
+        Command::Explain(args) => explain::run(&global, args, output).await,
+        Command::Expand(args) => expand::run(args, output).await,
+        Command::Status(args) => status::run(&global, args, output).await,
+        Command::History(args) => history::run(&global, args, output).await,
+        Command::Pod(args) => pod::command(&global, args, output).await,
+        Command::Simulate(args) => simulate::run(args, output).await,
+        Command::Demo(args) => demo::run(args, output).await,
+    }
+}
+
+/// Why a command could not do what it was asked for, with the code that it exits with.
+#[derive(Debug)]
+pub struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Something failed at work.
+    #[must_use]
+    pub fn at_work(says: impl AsRef<str>, hint: &str) -> Self {
+        Self {
+            text: format!("error: {}\n  hint: {hint}", says.as_ref()),
+            code: report::FAILURE,
+        }
+    }
+
+    /// What was asked for makes no sense.
+    #[must_use]
+    pub fn usage(says: impl AsRef<str>, hint: &str) -> Self {
+        Self {
+            text: format!("error: {}\n  hint: {hint}", says.as_ref()),
+            code: report::USAGE,
+        }
+    }
+}
+
+impl<F: Fault> From<F> for Failure {
+    fn from(fault: F) -> Self {
+        Self {
+            text: report::print(&fault),
+            code: report::FAILURE,
+        }
+    }
+}
+
+/// Loads the configuration. What is unwise in it is said by `check` and by the
+/// service when it starts; every other command would only repeat it.
+fn load(global: &Global) -> Result<Config, Failure> {
+    match config::load::load(&global.config) {
+        Ok(loaded) => Ok(loaded.config),
+        Err(faults) => Err(Failure {
+            text: report::print(&faults),
+            code: report::USAGE,
+        }),
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(report::USAGE),
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{}", failure.text);
+    ExitCode::from(failure.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_before_and_after_the_command() {
+        for line in [
+            ["podcal", "--json", "status"],
+            ["podcal", "status", "--json"],
+        ] {
+            assert!(Cli::try_parse_from(line).unwrap().global.json);
+        }
+    }
+}

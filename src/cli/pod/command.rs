@@ -1,0 +1,211 @@
+//! Which pods a command line means, with what the ledger knows of them, and what
+//! is kept afterwards.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{PodArgs, Ran, Streams, Target, UsageError, job, run};
+use crate::app::clock;
+use crate::cli::output::{Ended, Output};
+use crate::cli::{Failure, Global, load, room};
+use crate::compose::{self, FromFeed};
+use crate::config::{Config, MeetingRules, Only, Room};
+use crate::ledger::Ledger;
+use crate::model::item::FeedItem;
+use crate::model::meeting::Meeting;
+use crate::model::name::PodUrl;
+use crate::model::time::Window;
+use crate::model::zone::Zone;
+use crate::pod::Fingerprint;
+use crate::{expand, ics, report};
+
+/// The window of a calendar file for a pod without a room.
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Who is meant by the first argument.
+enum Meant {
+    Room {
+        config: Box<Config>,
+        room: Box<Room>,
+    },
+    Address(PodUrl),
+}
+
+/// Runs `podcal pod`.
+pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Result<Ended, Failure> {
+    args.options.json = output.json;
+    let meant = meant(global, &args)?;
+    let targets = match &meant {
+        Meant::Room { config, room } => targets(config, room, &args).await?,
+        Meant::Address(url) => vec![Target {
+            pod: args
+                .options
+                .pod_at(url.clone(), &args.action)
+                .map_err(usage)?,
+            pin: None,
+            keeps_pin: false,
+            zone: Zone::utc(),
+        }],
+    };
+    let from_ics = |bytes: &[u8]| meetings(bytes, &meant);
+    let job = job(&args.action, &mut tokio::io::stdin(), &from_ics)
+        .await
+        .map_err(usage)?;
+    let (mut out, mut talk) = (io::stdout(), io::stderr());
+    let progress = talk.is_terminal();
+    let mut streams = Streams {
+        out: &mut out,
+        talk: &mut talk,
+        progress,
+    };
+    let ran = run(&job, &args.options, &targets, &mut streams)
+        .await
+        .map_err(usage)?;
+    if let Meant::Room { config, .. } = &meant {
+        keep_pins(config, &ran).await?;
+    }
+    match ran.errors.as_slice() {
+        [] if ran.denied => Ok(Ended::WithTrouble),
+        [] => Ok(Ended::Well),
+        errors => {
+            let texts: Vec<String> = errors.iter().map(|error| report::print(error)).collect();
+            Err(Failure {
+                text: texts.join("\n"),
+                code: report::FAILURE,
+            })
+        }
+    }
+}
+
+/// A room of the configuration; else an address, which needs no configuration.
+fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
+    let address = PodUrl::parse(&args.target).ok();
+    let looks_like_address = args.target.contains(['.', ':', '[']) || args.target == "localhost";
+    if let Some(url) = address.clone().filter(|_| looks_like_address) {
+        if args.options.is_for_an_address() || !global.config.exists() {
+            return Ok(Meant::Address(url));
+        }
+        // The address of a configured pod has its password, its pin and its room.
+        let config = load(global)?;
+        let owner = config
+            .rooms
+            .iter()
+            .find(|room| room.pods.iter().any(|pod| pod.url == url));
+        return Ok(match owner {
+            Some(room) => {
+                let mut room = room.clone();
+                room.pods.retain(|pod| pod.url == url);
+                Meant::Room {
+                    config: Box::new(config.clone()),
+                    room: Box::new(room),
+                }
+            }
+            None => Meant::Address(url),
+        });
+    }
+    let config = load(global)?;
+    let room = room::find(&config, &args.target)?.clone();
+    if args.options.is_for_an_address() {
+        return Err(Failure::usage(
+            format!(
+                "`{}` is a room, and these options are for a bare address",
+                args.target
+            ),
+            "leave them out; the configuration says how its pods are reached",
+        ));
+    }
+    Ok(Meant::Room {
+        config: Box::new(config),
+        room: Box::new(room),
+    })
+}
+
+async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Target>, Failure> {
+    let mut wanted = Vec::new();
+    for text in &args.options.pods {
+        let url = PodUrl::parse(text).map_err(|says| {
+            Failure::usage(
+                format!("--pod {text} {says}"),
+                "name one of the room's pods",
+            )
+        })?;
+        if !room.pods.iter().any(|pod| pod.url == url) {
+            let known: Vec<String> = room.pods.iter().map(|pod| pod.url.to_string()).collect();
+            return Err(Failure::usage(
+                format!("room `{}` has no pod {url}", room.name),
+                &format!("its pods: {}", known.join(", ")),
+            ));
+        }
+        wanted.push(url);
+    }
+    let ledger = Ledger::open_existing(&config.ledger).await?;
+    let mut targets = Vec::new();
+    for pod in room
+        .pods
+        .iter()
+        .filter(|pod| wanted.is_empty() || wanted.contains(&pod.url))
+    {
+        let pin = match &ledger {
+            Some(ledger) => ledger.pod(&pod.url).await?.pin.map(Fingerprint),
+            None => None,
+        };
+        targets.push(Target {
+            pod: pod.clone(),
+            pin,
+            keeps_pin: true,
+            zone: room.zone.clone(),
+        });
+    }
+    Ok(targets)
+}
+
+async fn keep_pins(config: &Config, ran: &Ran) -> Result<(), Failure> {
+    if ran.pins.is_empty() {
+        return Ok(());
+    }
+    let ledger = Ledger::open(&config.ledger).await?;
+    for (url, pin) in &ran.pins {
+        ledger.set_pin(url, Some(pin.0), clock()).await?;
+    }
+    ledger.close().await;
+    Ok(())
+}
+
+/// The meetings of a calendar file as a display of the room would be sent them.
+fn meetings(bytes: &[u8], meant: &Meant) -> Result<Vec<Meeting>, String> {
+    let now = clock();
+    let (window, zone, rules) = match meant {
+        Meant::Room { room, .. } => (room.window(now), room.zone.clone(), room.meetings.clone()),
+        Meant::Address(_) => {
+            let window =
+                Window::new(now, now.plus(WEEK)).ok_or("the clock stands at the end of time")?;
+            (window, Zone::utc(), MeetingRules::default())
+        }
+    };
+    let body = Bytes::copy_from_slice(bytes);
+    let item = FeedItem {
+        href: String::new(),
+        etag: None,
+        last_modified: None,
+        body,
+    };
+    let reading = ics::read(&item).map_err(|error| error.to_string())?;
+    let expansion = expand::expand(&ics::merge(vec![reading]).series, window, &zone);
+    let from = FromFeed {
+        occurrences: &expansion.occurrences,
+        only: &Only::default(),
+    };
+    Ok(compose::agenda(&[from], &rules, window)
+        .agenda
+        .meetings()
+        .to_vec())
+}
+
+fn usage(error: UsageError) -> Failure {
+    Failure {
+        text: report::print(&error),
+        code: report::USAGE,
+    }
+}

@@ -1,0 +1,253 @@
+//! What an operation brought, as text for people and as JSON.
+//!
+//! Text of a pod is cleaned before it reaches a terminal, and secrets of its
+//! configuration are blanked before they reach anything.
+
+use comfy_table::{Table, presets};
+use serde_json::{Map, Value, json};
+
+use crate::model::meeting::Meeting;
+use crate::model::zone::Zone;
+use crate::pod::error::cleaned;
+use crate::pod::{Camera, Done, Fingerprint, Info, Interface, Operation, Request, TokenFacts};
+
+/// What came of an operation on one pod.
+#[derive(Debug)]
+pub struct Shown {
+    pub text: String,
+    pub json: Value,
+    /// What a person should know beside it.
+    pub notes: Vec<String>,
+}
+
+impl Shown {
+    pub fn new(text: impl Into<String>, json: Value) -> Self {
+        Self {
+            text: text.into(),
+            json,
+            notes: Vec::new(),
+        }
+    }
+
+    pub fn noting(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+pub fn token(facts: &TokenFacts, username: &str) -> Shown {
+    let seconds = facts.valid_for.map(|span| span.as_secs());
+    let claim = match seconds {
+        Some(seconds) => format!("the token is valid for {seconds} s"),
+        None => "the token does not tell how long it is valid".to_owned(),
+    };
+    let used_for = facts.used_for.as_secs();
+    Shown::new(
+        format!("signed in as {username}; {claim}, podcal would use it for {used_for} s"),
+        json!({
+            "signed_in": true,
+            "token_type": facts.token_type,
+            "valid_for_seconds": seconds,
+            "used_for_seconds": used_for,
+        }),
+    )
+}
+
+pub fn meetings(meetings: &[Meeting], zone: &Zone) -> Shown {
+    let json = json!({ "meetings": meetings });
+    if meetings.is_empty() {
+        return Shown::new("no meetings", json);
+    }
+    let mut table = table(&["start", "end", "title", "organizer", "id"]);
+    for meeting in meetings {
+        let time = |at| zone.local(at).strftime("%Y-%m-%d %H:%M").to_string();
+        table.add_row([
+            time(meeting.start_time),
+            time(meeting.end_time),
+            cleaned(&meeting.title, 60),
+            cleaned(&meeting.organizer, 40),
+            cleaned(meeting.id.as_str(), 40),
+        ]);
+    }
+    Shown::new(trimmed(&table), json)
+}
+
+pub fn meeting(meeting: &Meeting, zone: &Zone) -> Shown {
+    let time = |at| zone.local(at).strftime("%Y-%m-%d %H:%M").to_string();
+    let mut rows = vec![
+        ("id", cleaned(meeting.id.as_str(), 200)),
+        ("title", cleaned(&meeting.title, 200)),
+        ("organizer", cleaned(&meeting.organizer, 200)),
+        ("start", time(meeting.start_time)),
+        ("end", time(meeting.end_time)),
+    ];
+    if let Some(description) = &meeting.description {
+        rows.push(("description", cleaned(description, 1000)));
+    }
+    Shown::new(pairs(&rows), json!(meeting))
+}
+
+/// The confirmation of a write.
+pub fn done(operation: Operation, done: &Done) -> Shown {
+    let mut json = Map::new();
+    json.insert("confirmed".to_owned(), json!(done.confirmed));
+    json.insert("message".to_owned(), json!(done.message));
+    json.insert("reboot_required".to_owned(), json!(done.reboot_required));
+    json.insert("restart_required".to_owned(), json!(done.restart_required));
+    if let Some(id) = &done.device_id {
+        json.insert("device_id".to_owned(), json!(id));
+    }
+    let message = done.message.as_deref().unwrap_or("accepted");
+    let mut shown = Shown::new(format!("{operation}: {message}"), Value::Object(json));
+    // The reference gives these two no body at all.
+    let silent = matches!(operation, Operation::WriteSplash | Operation::UpdateCamera);
+    if !done.confirmed && !silent {
+        shown = shown.noting("the pod accepted it without saying so; look at what it holds now");
+    }
+    if done.reboot_required {
+        shown = shown.noting("the pod must be rebooted for it to take effect");
+    }
+    if done.restart_required {
+        shown = shown.noting("the pod's software must be restarted for it to take effect");
+    }
+    shown
+}
+
+/// A part of a configuration, its secrets already blanked.
+pub fn tree(value: Value) -> Shown {
+    let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    Shown::new(text, value)
+}
+
+pub fn info(info: &Info) -> Shown {
+    let mut table = table(&["interface", "address", "by", "gateway", "MAC", "host name"]);
+    let mut row = |name: &str, interface: &Interface| {
+        let cell = |text: &Option<String>| cleaned(text.as_deref().unwrap_or("-"), 60);
+        table.add_row([
+            cleaned(name, 40),
+            cell(&interface.ip_address),
+            cell(&interface.ip_type),
+            cell(&interface.gateway),
+            cell(&interface.mac_address),
+            cell(&interface.hostname),
+        ]);
+    };
+    if let Some(ethernet) = &info.ethernet {
+        row("ethernet", ethernet);
+    }
+    if let Some(wifi) = &info.wifi {
+        row("wifi", &wifi.interface);
+    }
+    for (name, vlan) in &info.vlans {
+        row(&format!("vlan {name}"), vlan);
+    }
+    let mut text = trimmed(&table);
+    if let Some(strength) = info.wifi.as_ref().and_then(|wifi| wifi.signal_strength) {
+        let wifi = info.wifi.as_ref();
+        let part = |text: Option<&String>| cleaned(text.map_or("", String::as_str), 20);
+        let units = part(wifi.and_then(|wifi| wifi.signal_units.as_ref()));
+        let quality = part(wifi.and_then(|wifi| wifi.signal_quality.as_ref()));
+        text.push_str(format!("\nWi-Fi signal: {strength} {units} {quality}").trim_end());
+    }
+    for device in &info.usb_audio_devices {
+        text.push_str(&format!("\nUSB audio: {}", cleaned(device, 100)));
+    }
+    Shown::new(text, info.all.clone())
+}
+
+pub fn camera(camera: &Camera, json: Value) -> Shown {
+    let mut table = table(&["part", "version", "available"]);
+    for (part, version, firmware) in [
+        ("video", &camera.video_version, &camera.video_firmware),
+        ("audio", &camera.audio_version, &camera.audio_firmware),
+        ("eeprom", &camera.eeprom_version, &camera.eeprom_firmware),
+        (
+            "bluetooth",
+            &camera.bluetooth_version,
+            &camera.bluetooth_firmware,
+        ),
+        (
+            "tablehub",
+            &camera.tablehub_version,
+            &camera.tablehub_firmware,
+        ),
+    ] {
+        let cell = |text: &Option<String>| cleaned(text.as_deref().unwrap_or("-"), 40);
+        table.add_row([part.to_owned(), cell(version), cell(firmware)]);
+    }
+    let update = match camera.update_available {
+        Some(true) => "an update is available",
+        Some(false) => "no update is available",
+        None => "the pod does not tell whether an update is available",
+    };
+    Shown::new(format!("{}\n{update}", trimmed(&table)), json)
+}
+
+pub fn trusted(before: Option<Fingerprint>, now: Fingerprint, kept: bool) -> Shown {
+    let changed = before.is_some_and(|before| before != now);
+    let text = match before {
+        Some(before) if changed => format!("was     sha256 {before}\nis now  sha256 {now}"),
+        Some(_) => format!("sha256 {now}, as before"),
+        None => format!("sha256 {now}"),
+    };
+    let shown = Shown::new(
+        text,
+        json!({
+            "sha256": now.to_string(),
+            "previous": before.map(|before| before.to_string()),
+            "changed": changed,
+        }),
+    );
+    if kept {
+        shown
+    } else {
+        shown.noting("a pod without a room is not remembered; name this with `--fingerprint`")
+    }
+}
+
+/// What a write would send. Secrets in it are blanked.
+pub fn would_send(request: &Request, image: Option<u64>) -> Shown {
+    let body = request.shown_body();
+    let mut text = format!("would send {} {}", request.method, request.url);
+    if let Some(body) = &body {
+        let body = serde_json::to_string_pretty(body).unwrap_or_default();
+        text.push_str(&format!("\nContent-Type: application/json\n\n{body}"));
+    }
+    if let Some(length) = image {
+        text.push_str(&format!("\nwith an image of {length} bytes"));
+    }
+    Shown::new(
+        text,
+        json!({
+            "dry_run": true,
+            "method": request.method.as_str(),
+            "url": request.url.as_str(),
+            "body": body,
+            "image_bytes": image,
+        }),
+    )
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().copied());
+    table
+}
+
+fn pairs(rows: &[(&str, String)]) -> String {
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|(name, value)| format!("{name:<12}{value}").trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+/// Without the spaces that fill a table's lines.
+fn trimmed(table: &Table) -> String {
+    let lines: Vec<_> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}

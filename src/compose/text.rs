@@ -1,0 +1,531 @@
+//! Texts for a display: titles on one line, plain descriptions, join links.
+//!
+//! What an event says is outside input for a screen in public: no control
+//! characters, no markup, nothing that turns the direction of the line around.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_segmentation::UnicodeSegmentation as _;
+use url::Url;
+
+use crate::model::occurrence::Details;
+
+/// Longer titles do not fit a display; OpenControl gives no limit of its own.
+const MAX_TITLE: usize = 255;
+const MAX_ORGANIZER: usize = 128;
+/// Of `description = "full"`.
+const MAX_DESCRIPTION: usize = 2000;
+/// Invitations repeat their link; a few different ones are the most that a person can use.
+const MAX_LINKS: usize = 3;
+/// Of any text, in bytes: what stands further on is not looked at.
+const MAX_SEARCHED: usize = 64 * 1024;
+
+/// A title for a display; `None` where nothing is left of it.
+#[must_use]
+pub fn title(text: &str) -> Option<String> {
+    one_line(text, MAX_TITLE)
+}
+
+/// The organizer for a display: the name (CN), else the address; empty where there is neither.
+#[must_use]
+pub fn organizer(details: &Details) -> String {
+    let Some(person) = &details.organizer else {
+        return String::new();
+    };
+    let name = person
+        .name
+        .as_deref()
+        .and_then(|name| one_line(name, MAX_ORGANIZER));
+    let address = || {
+        person
+            .address
+            .as_deref()
+            .and_then(|address| one_line(address, MAX_ORGANIZER))
+    };
+    name.or_else(address).unwrap_or_default()
+}
+
+/// The description as plain text.
+#[must_use]
+pub fn plain(text: &str) -> Option<String> {
+    let text = text_of(text);
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            line.chars()
+                .filter(|c| *c == '\t' || is_shown(*c))
+                .nfc()
+                .collect::<String>()
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    let mut joined = lines.join("\n");
+    while joined.contains("\n\n\n") {
+        joined = joined.replace("\n\n\n", "\n\n");
+    }
+    let joined = joined.trim();
+    (!joined.is_empty()).then(|| shortened(joined, MAX_DESCRIPTION))
+}
+
+/// The addresses at which an event can be joined, best first, one a line.
+///
+/// CONFERENCE (RFC 7986 section 5.11) and the properties of Google and Microsoft
+/// are meant as such. URL, LOCATION and the text may hold any address, so there
+/// only those of known conference services count.
+#[must_use]
+pub fn join_links(details: &Details) -> Option<String> {
+    let mut links: Vec<String> = Vec::new();
+    let mut add = |address: &str, trusted: bool| {
+        if let Some(link) = join_link(address, trusted)
+            && links.len() < MAX_LINKS
+            && !links.contains(&link)
+        {
+            links.push(link);
+        }
+    };
+    for address in &details.conference {
+        add(address, true);
+    }
+    for text in [&details.url, &details.location, &details.description]
+        .into_iter()
+        .flatten()
+    {
+        for address in addresses(text) {
+            add(address, false);
+        }
+    }
+    (!links.is_empty()).then(|| links.join("\n"))
+}
+
+fn join_link(address: &str, trusted: bool) -> Option<String> {
+    let url = Url::parse(address.trim()).ok()?;
+    if !matches!(url.scheme(), "https" | "http")
+        || address.len() > 2048
+        || address.chars().any(char::is_control)
+    {
+        return None;
+    }
+    if let Some(inner) = unwrapped(&url) {
+        return join_link(&inner, trusted);
+    }
+    (trusted || is_conference(&url)).then(|| address.trim().to_owned())
+}
+
+/// The address inside one that Outlook's link protection wrapped around it.
+fn unwrapped(url: &Url) -> Option<String> {
+    if !url
+        .host_str()?
+        .ends_with(".safelinks.protection.outlook.com")
+    {
+        return None;
+    }
+    let inner = url
+        .query_pairs()
+        .find(|(key, _)| key == "url")?
+        .1
+        .into_owned();
+    // A wrapped wrapper is nobody's invitation, and would recurse.
+    (!inner.contains("safelinks.protection.outlook.com")).then_some(inner)
+}
+
+/// Whether this is the address of a meeting at a known conference service.
+fn is_conference(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let path = url.path();
+    let at = |domain: &str| {
+        host == domain
+            || host
+                .strip_suffix(domain)
+                .is_some_and(|rest| rest.ends_with('.'))
+    };
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    (at("zoom.us") || at("zoomgov.com") || at("zoom.com")) && begins(&["/j/", "/s/", "/my/", "/w/"])
+        || at("teams.microsoft.com") && begins(&["/l/meetup-join/", "/meet/", "/l/meeting/"])
+        || at("teams.microsoft.us") && begins(&["/l/meetup-join/", "/meet/"])
+        || at("teams.live.com") && begins(&["/meet/"])
+        || at("meet.google.com") && path.len() > 1
+        || at("webex.com") && begins(&["/meet/", "/join/", "/webappng/"])
+        || at("webex.com") && (path.contains("/j.php") || path.contains("/meet/"))
+        || at("gotomeeting.com") || at("meet.goto.com") || at("gotomeet.me")
+        || at("meet.jit.si") && path.len() > 1
+        || at("whereby.com") && path.len() > 1
+        || at("bluejeans.com") && path.len() > 1
+        || at("chime.aws") && path.len() > 1
+        || at("meetings.ringcentral.com") || at("v.ringcentral.com")
+        || at("join.skype.com") || at("meet.lync.com")
+        || at("meet.starleaf.com") || at("8x8.vc")
+        // Servers of one's own: BigBlueButton (Greenlight) and Jitsi Meet.
+        || host.starts_with("bbb.") && begins(&["/b/", "/rooms/"])
+        || (host.starts_with("meet.") || host.starts_with("jitsi.")) && path.len() > 1
+}
+
+/// Every http(s) address in a text, without the brackets and stops around it.
+fn addresses(text: &str) -> impl Iterator<Item = &str> {
+    let searched = text
+        .get(..floor_char_boundary(text, MAX_SEARCHED))
+        .unwrap_or_default();
+    searched
+        .split(|c: char| {
+            c.is_whitespace()
+                || c.is_control()
+                || matches!(c, '<' | '>' | '"' | '\'' | '[' | ']' | '|')
+        })
+        .filter_map(|word| {
+            let at = word.find("https://").or_else(|| word.find("http://"))?;
+            Some(
+                word.get(at..)?
+                    .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '}']),
+            )
+        })
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|&index| text.is_char_boundary(index))
+        .unwrap_or(0)
+}
+
+fn one_line(text: &str, max: usize) -> Option<String> {
+    let text = text_of(text);
+    let spaced: String = text
+        .chars()
+        .map(|c| {
+            if c.is_whitespace() || c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .filter(|c| is_shown(*c))
+        .nfc()
+        .collect();
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    (!words.is_empty()).then(|| shortened(&words.join(" "), max))
+}
+
+/// The beginning of a text, without markup; more than this is never shown.
+fn text_of(text: &str) -> Cow<'_, str> {
+    let text = text
+        .get(..floor_char_boundary(text, MAX_SEARCHED))
+        .unwrap_or_default();
+    if looks_like_html(text) {
+        Cow::Owned(without_markup(text))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// At most `max` characters as people see them; a cut is marked.
+fn shortened(text: &str, max: usize) -> String {
+    // One character may be built of any number of code points; hold those too.
+    let bounded: String = text.chars().take(max * 4).collect();
+    let mut graphemes = bounded.graphemes(true);
+    let head: String = graphemes.by_ref().take(max).collect();
+    if graphemes.next().is_none() && bounded.len() == text.len() {
+        return head;
+    }
+    let kept: String = head.graphemes(true).take(max - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Whether a character may stand on a display: no control characters, no byte
+/// order mark, nothing that turns the direction of what follows, nothing unseen
+/// that is not part of another character.
+fn is_shown(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{00AD}')
+}
+
+const TAGS: [&str; 38] = [
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "body",
+    "br",
+    "center",
+    "code",
+    "div",
+    "em",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "head",
+    "hr",
+    "html",
+    "i",
+    "img",
+    "li",
+    "meta",
+    "o:p",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "script",
+    "small",
+    "span",
+    "strong",
+    "style",
+    "table",
+    "tbody",
+    "td",
+    "title",
+    "tr",
+    "u",
+];
+const BLOCKS: [&str; 12] = [
+    "br",
+    "p",
+    "div",
+    "li",
+    "tr",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "hr",
+    "table",
+    "blockquote",
+];
+
+/// The tag at the start of `text` (which begins with `<`): its name in lower case,
+/// whether it closes, and its length with the brackets.
+fn tag(text: &str) -> Option<(String, bool, usize)> {
+    let end = text.bytes().take(4096).position(|byte| byte == b'>')?;
+    let inner = text.get(1..end)?;
+    let closes = inner.starts_with('/');
+    let name: String = inner
+        .trim_start_matches('/')
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == ':')
+        .take(12)
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let known = TAGS.contains(&name.as_str()) || (name == "ul" || name == "sup" || name == "sub");
+    let follows = inner.trim_start_matches('/').chars().nth(name.len());
+    (known && follows.is_none_or(|c| c.is_whitespace() || c == '/')).then_some((
+        name,
+        closes,
+        end + 1,
+    ))
+}
+
+fn looks_like_html(text: &str) -> bool {
+    text.match_indices('<')
+        .take(64)
+        .any(|(at, _)| text.get(at..).and_then(tag).is_some())
+}
+
+/// HTML as text: known tags out, blocks on lines of their own, common entities read.
+fn without_markup(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['<', '&']) {
+        let (before, from) = rest.split_at(at);
+        plain.push_str(before);
+        let used = if from.starts_with('<') {
+            skip_tag(from, &mut plain)
+        } else {
+            read_entity(from, &mut plain)
+        };
+        rest = from.get(used.max(1)..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+fn skip_tag(from: &str, plain: &mut String) -> usize {
+    let Some((name, closes, length)) = tag(from) else {
+        plain.push('<');
+        return 1;
+    };
+    if BLOCKS.contains(&name.as_str()) && !plain.ends_with('\n') {
+        plain.push('\n');
+    }
+    // What stands inside these is not text.
+    if !closes && matches!(name.as_str(), "style" | "script" | "head" | "title") {
+        let close = format!("</{name}");
+        let is_close = |at: &usize| {
+            from.get(*at..at + close.len())
+                .is_some_and(|tag| tag.eq_ignore_ascii_case(&close))
+        };
+        let found = from.match_indices("</").map(|(at, _)| at).find(is_close);
+        return found.unwrap_or(from.len()).max(length);
+    }
+    length
+}
+
+fn read_entity(from: &str, plain: &mut String) -> usize {
+    let end = from.bytes().take(12).position(|byte| byte == b';');
+    let read = end.and_then(|end| from.get(1..end)).and_then(entity);
+    match (read, end) {
+        (Some(c), Some(end)) => {
+            plain.push(c);
+            end + 1
+        }
+        _ => {
+            plain.push('&');
+            1
+        }
+    }
+}
+
+fn entity(name: &str) -> Option<char> {
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        "ndash" => '–',
+        "mdash" => '—',
+        "hellip" => '…',
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let code = match digits.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => digits.parse().ok()?,
+            };
+            char::from_u32(code)?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::occurrence::Person;
+
+    #[track_caller]
+    fn check_title(text: &str, expected: Option<&str>) {
+        assert_eq!(title(text).as_deref(), expected, "{text:?}");
+    }
+
+    #[test]
+    fn titles_stand_on_one_line_without_control_characters() {
+        check_title("Planning", Some("Planning"));
+        check_title("  a\r\n\tb \u{7} c\u{0}", Some("a b c"));
+        check_title("abc\u{202E}fed", Some("abcfed"));
+        check_title("\u{200B} \u{FEFF}", None);
+        check_title("", None);
+        check_title("e\u{301}te\u{301}", Some("été"));
+        check_title("👩‍👩‍👧 family", Some("👩‍👩‍👧 family"));
+    }
+
+    #[test]
+    fn markup_is_taken_out_and_other_brackets_are_not() {
+        check_title("<b>Board</b> &amp; staff", Some("Board & staff"));
+        check_title("a < b and c > d", Some("a < b and c > d"));
+        check_title("I <3 Rust & <T>", Some("I <3 Rust & <T>"));
+        check_title("R&D", Some("R&D"));
+    }
+
+    #[test]
+    fn a_long_title_ends_on_a_whole_character() {
+        let long = "👩‍👩‍👧é".repeat(300);
+        let cut = title(&long).unwrap();
+        assert!(cut.ends_with('…'), "{cut}");
+        assert!(cut.graphemes(true).count() <= MAX_TITLE);
+        let exact = "x".repeat(MAX_TITLE);
+        check_title(&exact, Some(&exact));
+        assert!(
+            title(&"e\u{301}\u{302}\u{303}\u{304}\u{305}".repeat(100_000))
+                .unwrap()
+                .chars()
+                .count()
+                <= MAX_TITLE * 4 + 1
+        );
+    }
+
+    #[test]
+    fn the_organizer_is_the_name_or_the_address() {
+        let with = |name: Option<&str>, address: Option<&str>| {
+            let person = Person {
+                name: name.map(Into::into),
+                address: address.map(Into::into),
+            };
+            organizer(&Details {
+                organizer: Some(person),
+                ..Details::default()
+            })
+        };
+        assert_eq!(
+            with(Some("Ada Lovelace"), Some("ada@example.org")),
+            "Ada Lovelace"
+        );
+        assert_eq!(with(Some("  "), Some("ada@example.org")), "ada@example.org");
+        assert_eq!(with(None, None), "");
+        assert_eq!(organizer(&Details::default()), "");
+    }
+
+    #[test]
+    fn descriptions_become_plain_text() {
+        let html = "<html><head><style>p{}</style></head><body><p>Hello<br>there</p>\n\n\n<p>1 &lt; 2&nbsp;&#8211; yes</p></body></html>";
+        assert_eq!(plain(html).as_deref(), Some("Hello\nthere\n\n1 < 2 – yes"));
+        assert_eq!(
+            plain("one\n\n\n\n\ntwo\u{7}").as_deref(),
+            Some("one\n\ntwo")
+        );
+        assert_eq!(plain(" \n "), None);
+    }
+
+    #[track_caller]
+    fn check_links(details: Details, expected: &[&str]) {
+        let links = join_links(&details).unwrap_or_default();
+        assert_eq!(links.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn join_links_are_found_wherever_people_put_them() {
+        let teams = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_x%40thread.v2/0";
+        check_links(
+            Details {
+                conference: vec![
+                    "https://conf.example.org/room/1".into(),
+                    "tel:+1-555".into(),
+                ],
+                location: Some("https://zoom.us/j/123; Room 1".into()),
+                description: Some(format!(
+                    "Join <{teams}>\nor (https://meet.google.com/abc-defg-hij)."
+                )),
+                ..Details::default()
+            },
+            &[
+                "https://conf.example.org/room/1",
+                "https://zoom.us/j/123",
+                teams,
+            ],
+        );
+        check_links(
+            Details {
+                url: Some("https://intranet.example.org/event/7".into()),
+                description: Some(
+                    "see https://example.org/agenda.pdf and https://evilzoom.us.example.org/j/1"
+                        .into(),
+                ),
+                ..Details::default()
+            },
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_link_wrapped_by_outlook_is_unwrapped() {
+        let wrapped = "https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fzoom.us%2Fj%2F99%3Fpwd%3Dx&data=05";
+        check_links(
+            Details {
+                description: Some(wrapped.into()),
+                ..Details::default()
+            },
+            &["https://zoom.us/j/99?pwd=x"],
+        );
+    }
+}

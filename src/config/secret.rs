@@ -1,0 +1,154 @@
+//! Where a password, token or client secret comes from: a file, an environment
+//! variable or, with a warning, the configuration itself.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::secret::Secret;
+
+use super::file::Value;
+use super::keys;
+
+/// What the configuration may refer to. Reading is the caller's, so that all of
+/// `check` can be tried without a disk.
+pub struct Sources<'a> {
+    /// The folder of the configuration file; other paths are relative to it.
+    pub folder: &'a Path,
+    pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Sources<'_> {
+    /// A path of the configuration, as it is to be opened.
+    #[must_use]
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// The bytes of a file that a value names; notes why not.
+    pub fn file(&self, value: &Value<'_>) -> Option<(PathBuf, Vec<u8>)> {
+        let path = self.path(value.line_of_text()?);
+        match (self.read_file)(&path) {
+            Ok(bytes) => Some((path, bytes)),
+            Err(error) => {
+                value.wrong(format!(
+                    "the file `{}` {}",
+                    path.display(),
+                    unreadable(&error, &path)
+                ));
+                None
+            }
+        }
+    }
+}
+
+fn unreadable(error: &io::Error, path: &Path) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound if path.is_absolute() => {
+            "does not exist; write it, or correct the path".to_owned()
+        }
+        io::ErrorKind::NotFound => {
+            "does not exist; write it, or correct the path (relative to the configuration file)"
+                .to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "may not be read by the user that podcal runs as".to_owned()
+        }
+        io::ErrorKind::IsADirectory => "is a folder".to_owned(),
+        io::ErrorKind::FileTooLarge => "is too large for what it should hold".to_owned(),
+        _ => format!("cannot be read ({error})"),
+    }
+}
+
+/// Whether a secret that is written out as `""` means that there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// A pod without an admin password accepts an empty one.
+    Allowed,
+    Refused,
+}
+
+const EXPECTED: &str = "{ file = \"...\" } or { env = \"...\" }";
+
+/// Reads a secret; notes what is wrong with it, never what is in it.
+pub fn secret(value: &Value<'_>, sources: &Sources<'_>, empty: Empty) -> Option<Secret> {
+    if let Some(literal) = value.raw().as_str() {
+        return written_out(value, literal, empty);
+    }
+    let table = value.table_or(&keys::SECRET, EXPECTED)?;
+    match (table.get("file"), table.get("env")) {
+        (Some(file), None) => from_file(&file, sources),
+        (None, Some(name)) => from_variable(&name, sources),
+        (Some(_), Some(_)) => {
+            value.wrong("names both a file and a variable; keep one");
+            None
+        }
+        (None, None) => {
+            value.wrong(format!("names no source; write {EXPECTED}"));
+            None
+        }
+    }
+}
+
+fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret> {
+    if literal.is_empty() {
+        if empty == Empty::Allowed {
+            return Some(Secret::new(""));
+        }
+        value.wrong(format!("is empty; write {EXPECTED}"));
+        return None;
+    }
+    let secret = on_one_line(literal, || "the text".to_owned(), value)?;
+    let noun = value.key().replace('_', " ");
+    value.warn(format!("a literal {noun}; better {EXPECTED}"));
+    Some(secret)
+}
+
+fn from_file(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
+    let (path, bytes) = sources.file(value)?;
+    let named = || format!("the file `{}`", path.display());
+    let Ok(text) = String::from_utf8(bytes) else {
+        value.wrong(format!("{} is not UTF-8 text", named()));
+        return None;
+    };
+    // Editors and `echo` end a file with a line break that is not part of the secret.
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        value.wrong(format!("{} is empty; write the secret into it", named()));
+        return None;
+    }
+    on_one_line(text, named, value)
+}
+
+fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
+    let name = value.line_of_text()?;
+    let named = || format!("the environment variable `{}`", name.escape_debug());
+    if name.contains(['=', '\0']) {
+        value.wrong("is no name of an environment variable; write one such as \"POD_PASSWORD\"");
+        return None;
+    }
+    match (sources.variable)(name) {
+        None => {
+            value.wrong(format!("{} is not set; set it for podcal", named()));
+            None
+        }
+        Some(text) if text.is_empty() => {
+            value.wrong(format!("{} is empty; set it for podcal", named()));
+            None
+        }
+        Some(text) => on_one_line(&text, named, value),
+    }
+}
+
+/// A secret with a line break or another control character in it is the wrong
+/// file, and could break the header of a request.
+fn on_one_line(text: &str, named: impl Fn() -> String, value: &Value<'_>) -> Option<Secret> {
+    if text.chars().any(char::is_control) {
+        value.wrong(format!(
+            "{} holds more than one line, or a control character",
+            named()
+        ));
+        return None;
+    }
+    Some(Secret::new(text))
+}

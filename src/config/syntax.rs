@@ -1,0 +1,121 @@
+//! What to say where the text is no TOML: the reader's faults in the words of an
+//! administrator, with line and key, and without the text that it met, which may
+//! be a password.
+
+use std::collections::BTreeSet;
+
+use super::fault::Problem;
+use super::keys;
+
+/// How many lines that are no TOML are named one by one: a file of another kind
+/// is nothing else.
+const MOST_SYNTAX_PROBLEMS: usize = 20;
+
+/// The TOML reader's errors without the text that it met, which may be a password.
+pub fn problems(
+    text: &str,
+    faults: &[toml::de::Error],
+    line_of: impl Fn(usize) -> usize,
+) -> Vec<Problem> {
+    let mut seen = BTreeSet::new();
+    let mut faults: Vec<_> = faults
+        .iter()
+        .map(|fault| {
+            let span = fault.span().unwrap_or(0..0);
+            // A line break that comes too early belongs to the line that it ends.
+            (line_of(span.start.min(text.len())), span, fault)
+        })
+        .collect();
+    faults.sort_by_key(|(line, span, _)| (*line, span.start));
+    faults.retain(|(line, _, _)| seen.insert(*line));
+    let more = faults.len().saturating_sub(MOST_SYNTAX_PROBLEMS);
+    let mut problems: Vec<Problem> = faults
+        .iter()
+        .take(MOST_SYNTAX_PROBLEMS)
+        .map(|(line, span, fault)| Problem {
+            line: *line,
+            key: key_on_line(text, *line).unwrap_or_default(),
+            says: explained(fault.message(), text.get(span.clone()).unwrap_or_default()),
+        })
+        .collect();
+    if let (1.., Some(last)) = (more, problems.last_mut()) {
+        last.says = format!("{}; {more} more lines are no TOML", last.says);
+    }
+    problems
+}
+
+const NOT_QUOTED: &str = "string values must be quoted";
+const NO_VALUE: &str = "key with no value";
+const TWICE: &str = "duplicate key";
+const MISREAD: [&str; 5] = [
+    "invalid boolean",
+    "invalid date",
+    "invalid float",
+    "invalid integer",
+    "invalid time",
+];
+
+/// Whether this fault leaves the lines after it readable.
+pub fn stays_on_its_line(message: &str) -> bool {
+    [NOT_QUOTED, NO_VALUE, TWICE]
+        .iter()
+        .chain(&MISREAD)
+        .any(|start| message.starts_with(start))
+}
+
+/// The commonest messages of the TOML reader in the words of an administrator.
+fn explained(message: &str, found: &str) -> String {
+    if message.starts_with(NOT_QUOTED) && found.trim().is_empty() {
+        return "a value is missing after `=`".to_owned();
+    }
+    if message.starts_with(NOT_QUOTED) || MISREAD.iter().any(|start| message.starts_with(start)) {
+        return "is no TOML value; a text stands in quotes, such as \"text\"".to_owned();
+    }
+    if message.starts_with(NO_VALUE) {
+        return "expected `key = value` or `[table]`".to_owned();
+    }
+    if message.starts_with(TWICE) {
+        return "is given twice; keep one".to_owned();
+    }
+    if message.starts_with("invalid basic string, expected `\"`")
+        || message.starts_with("invalid literal string, expected `'`")
+    {
+        return "the quotation mark at the end of a text is missing".to_owned();
+    }
+    let message = message.trim_end_matches(", expected nothing");
+    format!("is no TOML: {message}")
+}
+
+/// The full key or heading on a line of text, as far as that can be told without
+/// reading it as TOML; `None` unless it begins or ends with a key that podcal
+/// knows, because a line of a password may look like a key.
+fn key_on_line(text: &str, line: usize) -> Option<String> {
+    let known = |key: &str| keys::ALL.iter().any(|section| section.knows(key));
+    let mut heading = "";
+    let mut key = None;
+    for written in text.lines().take(line) {
+        let written = written.trim();
+        key = None;
+        if written.starts_with('[') {
+            let name = written.trim_start_matches('[');
+            let name = name.split(']').next().unwrap_or_default();
+            let plain = name
+                .chars()
+                .all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.'));
+            let sound = plain
+                && name
+                    .split('.')
+                    .next()
+                    .is_some_and(|first| keys::ROOT.knows(first));
+            heading = if sound { name } else { "" };
+            key = sound.then(|| name.to_owned());
+        } else if let Some((name, _)) = written.split_once('=') {
+            let name = name.trim();
+            key = known(name).then(|| match heading {
+                "" => name.to_owned(),
+                heading => format!("{heading}.{name}"),
+            });
+        }
+    }
+    key
+}

@@ -1,0 +1,524 @@
+//! One series: its recurrence set with the components that stand for single
+//! instances put in their place (RFC 5545 section 3.8.4.4).
+//!
+//! An override is matched by the instant that its RECURRENCE-ID means, whatever zone
+//! it is written in; a bare date on a timed series by that local day, when the series
+//! has one instance then. It stands where its own DTSTART says, so it may enter the
+//! window or leave it, and it counts also without its master and for an instance that
+//! the rules do not generate. EXDATE takes it out with its instance.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ics::series::{End, Event, Series, When};
+use crate::model::occurrence::{Details, Occurrence};
+use crate::model::time::{UnixTime, Window};
+use crate::model::verdict::{Rule, Subject, Verdict};
+
+use super::Expansion;
+use super::caps::{Allowance, Spent, VERDICTS_PER_SERIES};
+use super::civil::{DAY, Day};
+use super::length::Reversed;
+use super::local::Clocks;
+use super::set::{Exclusions, Key, Slot, Timed};
+
+/// Adds what a series has in the window.
+///
+/// # Errors
+/// When the allowance is spent; what was found so far has been added.
+pub(super) fn expand(
+    series: &Series,
+    clocks: &Clocks<'_>,
+    allowance: &mut Allowance,
+    out: &mut Expansion,
+) -> Result<(), Spent> {
+    let mut listing = Listing::new(clocks.window(), out);
+    let result = match &series.master {
+        None => {
+            listing.orphans(series, clocks);
+            Ok(())
+        }
+        Some(master) => match Timed::new(master, clocks) {
+            Err(Reversed) => {
+                listing.reversed(master, clocks);
+                listing.orphans(series, clocks);
+                Ok(())
+            }
+            Ok(master) if !master.recurs() && series.overrides.is_empty() => {
+                listing.single(&master, clocks, allowance)
+            }
+            Ok(master) => listing.series(series, &master, clocks, allowance),
+        },
+    };
+    if result.is_ok() {
+        listing.finish(series, clocks);
+    }
+    result
+}
+
+/// An override and the instance that it stands for.
+struct Override<'a> {
+    timed: Timed<'a>,
+    key: Key,
+    details: Arc<Details>,
+    this_and_future: bool,
+}
+
+/// A recurrence set that holds from one instant to another: the master's, until an
+/// override for this and all future instances brings a rule of its own.
+struct Chapter<'b, 'a> {
+    timed: &'b Timed<'a>,
+    details: &'b Arc<Details>,
+    from: UnixTime,
+    to: UnixTime,
+    is_master: bool,
+}
+
+/// What one series adds to the expansion.
+struct Listing<'a> {
+    window: Window,
+    out: &'a mut Expansion,
+    before: (usize, usize),
+    verdicts: usize,
+}
+
+impl<'o> Listing<'o> {
+    fn new(window: Window, out: &'o mut Expansion) -> Self {
+        let before = (out.occurrences.len(), out.verdicts.len());
+        Self {
+            window,
+            out,
+            before,
+            verdicts: 0,
+        }
+    }
+
+    fn single<'a>(
+        &mut self,
+        timed: &Timed<'a>,
+        clocks: &Clocks<'a>,
+        allowance: &mut Allowance,
+    ) -> Result<(), Spent> {
+        // An EXDATE can take out even the only instance.
+        if !timed.event.exclusion_dates.is_empty() || !timed.event.exclusion_rules.is_empty() {
+            let from = timed.start;
+            let to = UnixTime::from_seconds(from.seconds() + 1);
+            let (slots, result) = timed.slots(from, to, clocks, allowance);
+            if slots.iter().any(|slot| slot.excluded) {
+                self.verdict(
+                    &timed.event.details,
+                    timed.start,
+                    timed.end(),
+                    Rule::Excluded,
+                );
+                return result;
+            }
+        }
+        self.add(
+            &timed.event.details,
+            String::new,
+            timed.all_day,
+            timed.start,
+            timed.end(),
+        );
+        Ok(())
+    }
+
+    /// Overrides without a master that could be read.
+    fn orphans<'a>(&mut self, series: &'a Series, clocks: &Clocks<'a>) {
+        for event in &series.overrides {
+            match Timed::new(event, clocks) {
+                Err(Reversed) => self.reversed(event, clocks),
+                Ok(timed) => {
+                    let key = match event.recurrence_id.as_ref().map(|id| &id.when) {
+                        None => Key::At(timed.start),
+                        Some(When::Date(date)) => Key::On(Day::from_date(*date)),
+                        Some(when) => timed.key(when, clocks),
+                    };
+                    self.add(
+                        &event.details,
+                        || key.text(),
+                        timed.all_day,
+                        timed.start,
+                        timed.end(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn series<'a>(
+        &mut self,
+        series: &'a Series,
+        master: &Timed<'a>,
+        clocks: &Clocks<'a>,
+        allowance: &mut Allowance,
+    ) -> Result<(), Spent> {
+        let dates = master.event.exclusion_dates.len() + master.event.dates.len();
+        allowance.steps((series.overrides.len() + dates / 8) as u64)?;
+        let overrides = self.overrides(series, master, clocks);
+        let by_key: HashMap<Key, usize> = overrides
+            .iter()
+            .enumerate()
+            .map(|(index, moved)| (moved.key, index))
+            .collect();
+        self.add_overrides(master, &overrides, clocks);
+
+        let mut shifts: Vec<Shift<'_, 'a>> = overrides
+            .iter()
+            .filter(|moved| moved.this_and_future)
+            .map(|moved| Shift::new(moved, master))
+            .collect();
+        shifts.sort_by_key(|shift| shift.from);
+        let (chapters, shifts) = chapters(master, shifts);
+        chapters
+            .iter()
+            .try_for_each(|chapter| self.chapter(chapter, &shifts, &by_key, clocks, allowance))
+    }
+
+    /// The overrides by what they stand for; of two for the same, the newer one.
+    fn overrides<'a>(
+        &mut self,
+        series: &'a Series,
+        master: &Timed<'a>,
+        clocks: &Clocks<'a>,
+    ) -> Vec<Override<'a>> {
+        let mut overrides: Vec<Override<'a>> = Vec::with_capacity(series.overrides.len());
+        let mut by_key: HashMap<Key, usize> = HashMap::with_capacity(series.overrides.len());
+        for event in &series.overrides {
+            let Some(id) = &event.recurrence_id else {
+                continue;
+            };
+            let Ok(mut timed) = Timed::new(event, clocks) else {
+                self.reversed(event, clocks);
+                continue;
+            };
+            // DavMail leaves out end and title where they did not change; without
+            // its end no display would show the meeting.
+            if event.end == End::Unsaid && !timed.all_day && !master.all_day {
+                timed.length = master.length;
+            }
+            let moved = Override {
+                timed,
+                key: master.key(&id.when, clocks),
+                details: with_title(&event.details, &master.event.details),
+                this_and_future: id.this_and_future,
+            };
+            match by_key.get(&moved.key).copied() {
+                None => {
+                    by_key.insert(moved.key, overrides.len());
+                    overrides.push(moved);
+                }
+                Some(index) => {
+                    if let Some(held) = overrides.get_mut(index) {
+                        let older = if event.sequence >= held.timed.event.sequence {
+                            std::mem::replace(held, moved)
+                        } else {
+                            moved
+                        };
+                        let (start, end) = (older.timed.start, older.timed.end());
+                        self.verdict(&older.details, start, end, Rule::Superseded);
+                    }
+                }
+            }
+        }
+        overrides
+    }
+
+    /// Overrides stand where they say, wherever the instance was.
+    fn add_overrides<'a>(
+        &mut self,
+        master: &Timed<'a>,
+        overrides: &[Override<'a>],
+        clocks: &Clocks<'a>,
+    ) {
+        if overrides.is_empty() {
+            return;
+        }
+        let exclusions = Exclusions::of_dates(master, clocks, None);
+        for moved in overrides {
+            let (start, end) = (moved.timed.start, moved.timed.end());
+            let day = match moved.key {
+                Key::On(day) => day,
+                Key::At(at) => master.clock.wall(at).day(),
+            };
+            if exclusions.hold(moved.key, day) {
+                self.verdict(&moved.details, start, end, Rule::Excluded);
+            } else {
+                let instance = || moved.key.text();
+                self.add(&moved.details, instance, moved.timed.all_day, start, end);
+            }
+        }
+    }
+
+    fn chapter<'a>(
+        &mut self,
+        chapter: &Chapter<'_, 'a>,
+        shifts: &[Shift<'_, 'a>],
+        by_key: &HashMap<Key, usize>,
+        clocks: &Clocks<'a>,
+        allowance: &mut Allowance,
+    ) -> Result<(), Spent> {
+        let timed = chapter.timed;
+        let by_day = !timed.all_day && by_key.keys().any(|key| matches!(key, Key::On(_)));
+        let (from, to) = self.reach(chapter, shifts, by_day);
+        let (slots, result) = timed.slots(from, to, clocks, allowance);
+        let mut of_day: HashMap<Day, usize> = HashMap::new();
+        if by_day {
+            for slot in slots.iter().filter(|slot| !slot.excluded) {
+                *of_day.entry(slot.wall.day()).or_default() += 1;
+            }
+        }
+        for slot in &slots {
+            // The override that opens a chapter has been added with the others.
+            let opens = !chapter.is_master && slot.start == timed.start;
+            if opens || slot.start < chapter.from || chapter.to <= slot.start {
+                continue;
+            }
+            let day = slot.wall.day();
+            let is_replaced = by_key.contains_key(&slot.key)
+                || (of_day.get(&day) == Some(&1) && by_key.contains_key(&Key::On(day)));
+            let length = slot.length.unwrap_or(timed.length);
+            let end = length.end(slot.start, &timed.clock);
+            if slot.excluded || is_replaced {
+                if self.window.overlaps(slot.start, end) {
+                    let rule = if slot.excluded {
+                        Rule::Excluded
+                    } else {
+                        Rule::Replaced
+                    };
+                    self.verdict(chapter.details, slot.start, end, rule);
+                }
+                continue;
+            }
+            let instance = || match chapter.is_master && !timed.recurs() {
+                true => String::new(),
+                false => slot.key.text(),
+            };
+            match shifts
+                .iter()
+                .rfind(|shift| chapter.from <= shift.from && shift.from <= slot.start)
+            {
+                None => self.add(chapter.details, instance, timed.all_day, slot.start, end),
+                Some(shift) => {
+                    let (start, end) = shift.apply(slot, clocks);
+                    let moved = shift.moved;
+                    self.add(&moved.details, instance, moved.timed.all_day, start, end);
+                }
+            }
+        }
+        result
+    }
+
+    /// Between which instants a slot has to start to be of interest.
+    fn reach(
+        &self,
+        chapter: &Chapter<'_, '_>,
+        shifts: &[Shift<'_, '_>],
+        whole_days: bool,
+    ) -> (UnixTime, UnixTime) {
+        let timed = chapter.timed;
+        let (mut before, mut after) = (timed.longest(), 0);
+        for shift in shifts {
+            let length = shift.moved.timed.length.longest();
+            before = before.max(
+                length
+                    .saturating_add(shift.seconds.max(0))
+                    .saturating_add(2 * DAY),
+            );
+            after = after.max(
+                shift
+                    .seconds
+                    .saturating_neg()
+                    .max(0)
+                    .saturating_add(2 * DAY),
+            );
+        }
+        let from = UnixTime::from_seconds(self.window.from().seconds().saturating_sub(before));
+        let to = UnixTime::from_seconds(self.window.to().seconds().saturating_add(after));
+        let (from, to) = (from.max(chapter.from), to.min(chapter.to));
+        if !whole_days {
+            return (from, to);
+        }
+        let midnight = |at: UnixTime, days: i64| {
+            let day = timed.clock.wall(at).day().plus(days);
+            timed.clock.instant(day.midnight())
+        };
+        (midnight(from, 0), midnight(to, 1))
+    }
+
+    /// Adds an instance if it overlaps the window.
+    fn add(
+        &mut self,
+        details: &Arc<Details>,
+        instance: impl FnOnce() -> String,
+        all_day: bool,
+        start: UnixTime,
+        end: UnixTime,
+    ) {
+        if self.window.overlaps(start, end) {
+            self.out.occurrences.push(Occurrence {
+                details: Arc::clone(details),
+                instance: instance(),
+                start,
+                end,
+                all_day,
+            });
+        }
+    }
+
+    fn reversed<'a>(&mut self, event: &'a Event, clocks: &Clocks<'a>) {
+        let floating = clocks.floating(event.floating_zone.as_ref());
+        let start = clocks.instant(&event.start, &floating);
+        let end = match &event.end {
+            End::At(end) => clocks.instant(end, &floating),
+            _ => start,
+        };
+        self.verdict(&event.details, start, end, Rule::EndsBeforeStart);
+    }
+
+    fn verdict(&mut self, details: &Arc<Details>, start: UnixTime, end: UnixTime, rule: Rule) {
+        if self.verdicts < VERDICTS_PER_SERIES {
+            self.verdicts += 1;
+            self.out.verdicts.push(Verdict {
+                subject: Subject::Event(Arc::clone(details)),
+                start: Some(start),
+                end: Some(end),
+                rule,
+            });
+        }
+    }
+
+    /// A series of which nothing was said so far is outside the window.
+    fn finish<'a>(self, series: &'a Series, clocks: &Clocks<'a>) {
+        if self.before != (self.out.occurrences.len(), self.out.verdicts.len()) {
+            return;
+        }
+        let Some(event) = series.master.as_ref().or(series.overrides.first()) else {
+            return;
+        };
+        let timed = Timed::new(event, clocks).ok();
+        let start = timed.as_ref().and_then(|timed| {
+            if timed.recurs() && timed.start < self.window.to() {
+                next_start(timed, self.window.to(), clocks)
+            } else {
+                Some(timed.start)
+            }
+        });
+        let end = timed
+            .zip(start)
+            .map(|(timed, start)| timed.length.end(start, &timed.clock));
+        self.out.verdicts.push(Verdict {
+            subject: Subject::Event(Arc::clone(&event.details)),
+            start,
+            end,
+            rule: Rule::OutsideWindow,
+        });
+    }
+}
+
+/// The next instance of a series within a year or so, if it is found at once.
+fn next_start<'a>(timed: &Timed<'a>, after: UnixTime, clocks: &Clocks<'a>) -> Option<UnixTime> {
+    let to = UnixTime::from_seconds(after.seconds() + 400 * DAY);
+    let mut allowance = Allowance::for_one_instance();
+    let (slots, _) = timed.slots(after, to, clocks, &mut allowance);
+    let mut coming = slots.iter().filter(|slot| slot.start >= after);
+    coming
+        .next()
+        .filter(|slot| !slot.excluded)
+        .map(|slot| slot.start)
+}
+
+/// The instances from an override with RANGE=THISANDFUTURE on (section 3.2.13): all
+/// move as it did, with its length and details.
+struct Shift<'b, 'a> {
+    from: UnixTime,
+    /// By the clock of the series.
+    seconds: i64,
+    series: &'b Timed<'a>,
+    moved: &'b Override<'a>,
+}
+
+impl<'b, 'a> Shift<'b, 'a> {
+    fn new(moved: &'b Override<'a>, series: &'b Timed<'a>) -> Self {
+        let (from, wall) = match moved.key {
+            Key::At(at) => (at, series.clock.wall(at)),
+            Key::On(day) => (
+                series.clock.instant(day.midnight()),
+                day.midnight().plus(series.wall.second_of_day()),
+            ),
+        };
+        let to = if series.all_day || moved.timed.all_day {
+            moved.timed.wall
+        } else {
+            series.clock.wall(moved.timed.start)
+        };
+        Self {
+            from,
+            seconds: to.0.saturating_sub(wall.0),
+            series,
+            moved,
+        }
+    }
+
+    fn apply(&self, slot: &Slot, clocks: &Clocks<'_>) -> (UnixTime, UnixTime) {
+        let moved = &self.moved.timed;
+        let wall = slot.wall.plus(self.seconds);
+        let start = if moved.all_day {
+            clocks.midnight(wall.day())
+        } else if self.series.all_day {
+            moved.clock.instant(wall)
+        } else {
+            self.series.clock.instant(wall)
+        };
+        (start, moved.length.end(start, &moved.clock))
+    }
+}
+
+/// Divides what follows the overrides for this and all future instances: those with
+/// rules of their own open a chapter, the others shift the one that they stand in.
+fn chapters<'b, 'a>(
+    master: &'b Timed<'a>,
+    shifts: Vec<Shift<'b, 'a>>,
+) -> (Vec<Chapter<'b, 'a>>, Vec<Shift<'b, 'a>>) {
+    let mut chapters = vec![Chapter {
+        timed: master,
+        details: &master.event.details,
+        from: UnixTime::MIN,
+        to: UnixTime::MAX,
+        is_master: true,
+    }];
+    let mut rest = Vec::new();
+    for shift in shifts {
+        if shift.moved.timed.event.rules.is_empty() {
+            rest.push(shift);
+            continue;
+        }
+        if let Some(last) = chapters.last_mut() {
+            last.to = shift.from;
+        }
+        chapters.push(Chapter {
+            timed: &shift.moved.timed,
+            details: &shift.moved.details,
+            from: shift.from,
+            to: UnixTime::MAX,
+            is_master: false,
+        });
+    }
+    (chapters, rest)
+}
+
+/// The details of an override that has no title, with that of its series: a display
+/// would show nothing else.
+fn with_title(details: &Arc<Details>, series: &Details) -> Arc<Details> {
+    if details.summary.is_some() || series.summary.is_none() {
+        return Arc::clone(details);
+    }
+    Arc::new(Details {
+        summary: series.summary.clone(),
+        ..Details::clone(details)
+    })
+}
+
+#[cfg(test)]
+mod tests;

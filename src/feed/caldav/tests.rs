@@ -1,0 +1,781 @@
+//! Changes, against a small CalDAV server with the habits of the real ones.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::config::{Feed, Login, Source};
+use crate::fault::Fault as _;
+use crate::feed::testhost::{Asked, Reply, TestHost};
+use crate::feed::tests::{NOW, feed, keep};
+use crate::feed::{FeedClient, Network};
+
+/// How a server treats the token that it is shown.
+#[derive(Clone, Copy, PartialEq)]
+enum Tokens {
+    Kept,
+    /// Forgets all of them, and says so with this status.
+    Refused(&'static str),
+    /// Forgets all of them, and answers with everything there is.
+    Everything,
+    /// Answers with nothing and the same token, for ever.
+    Nothing,
+    /// Answers as if it had been a query: no token at all.
+    Query,
+    /// Hands out two at a time.
+    Paged,
+    None,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Multiget {
+    Works,
+    /// Hands out so many and is silent about the others.
+    Capped(usize),
+    Status(&'static str),
+    Broken,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Marks {
+    CTag,
+    Restless,
+    None,
+}
+
+/// A calendar and the habits of its server.
+struct Fake {
+    tokens: Tokens,
+    multiget: Multiget,
+    marks: Marks,
+    etags: bool,
+    /// PROPFIND with `Depth: 1` works.
+    lists: bool,
+    items: BTreeMap<String, (u32, String)>,
+    /// Listed, but answered with this status when fetched.
+    bad: BTreeMap<String, &'static str>,
+    /// What happened, in order: a name, and whether it went.
+    log: Vec<(String, bool)>,
+    asked_for_marks: u32,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            tokens: Tokens::Kept,
+            multiget: Multiget::Works,
+            marks: Marks::CTag,
+            etags: true,
+            lists: true,
+            items: BTreeMap::new(),
+            bad: BTreeMap::new(),
+            log: Vec::new(),
+            asked_for_marks: 0,
+        }
+    }
+}
+
+const FOLDER: &str = "/dav/room/";
+
+impl Fake {
+    fn put(&mut self, name: &str, title: &str) {
+        let version = self.items.get(name).map_or(1, |(version, _)| version + 1);
+        let body = format!("BEGIN:VCALENDAR\nSUMMARY:{title}\nEND:VCALENDAR\n");
+        self.items.insert(name.to_owned(), (version, body));
+        self.log.push((name.to_owned(), false));
+    }
+
+    fn delete(&mut self, name: &str) {
+        self.items.remove(name);
+        self.log.push((name.to_owned(), true));
+    }
+
+    fn token(&self) -> String {
+        format!("token&{}", self.log.len())
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Reply {
+        match asked.method.as_str() {
+            "PROPFIND" if asked.header("depth") == Some("1") && !self.lists => {
+                Reply::status("501 Not Implemented")
+            }
+            "PROPFIND" if asked.header("depth") == Some("1") => {
+                let itself = format!(
+                    "<response><href>{FOLDER}</href><propstat><prop><resourcetype><collection/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+                );
+                let members = self.members(self.items.keys());
+                multistatus(&format!("{itself}{members}"))
+            }
+            "PROPFIND" => self.what_it_is(),
+            "REPORT" if asked.body.contains("sync-collection") => self.changes(asked),
+            "REPORT" if asked.body.contains("calendar-multiget") => self.bodies(asked),
+            "REPORT" => {
+                assert_eq!(asked.header("depth"), Some("1"));
+                multistatus(&self.members(self.items.keys()))
+            }
+            "GET" => {
+                let name = asked.path.strip_prefix(FOLDER).unwrap();
+                match (self.bad.get(name), self.items.get(name)) {
+                    (Some(status), _) => Reply::with(status, &[], ""),
+                    (None, Some((_, body))) => Reply::ok(body),
+                    (None, None) => Reply::status("404 Not Found"),
+                }
+            }
+            _ => Reply::status("405 Method Not Allowed"),
+        }
+    }
+
+    fn what_it_is(&mut self) -> Reply {
+        self.asked_for_marks += 1;
+        let mut properties =
+            "<resourcetype><collection/><C:calendar/></resourcetype><displayname>Aurora</displayname>".to_owned();
+        match self.marks {
+            Marks::CTag => write!(properties, "<S:getctag>{}</S:getctag>", self.log.len()).unwrap(),
+            Marks::Restless => {
+                write!(
+                    properties,
+                    "<S:getctag>r{}</S:getctag>",
+                    self.asked_for_marks
+                )
+                .unwrap();
+            }
+            Marks::None => {}
+        }
+        if self.tokens != Tokens::None {
+            let token = if self.tokens == Tokens::Nothing {
+                "future".to_owned()
+            } else {
+                self.token().replace('&', "&amp;")
+            };
+            write!(properties, "<sync-token>{token}</sync-token>").unwrap();
+        }
+        multistatus(&format!(
+            "<response><href>{FOLDER}</href><propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+        ))
+    }
+
+    fn members<'a>(&self, names: impl Iterator<Item = &'a String>) -> String {
+        let mut xml = String::new();
+        for name in names {
+            let etag = match self.items.get(name) {
+                Some((version, _)) if self.etags => format!("<getetag>\"{version}\"</getetag>"),
+                _ => String::new(),
+            };
+            write!(
+                xml,
+                "<response><href>{FOLDER}{name}</href><propstat><prop>{etag}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+            )
+            .unwrap();
+        }
+        xml
+    }
+
+    fn changes(&self, asked: &Asked) -> Reply {
+        assert_eq!(asked.header("depth"), Some("0"));
+        let shown: usize = asked
+            .body
+            .split_once("token&amp;")
+            .and_then(|(_, rest)| rest.split('<').next()?.parse().ok())
+            .unwrap_or(0);
+        let all = self.members(self.items.keys());
+        let token = |at: usize| format!("<sync-token>token&amp;{at}</sync-token>");
+        let (xml, next) = match self.tokens {
+            Tokens::Kept => (self.log_from(shown, usize::MAX), token(self.log.len())),
+            Tokens::Paged => {
+                let to = (shown + 2).min(self.log.len());
+                let mut xml = self.log_from(shown, 2);
+                if to < self.log.len() {
+                    write!(xml, "<response><href>{FOLDER}</href><status>HTTP/1.1 507 Insufficient Storage</status></response>").unwrap();
+                }
+                (xml, token(to))
+            }
+            Tokens::Refused(status) => {
+                let error = "<error xmlns=\"DAV:\"><valid-sync-token/></error>";
+                return Reply::with(status, &["Content-Type: text/xml"], error);
+            }
+            Tokens::Everything => (all, token(self.log.len())),
+            Tokens::Nothing => (String::new(), "<sync-token>future</sync-token>".to_owned()),
+            Tokens::Query => (all, String::new()),
+            Tokens::None => return Reply::status("403 Forbidden"),
+        };
+        multistatus(&format!("{xml}{next}"))
+    }
+
+    fn log_from(&self, from: usize, count: usize) -> String {
+        let mut xml = String::new();
+        for (name, gone) in self.log.iter().skip(from).take(count) {
+            if *gone || !self.items.contains_key(name) {
+                write!(xml, "<response><href>{FOLDER}{name}</href><status>HTTP/1.1 404 Not Found</status></response>").unwrap();
+            } else {
+                xml.push_str(&self.members([name].into_iter()));
+            }
+        }
+        xml
+    }
+
+    fn bodies(&self, asked: &Asked) -> Reply {
+        let most = match self.multiget {
+            Multiget::Works => usize::MAX,
+            Multiget::Capped(most) => most,
+            Multiget::Status(status) => return Reply::status(status),
+            Multiget::Broken => {
+                return Reply::multistatus("<multistatus xmlns=\"DAV:\"><response>&oops");
+            }
+        };
+        let mut xml = String::new();
+        let names = asked.body.split("<d:href>").skip(1);
+        let names = names.map(|rest| {
+            rest.split('<')
+                .next()
+                .unwrap()
+                .strip_prefix(FOLDER)
+                .unwrap()
+        });
+        // In another order than asked, as servers do.
+        for name in names.collect::<Vec<_>>().into_iter().rev().take(most) {
+            if let (Some((_, body)), None) = (self.items.get(name), self.bad.get(name)) {
+                write!(
+                    xml,
+                    "<response><href>{FOLDER}{name}</href><propstat><prop><C:calendar-data>{body}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+                )
+                .unwrap();
+            }
+        }
+        multistatus(&xml)
+    }
+}
+
+fn multistatus(inner: &str) -> Reply {
+    Reply::multistatus(&format!(
+        "<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:S=\"http://calendarserver.org/ns/\">{inner}</multistatus>"
+    ))
+}
+
+struct World {
+    fake: Arc<Mutex<Fake>>,
+    host: TestHost,
+    client: FeedClient,
+    held: Held,
+    now: UnixTime,
+}
+
+impl World {
+    /// A calendar with the events 0 to 9, pulled once.
+    async fn start(fake: Fake) -> Self {
+        let mut world = Self::untouched(fake).await;
+        for at in 0..10 {
+            world
+                .fake
+                .lock()
+                .unwrap()
+                .put(&format!("{at}.ics"), &format!("Event {at}"));
+        }
+        assert_eq!(world.pull().await, (10, 0));
+        world
+    }
+
+    async fn untouched(fake: Fake) -> Self {
+        let fake = Arc::new(Mutex::new(fake));
+        let answering = Arc::clone(&fake);
+        let host = TestHost::start(move |asked| answering.lock().unwrap().answer(asked)).await;
+        let client = FeedClient::new(&caldav(&host.url(FOLDER)), &Network::new()).unwrap();
+        Self {
+            fake,
+            host,
+            client,
+            held: Held::default(),
+            now: NOW,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Fake)) {
+        change(&mut self.fake.lock().unwrap());
+    }
+
+    /// Pulls and keeps: how many came, how many went. The calendar is then held
+    /// as it is at the server.
+    async fn pull(&mut self) -> (usize, usize) {
+        let counts = self.try_pull().await.unwrap();
+        let mut held: Vec<(String, String)> = Vec::new();
+        for item in &self.held.items {
+            held.push((
+                item.href.clone(),
+                String::from_utf8(item.body.to_vec()).unwrap(),
+            ));
+        }
+        held.sort();
+        let fake = self.fake.lock().unwrap();
+        let there: Vec<(String, String)> = fake
+            .items
+            .iter()
+            .filter(|(name, _)| !fake.bad.contains_key(*name))
+            .map(|(name, (_, body))| (name.clone(), body.clone()))
+            .collect();
+        assert_eq!(held, there);
+        counts
+    }
+
+    async fn try_pull(&mut self) -> Result<(usize, usize), PullError> {
+        let pulled = self.client.pull(&self.held, self.now).await?;
+        let counts = match &pulled {
+            Pulled::Unchanged { .. } => (0, 0),
+            Pulled::Changed { items, removed, .. } => (items.len(), removed.len()),
+        };
+        self.held = keep(std::mem::take(&mut self.held), pulled);
+        Ok(counts)
+    }
+
+    /// What was asked since the last time, in a word each.
+    fn asked(&self) -> Vec<&'static str> {
+        self.host
+            .asked()
+            .iter()
+            .map(|asked| match asked.method.as_str() {
+                "PROPFIND" if asked.header("depth") == Some("0") => "marks",
+                "PROPFIND" => "list",
+                "GET" => "get",
+                _ if asked.body.contains("sync-collection") => "changes",
+                _ if asked.body.contains("calendar-multiget") => "bodies",
+                _ => "query",
+            })
+            .collect()
+    }
+}
+
+fn caldav(address: &str) -> Feed {
+    feed(Source::CalDav {
+        url: FeedUrl::parse(address).unwrap().0,
+        login: Login::None,
+        calendar: None,
+    })
+}
+
+#[tokio::test]
+async fn an_unchanged_calendar_costs_one_small_request() {
+    for tokens in [Tokens::Kept, Tokens::None] {
+        let mut world = World::start(Fake {
+            tokens,
+            ..Fake::default()
+        })
+        .await;
+        world.asked();
+        assert_eq!(world.pull().await, (0, 0));
+        assert_eq!(world.asked(), ["marks"]);
+    }
+}
+
+/// Rules 3 and 4: whatever a server does with a token, one pull later podcal
+/// holds what the server holds.
+#[tokio::test]
+async fn changes_arrive_with_one_pull_whatever_the_token_does() {
+    for tokens in [
+        Tokens::Kept,
+        Tokens::Paged,
+        Tokens::Refused("403 Forbidden"),
+        Tokens::Refused("412 Precondition Failed"),
+        Tokens::Refused("400 Bad Request"),
+        Tokens::Refused("409 Conflict"),
+        Tokens::Refused("410 Gone"),
+        Tokens::Refused("507 Insufficient Storage"),
+        Tokens::Refused("501 Not Implemented"),
+        Tokens::Everything,
+        Tokens::Nothing,
+        Tokens::Query,
+        Tokens::None,
+    ] {
+        for marks in [Marks::CTag, Marks::Restless, Marks::None] {
+            if tokens == Tokens::Nothing && marks == Marks::None {
+                // Nothing tells, before the daily comparison.
+                continue;
+            }
+            let mut world = World::start(Fake {
+                tokens,
+                marks,
+                ..Fake::default()
+            })
+            .await;
+            world.change(|fake| fake.put("3.ics", "Changed"));
+            assert_eq!(world.pull().await, (1, 0));
+            world.change(|fake| {
+                fake.delete("4.ics");
+                fake.delete("5.ics");
+                fake.put("new.ics", "New");
+                fake.put("brief.ics", "Brief");
+                fake.delete("brief.ics");
+            });
+            assert_eq!(world.pull().await, (1, 2));
+            world.change(|fake| fake.delete("0.ics"));
+            assert_eq!(world.pull().await, (0, 1));
+            assert_eq!(world.pull().await, (0, 0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_increment_fetches_what_changed_and_no_list() {
+    let mut world = World::start(Fake::default()).await;
+    world.change(|fake| fake.put("3.ics", "Changed"));
+    world.asked();
+    world.pull().await;
+    assert_eq!(world.asked(), ["marks", "changes", "bodies"]);
+}
+
+#[tokio::test]
+async fn a_report_that_never_works_is_not_tried_for_ever() {
+    let tokens = Tokens::Refused("501 Not Implemented");
+    let mut world = World::start(Fake {
+        tokens,
+        ..Fake::default()
+    })
+    .await;
+    for at in 0..4 {
+        world.change(|fake| fake.put("3.ics", &format!("Changed {at}")));
+        world.asked();
+        world.pull().await;
+    }
+    assert_eq!(world.asked(), ["marks", "list", "bodies"]);
+}
+
+#[tokio::test]
+async fn a_ctag_that_always_moves_is_soon_seen_through() {
+    let mut world = World::start(Fake {
+        marks: Marks::Restless,
+        ..Fake::default()
+    })
+    .await;
+    for _ in 0..4 {
+        assert_eq!(world.pull().await, (0, 0));
+    }
+    world.asked();
+    assert_eq!(world.pull().await, (0, 0));
+    assert_eq!(world.asked(), ["marks", "changes"]);
+}
+
+#[tokio::test]
+async fn once_a_day_everything_is_compared() {
+    let mut world = World::start(Fake {
+        tokens: Tokens::Nothing,
+        ..Fake::default()
+    })
+    .await;
+    // Deleted behind the back of ctag and token, as after a restored backup.
+    world.change(|fake| {
+        fake.items.remove("7.ics");
+    });
+    let forgotten = world.try_pull().await.unwrap();
+    assert_eq!(forgotten, (0, 0), "nothing tells of it");
+    world.now = world.now.plus(Duration::from_secs(24 * 3600));
+    assert_eq!(world.pull().await, (0, 1));
+    // A clock that was set back makes a comparison due as well.
+    world.change(|fake| {
+        fake.items.remove("8.ics");
+    });
+    world.now = NOW;
+    assert_eq!(world.pull().await, (0, 1));
+}
+
+/// Rule 5: what a multiget leaves out is asked for one by one.
+#[tokio::test]
+async fn events_come_however_multiget_fails() {
+    for multiget in [
+        Multiget::Capped(3),
+        Multiget::Capped(0),
+        Multiget::Status("404 Not Found"),
+        Multiget::Status("403 Forbidden"),
+        Multiget::Status("500 Internal Server Error"),
+        Multiget::Status("501 Not Implemented"),
+        Multiget::Broken,
+    ] {
+        let mut world = World::start(Fake {
+            multiget,
+            ..Fake::default()
+        })
+        .await;
+        world.change(|fake| fake.put("3.ics", "Changed"));
+        assert_eq!(world.pull().await, (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_is_fifty_events() {
+    let mut world = World::untouched(Fake::default()).await;
+    for at in 0..120 {
+        world.change(|fake| fake.put(&format!("{at}.ics"), "Event"));
+    }
+    assert_eq!(world.pull().await, (120, 0));
+    let asked = world.asked();
+    assert_eq!(
+        asked.iter().filter(|word| **word == "bodies").count(),
+        3,
+        "{asked:?}"
+    );
+}
+
+/// Rule 5 again: Google lists events that are not there.
+#[tokio::test]
+async fn an_event_that_is_listed_but_not_there_is_left_out() {
+    let mut world = World::start(Fake::default()).await;
+    world.change(|fake| {
+        fake.put("ghost.ics", "Ghost");
+        fake.bad.insert("ghost.ics".to_owned(), "404 Not Found");
+    });
+    assert_eq!(world.pull().await, (0, 0));
+    world.change(|fake| fake.put("3.ics", "Changed"));
+    assert_eq!(world.pull().await, (1, 0));
+}
+
+#[tokio::test]
+async fn one_event_that_cannot_be_read_costs_nobody_else_and_is_tried_again() {
+    let mut world = World::start(Fake::default()).await;
+    world.change(|fake| {
+        fake.put("3.ics", "Changed");
+        fake.put("new.ics", "New");
+        fake.bad
+            .insert("3.ics".to_owned(), "500 Internal Server Error");
+    });
+    assert_eq!(world.try_pull().await.unwrap(), (1, 0));
+    assert_eq!(world.held.items.len(), 11, "what is held of it stays");
+    world.change(|fake| fake.bad.clear());
+    assert_eq!(world.pull().await, (1, 0), "without any new change");
+    assert_eq!(world.pull().await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_calendar_of_which_nothing_can_be_read_is_an_error() {
+    let mut world = World::untouched(Fake::default()).await;
+    for at in 0..8 {
+        let name = format!("{at}.ics");
+        world.change(|fake| {
+            fake.put(&name, "Event");
+            fake.bad.insert(name.clone(), "500 Internal Server Error");
+        });
+    }
+    let error = world.try_pull().await.unwrap_err();
+    assert_eq!(error.kind(), "incomplete");
+    assert!(error.is_passing());
+}
+
+/// Rule 7: without entity tags the bodies are compared.
+#[tokio::test]
+async fn events_without_tags_are_compared_by_their_text() {
+    for marks in [Marks::CTag, Marks::None] {
+        let mut world = World::start(Fake {
+            etags: false,
+            marks,
+            tokens: Tokens::None,
+            ..Fake::default()
+        })
+        .await;
+        assert_eq!(world.pull().await, (0, 0));
+        world.change(|fake| {
+            fake.put("3.ics", "Changed");
+            fake.delete("4.ics");
+        });
+        assert_eq!(world.pull().await, (1, 1));
+    }
+}
+
+/// Rule 8: after the list, a query.
+#[tokio::test]
+async fn a_server_without_a_list_is_queried() {
+    let mut world = World::start(Fake {
+        lists: false,
+        tokens: Tokens::None,
+        ..Fake::default()
+    })
+    .await;
+    world.change(|fake| fake.delete("4.ics"));
+    world.asked();
+    assert_eq!(world.pull().await, (0, 1));
+    assert_eq!(world.asked(), ["marks", "list", "query"]);
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_an_answer_fails_on_the_way() {
+    let count = Arc::new(Mutex::new(Fake::default()));
+    for at in 0..10 {
+        count.lock().unwrap().put(&format!("{at}.ics"), "Event");
+    }
+    // The first pull works; then each kind of request fails in turn, with the
+    // calendar changed, and must leave what is held as it is.
+    for failing in ["PROPFIND", "sync-collection", "calendar-multiget"] {
+        for status in [
+            "401 Unauthorized",
+            "429 Too Many Requests",
+            "503 Service Unavailable",
+        ] {
+            let fake = Arc::clone(&count);
+            let broken = Arc::new(Mutex::new(false));
+            let breaks = Arc::clone(&broken);
+            let host = TestHost::start(move |asked| {
+                let hit = asked.method == failing || asked.body.contains(failing);
+                if hit && *breaks.lock().unwrap() {
+                    return Reply::status(status);
+                }
+                fake.lock().unwrap().answer(asked)
+            })
+            .await;
+            let client = FeedClient::new(&caldav(&host.url(FOLDER)), &Network::new()).unwrap();
+            let held = keep(
+                Held::default(),
+                client.pull(&Held::default(), NOW).await.unwrap(),
+            );
+            assert_eq!(held.items.len(), 10);
+            *broken.lock().unwrap() = true;
+            count.lock().unwrap().put("3.ics", "Changed");
+            let error = client.pull(&held, NOW).await.unwrap_err();
+            assert!(error.to_string().contains(status), "{failing}: {error}");
+        }
+    }
+}
+
+/// Rule 9: a login page is no empty calendar, nor is half an answer.
+#[tokio::test]
+async fn what_is_not_dav_is_said_so() {
+    let page = "<!DOCTYPE html><html><body>Secret text</body></html>";
+    let half = "<multistatus xmlns=\"DAV:\"><response><href>/dav";
+    for (reply, kind) in [
+        (
+            Reply::with("200 OK", &["Content-Type: text/html"], page),
+            "not_dav",
+        ),
+        (Reply::status("405 Method Not Allowed"), "not_dav"),
+        (Reply::status("501 Not Implemented"), "not_dav"),
+        (Reply::multistatus(page), "bad_xml"),
+        (Reply::multistatus(half), "bad_xml"),
+        (Reply::status("404 Not Found"), "gone"),
+        (Reply::status("500 Internal Server Error"), "server_error"),
+        (Reply::status("401 Unauthorized"), "auth"),
+        (
+            Reply::raw("HTTP/1.1 207 Multi-Status\r\nContent-Length: 900\r\n\r\n<multi"),
+            "cut_off",
+        ),
+    ] {
+        let host = TestHost::start(move |_| reply.clone()).await;
+        let client = FeedClient::new(&caldav(&host.url(FOLDER)), &Network::new()).unwrap();
+        let error = client.pull(&Held::default(), NOW).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(!format!("{error} {error:?}").contains("Secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_calendar_that_is_gone_is_not_replaced_by_another() {
+    let fake = Mutex::new(Fake::default());
+    fake.lock().unwrap().put("a.ics", "Event");
+    let is_gone = Arc::new(Mutex::new(false));
+    let goes = Arc::clone(&is_gone);
+    let host = TestHost::start(move |asked| {
+        if asked.path == FOLDER && *goes.lock().unwrap() {
+            Reply::status("404 Not Found")
+        } else {
+            // Discovery would find a calendar here.
+            fake.lock().unwrap().answer(asked)
+        }
+    })
+    .await;
+    let client = FeedClient::new(&caldav(&host.url(FOLDER)), &Network::new()).unwrap();
+    let held = keep(
+        Held::default(),
+        client.pull(&Held::default(), NOW).await.unwrap(),
+    );
+    *is_gone.lock().unwrap() = true;
+    for held in [held, Held::default()] {
+        let error = client.pull(&held, NOW).await.unwrap_err();
+        assert_eq!(error.kind(), "gone");
+    }
+}
+
+#[tokio::test]
+async fn every_request_has_what_servers_insist_on() {
+    let mut world = World::start(Fake {
+        multiget: Multiget::Capped(2),
+        ..Fake::default()
+    })
+    .await;
+    world.change(|fake| fake.put("3.ics", "Changed"));
+    world.pull().await;
+    for asked in world.host.asked() {
+        assert_eq!(asked.header("accept-encoding"), Some("gzip"));
+        assert!(asked.header("expect").is_none());
+        if asked.method != "GET" {
+            assert!(asked.header("depth").is_some());
+            assert_eq!(
+                asked.header("content-type"),
+                Some("application/xml; charset=utf-8")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_keep_the_method_and_the_body() {
+    for status in [
+        "301 Moved Permanently",
+        "302 Found",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ] {
+        let fake = Mutex::new(Fake::default());
+        fake.lock().unwrap().put("a.ics", "Event");
+        let host = TestHost::start(move |asked| match asked.path.strip_prefix("/old") {
+            Some(rest) => Reply::with(status, &[&format!("Location: /dav{rest}")], ""),
+            None => fake.lock().unwrap().answer(asked),
+        })
+        .await;
+        let client = FeedClient::new(&caldav(&host.url("/old/room/")), &Network::new()).unwrap();
+        let held = keep(
+            Held::default(),
+            client.pull(&Held::default(), NOW).await.unwrap(),
+        );
+        assert_eq!(held.items.len(), 1);
+        let asked = host.asked();
+        assert_eq!(asked[1].method, "PROPFIND");
+        assert_eq!(asked[0].body, asked[1].body);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_tried_once_more() {
+    let fake = Mutex::new(Fake::default());
+    fake.lock().unwrap().put("a.ics", "Event");
+    let seen = Mutex::new(0);
+    let host = TestHost::start(move |asked| {
+        let mut seen = seen.lock().unwrap();
+        *seen += 1;
+        if *seen % 2 == 1 {
+            Reply::raw("")
+        } else {
+            fake.lock().unwrap().answer(asked)
+        }
+    })
+    .await;
+    let client = FeedClient::new(&caldav(&host.url(FOLDER)), &Network::new()).unwrap();
+    assert!(client.pull(&Held::default(), NOW).await.is_ok());
+}
+
+#[test]
+fn a_mark_that_is_a_clock_is_doubted_while_it_is_young() {
+    let marks = |ctag: &str| Properties {
+        ctag: Some(ctag.to_owned()),
+        ..Properties::default()
+    };
+    let now = NOW.seconds();
+    assert!(is_young(&marks(&now.to_string()), NOW));
+    assert!(is_young(&marks(&format!("\"{}\"", now - 60)), NOW));
+    assert!(!is_young(&marks(&(now - 600).to_string()), NOW));
+    assert!(!is_young(&marks("5f0c9e"), NOW));
+    assert!(!is_young(&marks("12"), NOW));
+}
+
+#[tokio::test]
+async fn a_calendar_too_large_is_refused() {
+    let mut world = World::untouched(Fake::default()).await;
+    for at in 0..3 {
+        world.change(|fake| fake.put(&format!("{at}.ics"), &"x".repeat(40_000)));
+    }
+    // One at a time is within the limit of 100,000 bytes, all together are not.
+    world.change(|fake| fake.multiget = Multiget::Broken);
+    assert_eq!(world.try_pull().await.unwrap_err().kind(), "too_large");
+}

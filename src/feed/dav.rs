@@ -1,0 +1,173 @@
+//! One question to a CalDAV server: headers that every server understands, and
+//! answers sorted by whether they are DAV at all.
+
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+
+use super::dav_xml::{self, Multistatus};
+use super::error::{Cause, PullError, Status, XmlFault};
+use super::exchange::{Answer, Exchange, Question, status_error};
+use crate::model::feed_url::FeedUrl;
+use crate::model::time::UnixTime;
+
+pub(super) struct Dav<'a> {
+    pub exchange: &'a Exchange,
+    pub now: UnixTime,
+}
+
+/// What came back.
+pub(super) enum Reply {
+    /// 207, and readable.
+    Multi(Page),
+    /// 207, but not readable: often for one event's sake.
+    Unreadable {
+        url: FeedUrl,
+        fault: XmlFault,
+    },
+    Other(Answer),
+}
+
+/// A multistatus and where it came from.
+pub(super) struct Page {
+    pub multistatus: Multistatus,
+    /// hrefs are to be read from here; redirects may have led elsewhere.
+    pub url: FeedUrl,
+    pub headers: HeaderMap,
+}
+
+/// `Depth`: always sent, since servers differ in what they take its absence for.
+#[derive(Clone, Copy)]
+pub(super) enum Depth {
+    Zero,
+    One,
+}
+
+impl Dav<'_> {
+    pub(super) async fn propfind(
+        &self,
+        url: &FeedUrl,
+        depth: Depth,
+        body: String,
+    ) -> Result<Reply, PullError> {
+        self.ask(b"PROPFIND", url, depth, body).await
+    }
+
+    pub(super) async fn report(
+        &self,
+        url: &FeedUrl,
+        depth: Depth,
+        body: String,
+    ) -> Result<Reply, PullError> {
+        self.ask(b"REPORT", url, depth, body).await
+    }
+
+    /// One resource as it is.
+    pub(super) async fn get(&self, url: &FeedUrl) -> Result<Answer, PullError> {
+        let question = Question {
+            method: Method::GET,
+            url: url.clone(),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+        };
+        self.send(&question).await
+    }
+
+    async fn ask(
+        &self,
+        method: &'static [u8],
+        url: &FeedUrl,
+        depth: Depth,
+        body: String,
+    ) -> Result<Reply, PullError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/xml; charset=utf-8"),
+        );
+        headers.insert(
+            HeaderName::from_static("depth"),
+            HeaderValue::from_static(match depth {
+                Depth::Zero => "0",
+                Depth::One => "1",
+            }),
+        );
+        let question = Question {
+            // Both names are tokens, so this never falls back.
+            method: Method::from_bytes(method).unwrap_or_default(),
+            url: url.clone(),
+            headers,
+            body: body.into(),
+        };
+        let answer = self.send(&question).await?;
+        if answer.status.as_u16() != 207 {
+            return Ok(Reply::Other(answer));
+        }
+        Ok(match dav_xml::read(&answer.body) {
+            Ok(multistatus) => Reply::Multi(Page {
+                multistatus,
+                url: answer.url,
+                headers: answer.headers,
+            }),
+            Err(fault) => Reply::Unreadable {
+                url: answer.url,
+                fault,
+            },
+        })
+    }
+
+    /// All that podcal asks only reads, so a question whose connection broke
+    /// before an answer came may be asked once more: busy servers close
+    /// connections that they have just kept alive.
+    async fn send(&self, question: &Question) -> Result<Answer, PullError> {
+        match self.exchange.ask(question).await {
+            Err(PullError::Unreachable {
+                cause: Cause::ConnectionLost,
+                ..
+            }) => self.exchange.ask(question).await,
+            other => other,
+        }
+    }
+
+    /// The page, or what is wrong with an answer that had to be one.
+    pub(super) fn page(&self, reply: Reply) -> Result<Page, PullError> {
+        match reply {
+            Reply::Multi(page) => Ok(page),
+            Reply::Unreadable { url, fault } => Err(PullError::BadXml {
+                host: url.host(),
+                reason: fault,
+            }),
+            Reply::Other(answer) => Err(self.error(&answer)),
+        }
+    }
+
+    /// The error for an answer that is no 207.
+    pub(super) fn error(&self, answer: &Answer) -> PullError {
+        match answer.status.as_u16() {
+            // A page with 200 is what a login page or a web site answers.
+            code @ (200..=299 | 300..=399 | 400 | 405 | 415 | 501) => PullError::NotDav {
+                host: answer.url.host(),
+                answer: if is_html(answer) {
+                    "an HTML page".to_owned()
+                } else {
+                    Status(code).to_string()
+                },
+            },
+            _ => status_error(answer, || self.now.seconds()),
+        }
+    }
+
+    /// The error for answers that no other way of asking would better: signing in
+    /// failed, or the server wants to be left alone.
+    pub(super) fn fatal(&self, answer: &Answer) -> Result<(), PullError> {
+        match answer.status.as_u16() {
+            401 | 407 | 429 | 503 => Err(self.error(answer)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_html(answer: &Answer) -> bool {
+    let start = answer.body.get(..512).unwrap_or(&answer.body);
+    let start = String::from_utf8_lossy(start).to_ascii_lowercase();
+    start.contains("<html") || start.contains("<!doctype html")
+}

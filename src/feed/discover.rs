@@ -1,0 +1,338 @@
+//! From the address in the configuration to a calendar (RFC 4791 section 6.2,
+//! RFC 5397, RFC 6764): the address may be the calendar itself, a home of several,
+//! a principal, or just the server.
+//!
+//! A calendar that is gone is never replaced by another one that happens to be
+//! found: from an address that answers 404, nothing is searched.
+
+use super::dav::{Dav, Depth, Page, Reply};
+use super::dav_xml::{self, Response};
+use super::error::PullError;
+use super::member;
+use crate::model::feed_url::FeedUrl;
+
+/// A calendar that this login can see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Calendar {
+    pub url: FeedUrl,
+    /// The display name, or the last part of the address; made fit for a line of text.
+    pub name: String,
+}
+
+/// The calendars that the address stands for.
+pub(super) struct Found {
+    pub calendars: Vec<Calendar>,
+    /// Whether the address is a calendar itself.
+    pub direct: bool,
+    /// Of the first answer.
+    pub headers: reqwest::header::HeaderMap,
+}
+
+/// The one calendar that is meant.
+pub(super) async fn find(
+    dav: &Dav<'_>,
+    url: &FeedUrl,
+    wanted: Option<&str>,
+) -> Result<Calendar, PullError> {
+    choose(search(dav, url, wanted).await?, url, wanted)
+}
+
+pub(super) fn choose(
+    found: Found,
+    url: &FeedUrl,
+    wanted: Option<&str>,
+) -> Result<Calendar, PullError> {
+    let host = url.host();
+    let names = || found.calendars.iter().map(|one| one.name.clone()).collect();
+    let Some(wanted) = wanted else {
+        return match found.calendars.as_slice() {
+            [] => Err(PullError::NoCalendar { host }),
+            [calendar] => Ok(calendar.clone()),
+            [calendar, ..] if found.direct => Ok(calendar.clone()),
+            _ => Err(PullError::SeveralCalendars {
+                host,
+                names: names(),
+            }),
+        };
+    };
+    let same = |one: &&Calendar| one.name.trim() == wanted.trim();
+    let alike = |one: &&Calendar| one.name.trim().to_lowercase() == wanted.trim().to_lowercase();
+    let mut matching: Vec<&Calendar> = found.calendars.iter().filter(same).collect();
+    if matching.is_empty() {
+        matching = found.calendars.iter().filter(alike).collect();
+    }
+    match matching.as_slice() {
+        [calendar] => Ok((*calendar).clone()),
+        [] => Err(PullError::NoSuchCalendar {
+            host,
+            wanted: plain(wanted),
+            names: names(),
+        }),
+        [_, _, ..] => Err(PullError::SeveralCalendars {
+            host,
+            names: matching.iter().map(|one| one.name.clone()).collect(),
+        }),
+    }
+}
+
+/// Every calendar that the address leads to.
+pub(super) async fn search(
+    dav: &Dav<'_>,
+    url: &FeedUrl,
+    wanted: Option<&str>,
+) -> Result<Found, PullError> {
+    let given = match first_look(dav, url).await {
+        Ok(page) => {
+            let found = look_from(dav, &page, wanted).await?;
+            if !found.calendars.is_empty() {
+                return Ok(found);
+            }
+            Err(PullError::NoCalendar { host: url.host() })
+        }
+        Err(error) => Err(error),
+    };
+    // Only where the address is the bare server, or is not DAV at all.
+    let bare = matches!(url.reveal().path(), "" | "/");
+    let worth_it = match &given {
+        Err(PullError::NotDav { .. }) => true,
+        Err(PullError::NoCalendar { .. } | PullError::Gone { .. }) => bare,
+        // Some servers forbid their root or answer nonsense there.
+        Err(PullError::Refused { status, .. }) => bare && status.0 == 403,
+        Err(PullError::BadXml { .. } | PullError::UnexpectedStatus { .. }) => bare,
+        _ => false,
+    };
+    if worth_it {
+        for path in ["/.well-known/caldav", "/"] {
+            if path == "/" && bare {
+                continue;
+            }
+            let place = member::resolve(url, path);
+            let Some(place) = place else { continue };
+            if let Some(page) = look(dav, &place).await? {
+                let found = look_from(dav, &page, wanted).await?;
+                if !found.calendars.is_empty() {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    given
+}
+
+/// The address as given. Collections end in a slash, and some servers answer 401
+/// to a calendar without it; others know only the address as it was written.
+async fn first_look(dav: &Dav<'_>, url: &FeedUrl) -> Result<Page, PullError> {
+    let what = dav_xml::ask_what_it_is;
+    let with_slash = with_slash(url);
+    if let Some(with_slash) = with_slash {
+        match dav.propfind(&with_slash, Depth::Zero, what()).await? {
+            Reply::Other(answer) if matches!(answer.status.as_u16(), 400 | 403 | 404 | 405) => {}
+            reply => return dav.page(reply).and_then(there),
+        }
+    }
+    let reply = dav.propfind(url, Depth::Zero, what()).await?;
+    dav.page(reply).and_then(there)
+}
+
+fn with_slash(url: &FeedUrl) -> Option<FeedUrl> {
+    let mut longer = url.reveal().clone();
+    if longer.path().ends_with('/') || longer.query().is_some() {
+        return None;
+    }
+    let path = format!("{}/", longer.path());
+    longer.set_path(&path);
+    FeedUrl::from_url(longer)
+}
+
+/// Xandikos says of a collection that is missing: 207, and inside of it 404.
+pub(super) fn there(page: Page) -> Result<Page, PullError> {
+    let status = itself(&page).and_then(|response| response.status);
+    match status {
+        Some(404 | 410) => Err(PullError::Gone {
+            host: page.url.host(),
+            status: super::error::Status(404),
+        }),
+        _ => Ok(page),
+    }
+}
+
+/// A place that may or may not be DAV.
+async fn look(dav: &Dav<'_>, url: &FeedUrl) -> Result<Option<Page>, PullError> {
+    let reply = dav
+        .propfind(url, Depth::Zero, dav_xml::ask_what_it_is())
+        .await?;
+    let reply = match reply {
+        // RFC 6764 lets this address redirect to the host that has the calendars,
+        // so over https that one is named by the server that the login is for.
+        Reply::Other(answer) if answer.status.as_u16() == 401 => {
+            if dav.exchange.session.is_for(&answer.url) {
+                return Err(dav.error(&answer));
+            }
+            dav.exchange.session.trust(url, &answer.url);
+            if !dav.exchange.session.is_for(&answer.url) {
+                return Err(dav.error(&answer));
+            }
+            dav.propfind(&answer.url, Depth::Zero, dav_xml::ask_what_it_is())
+                .await?
+        }
+        reply => reply,
+    };
+    if let Reply::Other(answer) = &reply {
+        dav.fatal(answer)?;
+    }
+    Ok(dav.page(reply).ok())
+}
+
+/// Goes from a place to calendars: the place itself, what lies in it, the homes
+/// it names, and the homes of the principal it names.
+async fn look_from(dav: &Dav<'_>, page: &Page, wanted: Option<&str>) -> Result<Found, PullError> {
+    let mut found = Found {
+        calendars: Vec::new(),
+        direct: false,
+        headers: page.headers.clone(),
+    };
+    let Some(place) = itself(page) else {
+        return Ok(found);
+    };
+    if is_for_events(place) {
+        let calendar = Calendar {
+            url: address(dav, page, &place.href).unwrap_or_else(|| page.url.clone()),
+            name: name(place),
+        };
+        let meant = wanted.is_none_or(|wanted| wanted.trim() == calendar.name);
+        found.direct = true;
+        found.calendars.push(calendar);
+        if meant {
+            return Ok(found);
+        }
+    }
+    // A home may be a calendar itself (DavMail), so its children count as well.
+    let mut more = children(dav, &page.url).await?;
+    if more.is_empty() && !found.direct {
+        more = homes(dav, page, place).await?;
+    }
+    if more.is_empty()
+        && !found.direct
+        && let Some(principal) = place.properties.principal.as_deref()
+        && let Some(url) = address(dav, page, principal)
+        && let Some(page) = look(dav, &url).await?
+        && let Some(place) = itself(&page)
+    {
+        more = homes(dav, &page, place).await?;
+    }
+    for calendar in more {
+        if found
+            .calendars
+            .iter()
+            .all(|known| !same_place(&known.url, &calendar.url))
+        {
+            found.calendars.push(calendar);
+        }
+    }
+    Ok(found)
+}
+
+async fn homes(dav: &Dav<'_>, page: &Page, place: &Response) -> Result<Vec<Calendar>, PullError> {
+    /// Nobody has more; a hostile answer may.
+    const MOST: usize = 8;
+    let mut calendars: Vec<Calendar> = Vec::new();
+    for href in place.properties.home_sets.iter().take(MOST) {
+        let Some(home) = address(dav, page, href) else {
+            continue;
+        };
+        for calendar in children(dav, &home).await? {
+            if calendars
+                .iter()
+                .all(|known| !same_place(&known.url, &calendar.url))
+            {
+                calendars.push(calendar);
+            }
+        }
+    }
+    Ok(calendars)
+}
+
+/// The calendars in a place, and the place itself where it is one.
+async fn children(dav: &Dav<'_>, url: &FeedUrl) -> Result<Vec<Calendar>, PullError> {
+    let reply = dav
+        .propfind(url, Depth::One, dav_xml::ask_what_it_is())
+        .await?;
+    if let Reply::Other(answer) = &reply {
+        dav.fatal(answer)?;
+    }
+    let Ok(page) = dav.page(reply) else {
+        return Ok(Vec::new());
+    };
+    Ok(page
+        .multistatus
+        .responses
+        .iter()
+        .filter(|response| is_for_events(response))
+        .filter_map(|response| {
+            Some(Calendar {
+                url: address(dav, &page, &response.href)?,
+                name: name(response),
+            })
+        })
+        .collect())
+}
+
+/// What an answer says of the place that was asked. Some spell its address in
+/// another way, or lead it through a proxy; then it is the only one named.
+pub(super) fn itself(page: &Page) -> Option<&Response> {
+    let responses = &page.multistatus.responses;
+    responses
+        .iter()
+        .find(|response| member::is_same(&page.url, &response.href))
+        .or_else(|| responses.first())
+}
+
+/// An address that an answer names. If it is on another host, the login may be
+/// sent there from now on, provided that both are reached over https.
+fn address(dav: &Dav<'_>, page: &Page, href: &str) -> Option<FeedUrl> {
+    let url = member::resolve(&page.url, href)?;
+    if page.url.is_encrypted() && !url.is_encrypted() {
+        return None;
+    }
+    dav.exchange.session.trust(&page.url, &url);
+    Some(url)
+}
+
+fn same_place(one: &FeedUrl, other: &FeedUrl) -> bool {
+    one.host() == other.host() && member::is_same(one, other.reveal().path())
+}
+
+/// A calendar is what says so, whatever else it also is (SOGo's is an outbox as
+/// well); task lists and the trash are not.
+fn is_for_events(response: &Response) -> bool {
+    let properties = &response.properties;
+    properties.is_calendar
+        && !properties.is_deleted
+        && response.status.is_none_or(|status| status / 100 == 2)
+        && (properties.components.is_empty()
+            || properties.components.iter().any(|name| name == "VEVENT"))
+}
+
+fn name(response: &Response) -> String {
+    let display_name = response.properties.display_name.as_deref().map(plain);
+    display_name
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| {
+            let last = response.href.trim_end_matches('/').rsplit('/').next();
+            let last = percent_encoding::percent_decode_str(last.unwrap_or_default());
+            plain(&last.decode_utf8_lossy())
+        })
+}
+
+/// Fit for one line of text.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(100)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! A calendar in a file: read whole when its size or time of change differs from
+//! what is held, and believed to have changed only when its bytes have.
+
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use tokio::io::AsyncReadExt as _;
+
+use super::body::{self, BodyFault};
+use super::document::State;
+use super::error::{FileFault, PullError};
+use crate::model::item::{Held, Pulled};
+
+pub(super) async fn pull(path: &Path, max_size: u64, held: &Held) -> Result<Pulled, PullError> {
+    let fault = |reason| PullError::File {
+        path: path.to_owned(),
+        reason,
+    };
+    let seen = stamp(path, max_size).await.map_err(fault)?;
+    let known = State::of(held);
+    // A file that changed twice within the clock's grain would look the same, so
+    // one that was young when it was read is read again.
+    if let Some(known) = &known
+        && known.etag.as_deref() == Some(seen.text().as_str())
+        && !known.doubtful
+    {
+        return Ok(Pulled::Unchanged {
+            state: held.state.clone(),
+        });
+    }
+    let bytes = read(path, max_size).await.map_err(fault)?;
+    let after = stamp(path, max_size).await.map_err(fault)?;
+    if after.text() != seen.text() {
+        return Err(fault(FileFault::Changing));
+    }
+    let bytes = body::inflated(bytes, max_size).map_err(|error| {
+        fault(match error {
+            BodyFault::TooLargeInflated | BodyFault::TooLargeAsSent => {
+                FileFault::TooLarge { limit: max_size }
+            }
+            BodyFault::CutOff { .. } | BodyFault::BadEncoding(_) | BodyFault::BadGzip => {
+                FileFault::Changing
+            }
+        })
+    })?;
+    let mut state = State::new(Some(seen.text()), None, &bytes);
+    state.doubtful = seen.is_young();
+    Ok(state.pulled(held, known.as_ref(), bytes))
+}
+
+/// What tells one state of a file from another without reading it.
+struct Stamp {
+    size: u64,
+    changed_at_ns: u128,
+    age_ns: u128,
+}
+
+impl Stamp {
+    fn text(&self) -> String {
+        format!("{}-{}", self.changed_at_ns, self.size)
+    }
+
+    /// Changed within the last two seconds, the coarsest grain of file systems in use.
+    fn is_young(&self) -> bool {
+        self.age_ns < 2_000_000_000
+    }
+}
+
+async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileFault> {
+    let metadata = tokio::fs::metadata(path).await.map_err(io_fault)?;
+    if !metadata.is_file() {
+        return Err(FileFault::NotAFile);
+    }
+    if metadata.len() > max_size {
+        return Err(FileFault::TooLarge { limit: max_size });
+    }
+    let changed = metadata.modified().map_err(io_fault)?;
+    Ok(Stamp {
+        size: metadata.len(),
+        changed_at_ns: changed
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos(),
+        age_ns: changed.elapsed().unwrap_or_default().as_nanos(),
+    })
+}
+
+async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileFault> {
+    let file = tokio::fs::File::open(path).await.map_err(io_fault)?;
+    let mut bytes = Vec::new();
+    file.take(max_size.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(io_fault)?;
+    if bytes.len() as u64 > max_size {
+        return Err(FileFault::TooLarge { limit: max_size });
+    }
+    Ok(bytes)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn io_fault(error: std::io::Error) -> FileFault {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => FileFault::Missing,
+        std::io::ErrorKind::PermissionDenied => FileFault::NotAllowed,
+        kind => FileFault::Other(kind),
+    }
+}

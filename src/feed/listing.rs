@@ -1,0 +1,126 @@
+//! What an answer says of the members of a calendar: which there are, in which
+//! version, and which are gone.
+
+use std::collections::HashSet;
+
+use super::dav::Page;
+use super::dav_xml::Response;
+use super::error::PullError;
+use super::fetch::Wanted;
+use super::member::{self, Key, Member};
+
+/// More events than this is no room's calendar.
+const MOST_ITEMS: usize = 100_000;
+
+/// What an answer says of the members.
+pub(super) struct Entry {
+    pub member: Member,
+    pub etag: Option<String>,
+}
+
+/// A list of members.
+pub(super) struct List {
+    pub entries: Vec<Entry>,
+    /// Whether what it does not name is gone.
+    pub complete: bool,
+}
+
+impl List {
+    pub(super) fn of(page: &Page) -> Result<Self, PullError> {
+        let mut changes = Changes::default();
+        let more = changes.take(page)?;
+        Ok(Self {
+            entries: changes.entries,
+            complete: !more,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn untagged(&self) -> usize {
+        let untagged = |entry: &&Entry| entry.etag.is_none();
+        self.entries.iter().filter(untagged).count()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+impl From<Entry> for Wanted {
+    fn from(entry: Entry) -> Self {
+        Self {
+            member: entry.member,
+            etag: entry.etag,
+        }
+    }
+}
+
+/// What lists and increments say.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub entries: Vec<Entry>,
+    pub removed: Vec<Key>,
+    /// Two spellings of one address must not become two events.
+    seen: HashSet<Key>,
+}
+
+impl Changes {
+    /// Reads one page; whether there is more to come.
+    pub(super) fn take(&mut self, page: &Page) -> Result<bool, PullError> {
+        let mut more = false;
+        for response in &page.multistatus.responses {
+            let Some(member) = member::member(&page.url, &response.href) else {
+                // RFC 6578 section 3.6: 507 on the calendar itself.
+                more |= response.status == Some(507);
+                continue;
+            };
+            match response.status {
+                // 418 was seen from Nextcloud.
+                Some(404 | 410 | 418) => self.removed.push(member.key),
+                Some(507) => more = true,
+                Some(status) if status / 100 != 2 => {}
+                _ if is_no_event(response) => {}
+                _ if !self.seen.insert(member.key.clone()) => {}
+                _ => self.entries.push(Entry {
+                    member,
+                    etag: response.properties.etag.clone(),
+                }),
+            }
+            if self.entries.len() > MOST_ITEMS {
+                return Err(PullError::TooManyItems {
+                    host: page.url.host(),
+                    limit: MOST_ITEMS,
+                });
+            }
+        }
+        Ok(more)
+    }
+}
+
+/// Folders, and what is declared to be something else than a calendar object.
+fn is_no_event(response: &Response) -> bool {
+    let properties = &response.properties;
+    let content_type = properties.content_type.as_deref().unwrap_or_default();
+    let content_type = content_type.to_ascii_lowercase();
+    let other_kind = [
+        "text/html",
+        "text/vcard",
+        "text/xml",
+        "application/xml",
+        "image/",
+    ]
+    .iter()
+    .any(|kind| content_type.starts_with(kind));
+    let other_component = content_type
+        .split_once("component=")
+        .is_some_and(|(_, component)| {
+            let component = component.trim_matches(['"', ' ']);
+            ["vtodo", "vjournal", "vfreebusy", "vavailability"]
+                .iter()
+                .any(|other| component.starts_with(other))
+        });
+    properties.is_collection || other_kind || other_component
+}

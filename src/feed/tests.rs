@@ -1,0 +1,847 @@
+//! ICS documents and files: every way in which a feed can fail, against a host
+//! that fails in just that way.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::error::*;
+use super::testhost::{Asked, Reply, TestHost};
+use super::*;
+use crate::config::{Login, Only};
+use crate::fault::Fault as _;
+use crate::model::item::{FeedItem, FeedState};
+use crate::model::name::FeedId;
+use crate::model::secret::Secret;
+
+pub(super) const ICS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n";
+pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_795_000_000);
+
+pub(super) fn feed(source: Source) -> Feed {
+    Feed {
+        id: FeedId::new("test", &[]),
+        source,
+        only: Only::default(),
+        user_agent: None,
+        timeout: Duration::from_secs(10),
+        max_size: 100_000,
+    }
+}
+
+fn ics(address: &str) -> Feed {
+    let (url, login) = FeedUrl::parse(address).unwrap();
+    let login = login.map_or(Login::None, |(username, password)| Login::Password {
+        username,
+        password,
+    });
+    feed(Source::Ics { url, login })
+}
+
+async fn pull(feed: &Feed) -> Result<Pulled, PullError> {
+    pull_holding(feed, &Held::default()).await
+}
+
+async fn pull_holding(feed: &Feed, held: &Held) -> Result<Pulled, PullError> {
+    let client = FeedClient::new(feed, &Network::new()).unwrap();
+    client.pull(held, NOW).await
+}
+
+/// What the ledger would hold after a pull.
+pub(super) fn keep(held: Held, pulled: Pulled) -> Held {
+    match pulled {
+        Pulled::Unchanged { state } => Held { state, ..held },
+        Pulled::Changed {
+            items,
+            removed,
+            state,
+        } => {
+            let mut kept: Vec<FeedItem> = held
+                .items
+                .into_iter()
+                .filter(|old| {
+                    !removed.contains(&old.href) && items.iter().all(|new| new.href != old.href)
+                })
+                .collect();
+            kept.extend(items);
+            Held { items: kept, state }
+        }
+    }
+}
+
+fn body(pulled: &Pulled) -> &[u8] {
+    match pulled {
+        Pulled::Changed { items, .. } => &items[0].body,
+        Pulled::Unchanged { .. } => panic!("nothing changed"),
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A host with one answer for everything, and the error that comes of it. The
+/// error and its hint tell nothing but the host.
+async fn failure(reply: Reply) -> PullError {
+    let host = TestHost::start(move |_| reply.clone()).await;
+    let mut feed = ics(&host.url("/private-4711/room.ics?token=t0k3n"));
+    feed.timeout = Duration::from_millis(300);
+    let error = pull(&feed).await.unwrap_err();
+    let said = format!("{error} {error:?} {}", error.hint());
+    assert!(
+        !said.contains("4711") && !said.contains("t0k3n") && !said.contains("Secret text"),
+        "{said}"
+    );
+    assert!(said.contains(&host.host()), "{said}");
+    assert!(!error.to_string().contains('\n') && !error.to_string().ends_with('.'));
+    error
+}
+
+#[tokio::test]
+async fn a_feed_that_did_not_change_is_not_sent_again() {
+    let host = TestHost::start(|asked| {
+        let known = asked.header("if-none-match") == Some("\"a1\"")
+            && asked.header("if-modified-since") == Some("Mon, 02 Mar 2026 09:00:00 GMT");
+        if known {
+            Reply::status("304 Not Modified")
+        } else {
+            let headers = [
+                "ETag: \"a1\"",
+                "Last-Modified: Mon, 02 Mar 2026 09:00:00 GMT",
+            ];
+            Reply::with("200 OK", &headers, ICS)
+        }
+    })
+    .await;
+    let feed = ics(&host.url("/room.ics"));
+    let first = pull(&feed).await.unwrap();
+    assert_eq!(body(&first), ICS.as_bytes());
+    let held = keep(Held::default(), first);
+    assert_eq!(held.items[0].etag.as_deref(), Some("\"a1\""));
+    let second = pull_holding(&feed, &held).await.unwrap();
+    assert!(matches!(second, Pulled::Unchanged { .. }));
+    let asked = host.asked();
+    let agent = asked[0].header("user-agent").unwrap();
+    assert!(agent.starts_with("podcal/") && agent.ends_with("(+room calendar sync)"));
+    assert_eq!(asked[0].header("accept-encoding"), Some("gzip"));
+    assert!(asked[0].header("if-none-match").is_none());
+}
+
+#[tokio::test]
+async fn a_validator_without_its_body_is_not_sent() {
+    let host = TestHost::start(|_| Reply::with("200 OK", &["ETag: \"a1\""], ICS)).await;
+    let feed = ics(&host.url("/room.ics"));
+    let mut held = keep(Held::default(), pull(&feed).await.unwrap());
+    held.items.clear();
+    let pulled = pull_holding(&feed, &held).await.unwrap();
+    assert_eq!(body(&pulled), ICS.as_bytes());
+    assert!(host.asked()[1].header("if-none-match").is_none());
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_no_change_whatever_the_headers_say() {
+    let count = AtomicUsize::new(0);
+    let host = TestHost::start(move |_| {
+        let tag = format!("ETag: W/\"{}\"", count.fetch_add(1, Ordering::Relaxed));
+        Reply::with("200 OK", &[&tag], ICS)
+    })
+    .await;
+    let feed = ics(&host.url("/room.ics"));
+    let held = keep(Held::default(), pull(&feed).await.unwrap());
+    let second = pull_holding(&feed, &held).await.unwrap();
+    assert!(matches!(second, Pulled::Unchanged { .. }));
+    // The newer tag is the one to ask with.
+    let held = keep(held, second);
+    pull_holding(&feed, &held).await.unwrap();
+    assert_eq!(host.asked()[2].header("if-none-match"), Some("W/\"1\""));
+}
+
+#[tokio::test]
+async fn apache_is_asked_without_the_gzip_mark_that_it_added() {
+    let host = TestHost::start(|asked| {
+        if asked.header("if-none-match") == Some("\"5f-6a\"") {
+            return Reply::status("304 Not Modified");
+        }
+        let headers = ["ETag: \"5f-6a-gzip\"", "Content-Encoding: gzip"];
+        Reply::with("200 OK", &headers, gzip(ICS.as_bytes()))
+    })
+    .await;
+    let feed = ics(&host.url("/room.ics"));
+    let first = pull(&feed).await.unwrap();
+    assert_eq!(body(&first), ICS.as_bytes());
+    let held = keep(Held::default(), first);
+    let second = pull_holding(&feed, &held).await.unwrap();
+    assert!(matches!(second, Pulled::Unchanged { .. }));
+}
+
+#[tokio::test]
+async fn compression_is_undone_whatever_the_header_says() {
+    for (headers, body_sent) in [
+        (&["Content-Encoding: x-gzip"][..], gzip(ICS.as_bytes())),
+        (&[], gzip(ICS.as_bytes())),
+        (&["Content-Encoding: gzip"], ICS.as_bytes().to_vec()),
+        (&["Content-Encoding: identity"], ICS.as_bytes().to_vec()),
+    ] {
+        let reply = Reply::with("200 OK", headers, body_sent);
+        let host = TestHost::start(move |_| reply.clone()).await;
+        let pulled = pull(&ics(&host.url("/room.ics"))).await.unwrap();
+        assert_eq!(body(&pulled), ICS.as_bytes(), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_http_1_0_answer_without_length_is_read() {
+    let host = TestHost::start(|_| Reply::raw(format!("HTTP/1.0 200 OK\r\n\r\n{ICS}"))).await;
+    let pulled = pull(&ics(&host.url("/room.ics"))).await.unwrap();
+    assert_eq!(body(&pulled), ICS.as_bytes());
+}
+
+#[tokio::test]
+async fn each_status_has_its_own_error() {
+    let kinds = [
+        ("401 Unauthorized", "auth", false),
+        ("403 Forbidden", "auth", false),
+        ("404 Not Found", "gone", false),
+        ("410 Gone", "gone", false),
+        ("418 I'm a teapot", "status", false),
+        ("204 No Content", "status", false),
+        ("304 Not Modified", "status", false),
+        ("429 Too Many Requests", "too_often", true),
+        ("500 Internal Server Error", "server_error", true),
+        ("503 Service Unavailable", "server_error", true),
+    ];
+    for (status, kind, passing) in kinds {
+        let reply = if status.starts_with("204") {
+            Reply::raw(format!("HTTP/1.1 {status}\r\n\r\n"))
+        } else {
+            Reply::with(status, &[], "Secret text")
+        };
+        let error = failure(reply).await;
+        assert_eq!(
+            (error.kind(), error.is_passing()),
+            (kind, passing),
+            "{status}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains(status.split(' ').next().unwrap()),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_server_says_how_long_to_wait() {
+    let cases = [
+        ("120", Some(120)),
+        // NOW is 2026-11-18T11:06:40Z.
+        ("Wed, 18 Nov 2026 11:11:40 GMT", Some(300)),
+        ("Wed, 18 Nov 2026 10:00:00 GMT", Some(0)),
+        ("99999999", Some(86_400)),
+        ("soon", None),
+        ("-5", None),
+    ];
+    for (value, seconds) in cases {
+        let header = format!("Retry-After: {value}");
+        for status in ["429 Too Many Requests", "503 Service Unavailable"] {
+            let error = failure(Reply::with(status, &[&header], "")).await;
+            assert_eq!(
+                error.retry_after(),
+                seconds.map(Duration::from_secs),
+                "{value}"
+            );
+        }
+    }
+    assert_eq!(
+        failure(Reply::status("429 Too Many Requests"))
+            .await
+            .retry_after(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_login_page_is_not_a_calendar() {
+    let page = "\u{feff}\r\n <!DOCTYPE html><html><title>Secret text</title>";
+    for (content_type, text, looks_like) in [
+        ("text/html", page, "an HTML page"),
+        ("text/calendar", page, "an HTML page"),
+        (
+            "text/html; charset=utf-8",
+            "Please sign in, Secret text",
+            "an HTML page",
+        ),
+        (
+            "application/xml",
+            "<?xml version=\"1.0\"?><d:error/>",
+            "an XML document",
+        ),
+        (
+            "application/json",
+            "{\"error\":\"Secret text\"}",
+            "a JSON document",
+        ),
+    ] {
+        let header = format!("Content-Type: {content_type}");
+        let error = failure(Reply::with("200 OK", &[&header], text)).await;
+        let PullError::NotACalendar {
+            looks_like: found, ..
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(found, looks_like, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_a_good_answer_is_a_refusal() {
+    let text =
+        "<d:error><s:exception>Sabre\\DAV\\Exception\\NotAuthenticated</s:exception></d:error>";
+    let error = failure(Reply::ok(text)).await;
+    assert_eq!(error.kind(), "auth");
+}
+
+#[tokio::test]
+async fn a_calendar_after_a_warning_is_left_to_the_reader() {
+    let text = format!("<br /><b>Warning</b>: Secret text\r\n{ICS}");
+    let host =
+        TestHost::start(move |_| Reply::with("200 OK", &["Content-Type: text/html"], &text)).await;
+    assert!(pull(&ics(&host.url("/room.ics"))).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_off_is_no_body() {
+    let half = &ICS.as_bytes()[..20];
+    let mut with_length =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", ICS.len()).into_bytes();
+    with_length.extend_from_slice(half);
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n".to_vec();
+    chunked.extend_from_slice(half);
+    chunked.extend_from_slice(b"\r\n");
+    let zipped = gzip(ICS.as_bytes());
+    let half_gzip = Reply::with(
+        "200 OK",
+        &["Content-Encoding: gzip"],
+        &zipped[..zipped.len() - 12],
+    );
+    for reply in [Reply::raw(with_length), Reply::raw(chunked), half_gzip] {
+        let error = failure(reply).await;
+        assert_eq!(error.kind(), "cut_off", "{error}");
+        assert!(error.is_passing());
+    }
+}
+
+#[tokio::test]
+async fn damaged_or_unknown_compression_is_said_so() {
+    let mut damaged = gzip(ICS.as_bytes());
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0xff;
+    damaged[middle + 1] ^= 0xff;
+    let error = failure(Reply::with("200 OK", &[], damaged)).await;
+    assert!(matches!(error, PullError::BadGzip { .. }), "{error}");
+    let error = failure(Reply::with("200 OK", &["Content-Encoding: br"], "xxxx")).await;
+    assert!(error.to_string().contains("`br`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_beyond_its_limit_is_given_up() {
+    let large = vec![b'x'; 100_001];
+    let announced = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nBEGIN".to_vec();
+    let endless = Reply::raw("HTTP/1.1 200 OK\r\n\r\n").then_drip();
+    for (reply, measure) in [
+        (Reply::ok(&large), Measure::Sent),
+        (Reply::raw(announced), Measure::Sent),
+        (
+            Reply::with("200 OK", &["Content-Encoding: gzip"], gzip(&large)),
+            Measure::Inflated,
+        ),
+        (Reply::ok(gzip(&vec![0; 5_000_000])), Measure::Inflated),
+    ] {
+        let error = failure(reply).await;
+        let PullError::TooLarge {
+            measure: found,
+            limit: 100_000,
+            ..
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(found, measure);
+    }
+    assert_eq!(failure(endless).await.kind(), "timeout");
+}
+
+#[tokio::test]
+async fn a_slow_server_is_left_in_time() {
+    let hangs = Reply::raw("").then_hang();
+    let stops = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nBEGIN").then_hang();
+    let drips = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n").then_drip();
+    for reply in [hangs, stops, drips] {
+        let error = failure(reply).await;
+        assert_eq!(error.kind(), "timeout", "{error}");
+        assert!(error.is_passing());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_said_so() {
+    assert_eq!(
+        failure(Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"))
+            .await
+            .to_string()
+            .split(": ")
+            .last(),
+        Some("its answer is not HTTP")
+    );
+    let error = failure(Reply::raw("")).await;
+    assert!(
+        error.to_string().ends_with("the connection was lost"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = pull(&ics(&format!("http://127.0.0.1:{port}/a.ics")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("cannot reach the feed at 127.0.0.1:{port}: the connection was refused")
+    );
+    let error = pull(&ics("http://nowhere.invalid/a.ics"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot reach the feed at nowhere.invalid: its name cannot be resolved"
+    );
+    // A server that speaks plain HTTP on the port of an https address.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let error = pull(&ics(&format!("https://{address}/a.ics")))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), "tls", "{error}");
+    assert!(!error.is_passing());
+}
+
+#[tokio::test]
+async fn redirects_are_followed_five_times() {
+    fn hop(asked: &Asked) -> Reply {
+        let (_, left) = asked.path.rsplit_once('/').unwrap();
+        match left.parse::<u32>().unwrap() {
+            0 => Reply::ok(ICS),
+            left => Reply::redirect(&format!("{}", left - 1)),
+        }
+    }
+    let host = TestHost::start(hop).await;
+    assert!(pull(&ics(&host.url("/a/5"))).await.is_ok());
+    let error = pull(&ics(&host.url("/a/6"))).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("redirected more than five times"),
+        "{error}"
+    );
+    assert_eq!(host.asked().len(), 12);
+}
+
+#[tokio::test]
+async fn bad_redirects_are_named() {
+    for (reply, said) in [
+        (
+            Reply::status("302 Found"),
+            "redirected without saying where to",
+        ),
+        (
+            Reply::redirect("ftp://h.example.com/x"),
+            "redirected without saying where to",
+        ),
+        (
+            Reply::redirect("/owa/auth/errorfe.aspx?httpCode=500&msg=4711"),
+            "redirected podcal to its error page",
+        ),
+    ] {
+        let error = failure(reply).await;
+        assert!(error.to_string().ends_with(said), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_not_carried_to_another_host() {
+    let other = TestHost::start(|asked| match asked.header("authorization") {
+        None => Reply::with("401 Unauthorized", &["WWW-Authenticate: Basic"], ""),
+        Some(_) => Reply::ok(ICS),
+    })
+    .await;
+    let elsewhere = other.url("/stolen.ics");
+    let host = TestHost::start(move |_| Reply::redirect(&elsewhere)).await;
+    let address = host
+        .url("/room.ics")
+        .replace("http://", "http://room:hunter2@");
+    let error = pull(&ics(&address)).await.unwrap_err();
+    assert!(error.to_string().contains("a redirect led here"), "{error}");
+    assert!(!format!("{error:?}").contains("hunter2"));
+    assert!(host.asked()[0].header("authorization").is_some());
+    let asked = other.asked();
+    assert!(
+        !asked.is_empty()
+            && asked
+                .iter()
+                .all(|asked| asked.header("authorization").is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_password_is_sent_and_a_wrong_one_not_repeated() {
+    let host = TestHost::start(|asked| match asked.header("authorization") {
+        // room:p%w
+        Some("Basic cm9vbTpwJXc=") => Reply::ok(ICS),
+        _ => Reply::with(
+            "401 Unauthorized",
+            &["WWW-Authenticate: basic realm=\"x\""],
+            "",
+        ),
+    })
+    .await;
+    let right = host.url("/").replace("http://", "http://room:p%25w@");
+    assert!(pull(&ics(&right)).await.is_ok());
+    assert_eq!(host.asked().len(), 1, "on this machine nobody listens in");
+    let wrong = host.url("/").replace("http://", "http://room:other@");
+    let error = pull(&ics(&wrong)).await.unwrap_err();
+    assert!(error.is_login());
+    assert!(
+        error
+            .to_string()
+            .contains("does not accept the login (Basic)"),
+        "{error}"
+    );
+    assert_eq!(host.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn digest_is_spoken_and_basic_tried_once_where_it_is_refused() {
+    let digest = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=MD5";
+    let host = TestHost::start(move |asked| {
+        let sent = asked.header("authorization").unwrap_or_default();
+        if sent.starts_with("Digest username=\"room\"") && sent.contains("uri=\"/a?b=c\"") {
+            Reply::ok(ICS)
+        } else {
+            Reply::with("401 Unauthorized", &[digest], "")
+        }
+    })
+    .await;
+    let feed = ics(&host.url("/a?b=c").replace("http://", "http://room:p@"));
+    let client = FeedClient::new(&feed, &Network::new()).unwrap();
+    client.pull(&Held::default(), NOW).await.unwrap();
+    assert_eq!(host.asked().len(), 2);
+    client.pull(&Held::default(), NOW).await.unwrap();
+    let asked = host.asked();
+    assert_eq!(asked.len(), 1, "the way to sign in is remembered");
+    assert!(
+        asked[0]
+            .header("authorization")
+            .unwrap()
+            .contains("nc=00000002")
+    );
+
+    // Refused in both ways: each is tried once.
+    let both = [digest, "WWW-Authenticate: Basic realm=\"r\""];
+    let host = TestHost::start(move |_| Reply::with("401 Unauthorized", &both, "")).await;
+    let feed = ics(&host.url("/a").replace("http://", "http://room:p@"));
+    assert!(pull(&feed).await.unwrap_err().is_login());
+    let schemes: Vec<String> = host
+        .asked()
+        .iter()
+        .map(|asked| {
+            asked
+                .header("authorization")
+                .unwrap_or("none")
+                .split(' ')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(schemes, ["Basic", "Digest"]);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_once_when_it_is_refused() {
+    let host =
+        TestHost::start(
+            |asked| match (asked.path.as_str(), asked.header("authorization")) {
+                ("/token", _) if asked.body.contains("refresh_token=first") => {
+                    Reply::ok(r#"{"access_token":"a1","expires_in":3600,"refresh_token":"second"}"#)
+                }
+                ("/token", _) => Reply::ok(r#"{"access_token":"a2","expires_in":"3600"}"#),
+                ("/a.ics", Some("Bearer a2")) => Reply::ok(ICS),
+                _ => Reply::status("401 Unauthorized"),
+            },
+        )
+        .await;
+    let oauth2 = crate::config::OAuth2 {
+        token_url: FeedUrl::parse(&host.url("/token")).unwrap().0,
+        client_id: "id".to_owned(),
+        client_secret: Secret::new("s3cret"),
+        refresh_token: Secret::new("first"),
+    };
+    let feed = feed(Source::Ics {
+        url: FeedUrl::parse(&host.url("/a.ics")).unwrap().0,
+        login: Login::OAuth2(Arc::new(oauth2)),
+    });
+    let client = FeedClient::new(&feed, &Network::new()).unwrap();
+    client.pull(&Held::default(), NOW).await.unwrap();
+    let paths: Vec<String> = host.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths, ["/token", "/a.ics", "/token", "/a.ics"]);
+    client.pull(&Held::default(), NOW).await.unwrap();
+    assert_eq!(host.asked().len(), 1, "a token is kept");
+}
+
+#[tokio::test]
+async fn a_withdrawn_grant_is_lasting_and_told() {
+    let host =
+        TestHost::start(|_| Reply::with("400 Bad Request", &[], r#"{"error":"invalid_grant"}"#))
+            .await;
+    let oauth2 = crate::config::OAuth2 {
+        token_url: FeedUrl::parse(&host.url("/token")).unwrap().0,
+        client_id: "id".to_owned(),
+        client_secret: Secret::new("s3cret"),
+        refresh_token: Secret::new("r3fresh"),
+    };
+    let feed = feed(Source::Ics {
+        url: FeedUrl::parse(&host.url("/a.ics")).unwrap().0,
+        login: Login::OAuth2(Arc::new(oauth2)),
+    });
+    let error = pull(&feed).await.unwrap_err();
+    assert!(error.is_login() && !error.is_passing());
+    assert!(error.to_string().ends_with("`invalid_grant`"), "{error}");
+}
+
+#[tokio::test]
+async fn rooms_that_share_an_address_share_a_download() {
+    let host = TestHost::start(|_| Reply::ok(ICS)).await;
+    let network = Network::new();
+    let feed = ics(&host.url("/building.ics"));
+    let clients: Vec<FeedClient> = (0..6)
+        .map(|_| FeedClient::new(&feed, &network).unwrap())
+        .collect();
+    let held = Held::default();
+    let all = futures_util::future::join_all(clients.iter().map(|client| client.pull(&held, NOW)));
+    assert!(all.await.iter().all(Result::is_ok));
+    assert_eq!(host.asked().len(), 1);
+    // The next cycle looks again, however soon it comes.
+    clients[0].pull(&held, NOW).await.unwrap();
+    clients[1].pull(&held, NOW).await.unwrap();
+    assert_eq!(host.asked().len(), 1);
+    // Who holds something else is not handed an answer for another.
+    let other = Held {
+        items: vec![FeedItem {
+            href: String::new(),
+            etag: None,
+            last_modified: None,
+            body: "x".into(),
+        }],
+        state: FeedState::default(),
+    };
+    clients[2].pull(&other, NOW).await.unwrap();
+    assert_eq!(host.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn rooms_that_share_a_dead_address_wait_for_it_once() {
+    let host = TestHost::start(|_| Reply::raw("").then_hang()).await;
+    let network = Network::new();
+    let mut feed = ics(&host.url("/building.ics"));
+    feed.timeout = Duration::from_millis(100);
+    let clients: Vec<FeedClient> = (0..20)
+        .map(|_| FeedClient::new(&feed, &network).unwrap())
+        .collect();
+    let held = Held::default();
+    let all = futures_util::future::join_all(clients.iter().map(|client| client.pull(&held, NOW)));
+    assert!(all.await.iter().all(Result::is_err));
+    assert_eq!(host.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn many_rooms_of_a_dead_host_do_not_queue_for_it() {
+    let host = TestHost::start(|_| Reply::raw("").then_hang()).await;
+    let network = Network::new();
+    let feeds: Vec<Feed> = (0..30)
+        .map(|at| {
+            let mut feed = ics(&host.url(&format!("/{at}.ics")));
+            feed.timeout = Duration::from_millis(200);
+            feed
+        })
+        .collect();
+    let clients: Vec<FeedClient> = feeds
+        .iter()
+        .map(|feed| FeedClient::new(feed, &network).unwrap())
+        .collect();
+    let held = Held::default();
+    let all = futures_util::future::join_all(clients.iter().map(|client| client.pull(&held, NOW)));
+    let kinds: Vec<&str> = all
+        .await
+        .iter()
+        .map(|result| result.as_ref().unwrap_err().kind())
+        .collect();
+    let asked = host.asked().len();
+    assert!((4..=8).contains(&asked), "{asked} requests, {kinds:?}");
+    assert!(kinds.contains(&"unreachable"));
+}
+
+#[tokio::test]
+async fn outlook_is_asked_as_it_wants_to_be() {
+    let agent = |address: &str, own: Option<&str>| {
+        let mut feed = ics(address);
+        feed.user_agent = own.map(str::to_owned);
+        let Source::Ics { url, .. } = &feed.source else {
+            panic!("not ics")
+        };
+        user_agent(&feed, url).map(|value| value.to_str().unwrap().to_owned())
+    };
+    let outlook = agent("https://outlook.office365.com/owa/calendar/x.ics", None).unwrap();
+    assert!(
+        outlook.starts_with("Mozilla/5.0")
+            && outlook.contains("Chrome/")
+            && outlook.contains("podcal/")
+    );
+    assert!(
+        agent("https://c.example.com/x.ics", None)
+            .unwrap()
+            .starts_with("podcal/")
+    );
+    assert_eq!(
+        agent("https://outlook.office.com/x", Some("Own/1")).unwrap(),
+        "Own/1"
+    );
+    let error = agent("https://c.example.com/x", Some("a\nb")).unwrap_err();
+    assert_eq!(error.kind(), "setup");
+}
+
+fn file(path: &std::path::Path) -> Feed {
+    feed(Source::File {
+        path: path.to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn a_file_is_read_when_it_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("room.ics");
+    std::fs::write(&path, ICS).unwrap();
+    let first = pull(&file(&path)).await.unwrap();
+    assert_eq!(body(&first), ICS.as_bytes());
+    let held = keep(Held::default(), first);
+    // Touched, but the same.
+    std::fs::write(&path, ICS).unwrap();
+    let second = pull_holding(&file(&path), &held).await.unwrap();
+    assert!(matches!(second, Pulled::Unchanged { .. }));
+    // Another text of the same length within the same second.
+    let other = ICS.replace("2.0", "2.1");
+    std::fs::write(&path, &other).unwrap();
+    let third = pull_holding(&file(&path), &keep(held, second))
+        .await
+        .unwrap();
+    assert_eq!(body(&third), other.as_bytes());
+}
+
+#[tokio::test]
+async fn an_old_file_is_not_even_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("room.ics");
+    std::fs::write(&path, ICS).unwrap();
+    let set_old = || {
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_600_000_000))
+            .unwrap();
+    };
+    set_old();
+    let held = keep(Held::default(), pull(&file(&path)).await.unwrap());
+    // Only somebody who sets the clock of a file back can fool us.
+    std::fs::write(&path, ICS.replace("2.0", "2.1")).unwrap();
+    set_old();
+    let again = pull_holding(&file(&path), &held).await.unwrap();
+    assert!(matches!(again, Pulled::Unchanged { .. }));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |name: &str, said: &str| {
+        let path = folder.path().join(name);
+        let error = pull(&file(&path)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot read the file `{}`: {said}", path.display())
+        );
+    };
+    check("none.ics", "there is none").await;
+    check("", "it is not a regular file").await;
+    std::fs::write(folder.path().join("large.ics"), vec![b'x'; 100_001]).unwrap();
+    check("large.ics", "it has more than 100000 bytes").await;
+    std::fs::write(folder.path().join("bomb.ics"), gzip(&vec![0; 1_000_000])).unwrap();
+    check("bomb.ics", "it has more than 100000 bytes").await;
+}
+
+/// The service pulls each room in a task of its own.
+#[tokio::test]
+async fn a_pull_can_move_between_threads() {
+    let host = TestHost::start(|_| Reply::ok(ICS)).await;
+    let feed = ics(&host.url("/room.ics"));
+    let task = tokio::spawn(async move { pull(&feed).await });
+    assert!(task.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn an_administrator_is_told_what_an_address_offers() {
+    let host = TestHost::start(|asked| {
+        if asked.path == "/old.ics" {
+            return Reply::redirect("/room.ics");
+        }
+        let known = asked.header("if-none-match") == Some("\"a1\"");
+        let headers = ["ETag: \"a1\"", "Content-Type: text/calendar"];
+        if known {
+            Reply::status("304 Not Modified")
+        } else {
+            Reply::with("200 OK", &headers, gzip(ICS.as_bytes()))
+        }
+    })
+    .await;
+    let feed = ics(&host.url("/old.ics"));
+    let inspect::Inspection::Document(report) =
+        inspect::inspect(&feed, &Network::new(), NOW).await.unwrap()
+    else {
+        panic!("not a document");
+    };
+    assert!(report.gzip && report.etag && !report.last_modified && report.not_modified);
+    assert_eq!(report.size_bytes, ICS.len());
+    assert_eq!(report.redirected_to, None, "the same host");
+    assert_eq!(report.login, "none");
+    assert_eq!(report.oddities, ["the calendar is sent in clear (http)"]);
+
+    let plain = TestHost::start(|_| Reply::ok(ICS)).await;
+    let report = inspect::inspect(&ics(&plain.url("/")), &Network::new(), NOW)
+        .await
+        .unwrap();
+    let inspect::Inspection::Document(report) = report else {
+        panic!("not a document");
+    };
+    assert!(report.oddities[0].starts_with("it never says that nothing changed"));
+}

@@ -1,0 +1,421 @@
+//! Bytes to logical lines: line ends, folds, byte order marks and encodings.
+//!
+//! Folds are joined as bytes, because they may stand inside a character (RFC 5545
+//! section 3.1), and only for lines that somebody wants: most of a feed's bytes are
+//! descriptions, alarms and attendees that podcal never looks at.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+/// More than this of one line is not looked at. It has room for half a million EXDATEs.
+pub const MAX_LINE: usize = 8 << 20;
+
+/// The body as UTF-8 or a single-byte encoding, without a byte order mark.
+///
+/// UTF-16 is known by its mark, or by the zero beside the first letter.
+#[must_use]
+pub fn as_bytes(body: &[u8]) -> Cow<'_, [u8]> {
+    match body {
+        [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(rest),
+        [0xFF, 0xFE, rest @ ..] => Cow::Owned(from_utf16(rest, u16::from_le_bytes)),
+        [0xFE, 0xFF, rest @ ..] => Cow::Owned(from_utf16(rest, u16::from_be_bytes)),
+        [b'B' | b'b', 0, ..] => Cow::Owned(from_utf16(body, u16::from_le_bytes)),
+        [0, b'B' | b'b', ..] => Cow::Owned(from_utf16(body, u16::from_be_bytes)),
+        _ => Cow::Borrowed(body),
+    }
+}
+
+fn from_utf16(body: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
+    let (pairs, _) = body.as_chunks::<2>();
+    char::decode_utf16(pairs.iter().map(|pair| unit(*pair)))
+        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect::<String>()
+        .into_bytes()
+}
+
+/// The logical lines of a body; blank ones are left out.
+///
+/// A line ends at LF, CRLF or any run of CR before LF. A lone CR ends a line where
+/// the first line of the body ends so, or where what follows looks like a property;
+/// elsewhere it is a stray control character inside a text.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    body: &'a [u8],
+    at: usize,
+    number: u32,
+    lone_cr: bool,
+}
+
+/// One logical line, its folds not yet joined.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Of its first physical line, counted from 1.
+    pub number: u32,
+    /// Where its first byte stands in the body, and the one after its line end.
+    pub start: usize,
+    pub end: usize,
+    raw: &'a [u8],
+    folded: bool,
+}
+
+impl<'a> Lines<'a> {
+    #[must_use]
+    pub fn new(body: &'a [u8]) -> Self {
+        let first_end = memchr2(b'\r', b'\n', body);
+        let rest = first_end.and_then(|at| body.get(at..)).unwrap_or_default();
+        let after = rest.iter().find(|byte| **byte != b'\r');
+        Self {
+            body,
+            at: 0,
+            number: 1,
+            lone_cr: rest.first() == Some(&b'\r') && after != Some(&b'\n'),
+        }
+    }
+
+    /// The lines of a part of a body that begins with a line of this number, and
+    /// ends lines as the whole does.
+    #[must_use]
+    pub fn part(&self, from: usize, to: usize, number: u32) -> Self {
+        Self {
+            body: self.body.get(..to).unwrap_or(self.body),
+            at: from,
+            number,
+            lone_cr: self.lone_cr,
+        }
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.body.get(at).copied()
+    }
+
+    /// The end of the physical line that begins at `from`: before its line end, and after it.
+    fn physical(&self, from: usize) -> (usize, usize) {
+        let mut look = from;
+        loop {
+            let rest = self.body.get(look..).unwrap_or_default();
+            let Some(found) = memchr2(b'\r', b'\n', rest) else {
+                return (self.body.len(), self.body.len());
+            };
+            let end = look + found;
+            if self.byte(end) == Some(b'\n') {
+                return (end, end + 1);
+            }
+            if self.lone_cr {
+                return match self.byte(end + 1) {
+                    Some(b'\n') => (end, end + 2),
+                    _ => (end, end + 1),
+                };
+            }
+            let mut after = end;
+            while self.byte(after) == Some(b'\r') {
+                after += 1;
+            }
+            match self.byte(after) {
+                Some(b'\n') => return (end, after + 1),
+                None => return (end, after),
+                Some(_) if self.is_property(after) => return (end, after),
+                Some(_) => look = after,
+            }
+        }
+    }
+
+    /// Whether upper-case letters and then `:` or `;` stand here.
+    fn is_property(&self, at: usize) -> bool {
+        let rest = self.body.get(at..).unwrap_or_default();
+        let head = rest.get(..40).unwrap_or(rest);
+        let name = head
+            .iter()
+            .take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-')
+            .count();
+        name > 2 && matches!(head.get(name), Some(b':' | b';'))
+    }
+
+    fn skip_blank(&mut self) {
+        while let Some(byte @ (b'\r' | b'\n')) = self.byte(self.at) {
+            self.at += 1;
+            if byte == b'\n' || (self.lone_cr && self.byte(self.at) != Some(b'\n')) {
+                self.number = self.number.saturating_add(1);
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        self.skip_blank();
+        if self.at >= self.body.len() {
+            return None;
+        }
+        let (start, number) = (self.at, self.number);
+        let mut folded = false;
+        let mut text_end;
+        let mut end;
+        loop {
+            (text_end, end) = self.physical(self.at);
+            self.at = end;
+            self.number = self.number.saturating_add(1);
+            // Doubled line ends put a blank line before each fold.
+            self.skip_blank();
+            match self.byte(self.at) {
+                Some(b' ' | b'\t') => folded = true,
+                _ => break,
+            }
+        }
+        Some(Line {
+            number,
+            start,
+            end,
+            raw: self.body.get(start..text_end).unwrap_or_default(),
+            folded,
+        })
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The bytes of the line with its folds joined, at most [`MAX_LINE`] of them.
+    pub fn unfold<'b>(&self, buffer: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        self.unfold_at_most(MAX_LINE, buffer)
+    }
+
+    /// The same with a smaller limit.
+    pub fn unfold_at_most<'b>(&self, limit: usize, buffer: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        if !self.folded {
+            return self.raw.get(..limit).unwrap_or(self.raw);
+        }
+        buffer.clear();
+        let mut rest = self.raw;
+        while buffer.len() < limit {
+            let Some(end) = memchr2(b'\r', b'\n', rest) else {
+                buffer.extend_from_slice(rest);
+                break;
+            };
+            buffer.extend_from_slice(rest.get(..end).unwrap_or_default());
+            rest = rest.get(end..).unwrap_or_default();
+            let ends = rest
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+                .count();
+            rest = rest.get(ends..).unwrap_or_default();
+            if let [b' ' | b'\t', after @ ..] = rest {
+                rest = after;
+            }
+        }
+        buffer.truncate(limit);
+        buffer
+    }
+
+    /// The name of the property, as it stands before the first `:` or `;`.
+    pub fn name<'b>(&self, buffer: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        let head = self.raw.get(..64).unwrap_or(self.raw);
+        let head = match memchr2(b':', b';', head) {
+            Some(end) if memchr2(b'\r', b'\n', head.get(..end).unwrap_or_default()).is_none() => {
+                head.get(..end).unwrap_or_default()
+            }
+            // Folded inside the name, or straight after it.
+            _ => {
+                let line = self.unfold_at_most(128, buffer);
+                let end = memchr2(b':', b';', line).unwrap_or(line.len());
+                line.get(..end).unwrap_or_default()
+            }
+        };
+        head.strip_prefix(b"\xEF\xBB\xBF")
+            .unwrap_or(head)
+            .trim_ascii()
+    }
+
+    /// How many bytes it has with its folds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether these bytes stand in it, in either letter case, folds aside.
+    #[must_use]
+    pub fn mentions(&self, upper_case: &[u8], buffer: &mut Vec<u8>) -> bool {
+        let Some(first) = upper_case.first() else {
+            return true;
+        };
+        let line = self.unfold(buffer);
+        let lower = first.to_ascii_lowercase();
+        memchr::memchr2_iter(*first, lower, line).any(|at| {
+            line.get(at..at + upper_case.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(upper_case))
+        })
+    }
+}
+
+/// Text from bytes: UTF-8, else Windows-1252, without control characters but TAB.
+///
+/// One odd byte in a line that is plainly UTF-8 otherwise does not turn its other
+/// letters into pairs of signs; a character cut in two becomes U+FFFD.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    let text = match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(decode_odd(bytes)),
+    };
+    if text
+        .bytes()
+        .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7F)
+    {
+        let clean = |character: &char| !character.is_ascii_control() || *character == '\t';
+        return Cow::Owned(text.chars().filter(clean).collect());
+    }
+    text
+}
+
+fn decode_odd(bytes: &[u8]) -> String {
+    let is_utf8 = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        match chunk.invalid() {
+            [_, _, ..] if is_utf8 => text.push(char::REPLACEMENT_CHARACTER),
+            odd => text.extend(odd.iter().map(|byte| windows_1252(*byte))),
+        }
+    }
+    text
+}
+
+fn windows_1252(byte: u8) -> char {
+    /// 0x80 to 0x9F; the five that are not assigned are C1 controls.
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8D}', 'Ž',
+        '\u{8F}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9D}',
+        'ž', 'Ÿ',
+    ];
+    match byte.checked_sub(0x80) {
+        Some(offset) => *HIGH.get(usize::from(offset)).unwrap_or(&char::from(byte)),
+        None => char::from(byte),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(body: &[u8]) -> Vec<(u32, String)> {
+        let body = as_bytes(body);
+        let mut buffer = Vec::new();
+        Lines::new(&body)
+            .map(|line| (line.number, decode(line.unfold(&mut buffer)).into_owned()))
+            .collect()
+    }
+
+    fn check(body: &[u8], expected: &[(u32, &str)]) {
+        let found = lines(body);
+        let found: Vec<_> = found.iter().map(|(n, text)| (*n, text.as_str())).collect();
+        assert_eq!(found, expected, "{}", body.escape_ascii());
+    }
+
+    #[test]
+    fn every_kind_of_line_end_counts() {
+        let expected = [(1, "A:1"), (2, "B:2"), (3, "C:3")];
+        check(b"A:1\r\nB:2\r\nC:3\r\n", &expected);
+        check(b"A:1\nB:2\nC:3", &expected);
+        check(b"A:1\rB:2\rC:3\r", &expected);
+        check(b"A:1\r\r\nB:2\r\r\nC:3\r\r\n", &expected);
+        check(b"\xEF\xBB\xBFA:1\nB:2\r\nC:3", &expected);
+        check(b"A:1\n\n\n\nB:2", &[(1, "A:1"), (5, "B:2")]);
+        check(b"A:1\r\rB:2\r", &[(1, "A:1"), (3, "B:2")]);
+        check(b"", &[]);
+        check(b"\r\n\r\n", &[]);
+    }
+
+    #[test]
+    fn a_stray_return_inside_a_text_ends_no_line_unless_a_property_follows() {
+        check(b"A:1\nB:2\r3\n", &[(1, "A:1"), (2, "B:23")]);
+        check(
+            b"VERSION:2.0\nSUMMARY:a\rDTSTART:1\n",
+            &[(1, "VERSION:2.0"), (2, "SUMMARY:a"), (3, "DTSTART:1")],
+        );
+        check(b"A:1\nB:2\r\r\r\r3\n", &[(1, "A:1"), (2, "B:23")]);
+    }
+
+    #[test]
+    fn folds_are_joined_wherever_they_stand() {
+        check(b"A:1\r\n 2\r\n\t3\r\nB:4", &[(1, "A:123"), (4, "B:4")]);
+        // Inside the two bytes of an umlaut, inside an escape, inside a name.
+        check(
+            b"A:Gr\xC3\n \xB6\n \xC3\n\t\x9Fe\n",
+            &[(1, "A:Gr\u{f6}\u{df}e")],
+        );
+        check(b"A:a\\\r\n n\r\n", &[(1, "A:a\\n")]);
+        check(b"SUMM\r\n ARY\r\n :x", &[(1, "SUMMARY:x")]);
+        check(b"A\r :1\rB:2\r", &[(1, "A:1"), (3, "B:2")]);
+        // Line ends that were doubled on their way.
+        check(b"A:1\r\n\n 2\r\n\nB:3\r\n\n", &[(1, "A:12"), (5, "B:3")]);
+        check(b"A:1\n \nB:2", &[(1, "A:1"), (3, "B:2")]);
+    }
+
+    #[test]
+    fn names_are_found_in_front_of_folds() {
+        let name = |body: &[u8]| {
+            let line = Lines::new(body).next().unwrap();
+            String::from_utf8(line.name(&mut Vec::new()).to_vec()).unwrap()
+        };
+        assert_eq!(name(b"DTSTART;TZID=x:1"), "DTSTART");
+        assert_eq!(name(b"DTSTART\n ;VALUE=DATE\n :1"), "DTSTART");
+        assert_eq!(name(b"DTST\r\n ART:1"), "DTSTART");
+        assert_eq!(name(b"\xEF\xBB\xBFBEGIN:X"), "BEGIN");
+        assert_eq!(name(b" UID :1"), "UID");
+        assert_eq!(name(b"no property at all"), "no property at all");
+    }
+
+    #[test]
+    fn each_line_has_the_encoding_that_it_is_in() {
+        check(b"A:caf\xE9\nB:caf\xC3\xA9", &[(1, "A:café"), (2, "B:café")]);
+        check(b"A:\x93quoted\x94 \x80", &[(1, "A:“quoted” €")]);
+        // One odd byte in UTF-8, and a character that its writer cut in two.
+        check("A:größe ".as_bytes(), &[(1, "A:größe ")]);
+        check(b"A:gr\xC3\xB6\xC3\x9Fe caf\xE9", &[(1, "A:größe café")]);
+        check(
+            b"A:\xE4\xBC\x9A\xE8\xAD\xB0\xE5\xAE",
+            &[(1, "A:会議\u{FFFD}")],
+        );
+    }
+
+    #[test]
+    fn control_characters_are_dropped_but_tabs() {
+        check(b"A:\x00a\x07b\x1Bc\x7Fd\te", &[(1, "A:abcd\te")]);
+    }
+
+    #[test]
+    fn utf_16_is_known_by_its_mark_or_its_zeros() {
+        let text = "BEGIN:X\r\nA:größe 会\r\n";
+        let expected = [(1, "BEGIN:X"), (2, "A:größe 会")];
+        for mark in ["\u{FEFF}", ""] {
+            let units: Vec<u16> = format!("{mark}{text}").encode_utf16().collect();
+            let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+            let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+            check(&little, &expected);
+            check(&big, &expected);
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_to_its_limit_only() {
+        let mut body = b"A:".to_vec();
+        body.resize(MAX_LINE + 100, b'x');
+        let line = Lines::new(&body).next().unwrap();
+        assert_eq!(line.unfold(&mut Vec::new()).len(), MAX_LINE);
+        let folds = b"A:1\n 2".repeat(400_000);
+        let mut buffer = Vec::new();
+        let total: usize = Lines::new(&folds)
+            .map(|l| l.unfold(&mut buffer).len())
+            .sum();
+        assert!(total <= folds.len());
+    }
+}

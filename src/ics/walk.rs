@@ -1,0 +1,391 @@
+//! The components of a body, walked line by line without recursion: calendars,
+//! events as drafts, time zones. Everything else is passed over.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::draft::{Draft, MAX_TEXT};
+use super::line::{self, Line, Lines, MAX_LINE};
+use super::property::{Name, Property};
+use super::zone::{Zones, own};
+use super::{MAX_VERDICTS, NotACalendar};
+use crate::model::verdict::Rule;
+
+/// Components inside one another. Real calendars have three.
+const MAX_DEPTH: usize = 64;
+/// Events in one item that have a start. A feed of that many has 100 MB or more.
+const MAX_EVENTS: usize = 250_000;
+/// How far into a body its calendar may begin, behind warnings of a script, say.
+const MAX_PREAMBLE: usize = 64 << 10;
+
+/// What stands in a body, in its order.
+#[derive(Debug, Default)]
+pub struct File {
+    pub calendars: Vec<Calendar>,
+    pub drafts: Vec<Draft>,
+    pub zones: Zones,
+    /// The VTIMEZONEs: calendar, TZIDs, bytes.
+    pub zone_spans: Vec<(u32, Vec<String>, Range<usize>)>,
+    /// Line, or 0 for the body as a whole, and rule.
+    pub verdicts: Vec<(u32, Rule)>,
+    /// The body ends inside a component.
+    pub cut_off: bool,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Calendar {
+    /// METHOD:CANCEL.
+    pub cancelled: bool,
+    /// X-WR-TIMEZONE and its line.
+    pub zone: Option<(String, u32)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Calendar,
+    Event,
+    Zone,
+    Observance,
+    /// VTODO and others that stand beside events; a digest of the name.
+    Beside(u64),
+    Other(u64),
+}
+
+impl Kind {
+    fn of(name: &[u8]) -> Self {
+        let name = name.trim_ascii();
+        let digest = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+            (digest ^ u64::from(byte.to_ascii_uppercase())).wrapping_mul(0x0100_0000_01b3)
+        });
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if is("VEVENT") {
+            Self::Event
+        } else if is("VCALENDAR") {
+            Self::Calendar
+        } else if is("VTIMEZONE") {
+            Self::Zone
+        } else if is("STANDARD") || is("DAYLIGHT") {
+            Self::Observance
+        } else if ["VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"]
+            .into_iter()
+            .any(is)
+        {
+            Self::Beside(digest)
+        } else {
+            Self::Other(digest)
+        }
+    }
+}
+
+/// Walks a body.
+///
+/// # Errors
+/// When no calendar begins in it.
+pub fn walk(body: &[u8]) -> Result<File, NotACalendar> {
+    walk_with(Walk::default(), body)
+}
+
+/// The same, remembering where the properties of each event stand.
+///
+/// # Errors
+/// When no calendar begins in it.
+pub fn walk_with_lines(body: &[u8]) -> Result<File, NotACalendar> {
+    let walk = Walk {
+        with_lines: true,
+        ..Walk::default()
+    };
+    walk_with(walk, body)
+}
+
+fn walk_with(mut walk: Walk, body: &[u8]) -> Result<File, NotACalendar> {
+    let mut first_line = None;
+    let mut lines = Lines::new(body).peekable();
+    while let Some(line) = lines.peek() {
+        first_line.get_or_insert(line.number);
+        if walk.is_calendar(line) {
+            break;
+        }
+        if line.start > MAX_PREAMBLE {
+            while lines.next().is_some() {}
+            break;
+        }
+        lines.next();
+    }
+    if lines.peek().is_none() {
+        return Err(not_a_calendar(body, first_line));
+    }
+    for line in lines {
+        walk.line(&line);
+    }
+    Ok(walk.finish(body.len()))
+}
+
+fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
+    let text = body
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace() && **byte != 0);
+    match (text, first_line) {
+        (None, _) | (_, None) => NotACalendar::Empty,
+        (Some(b'<'), _) => NotACalendar::Html,
+        (Some(_), Some(line)) => NotACalendar::NoCalendar { line },
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    file: File,
+    with_lines: bool,
+    stack: Vec<Kind>,
+    /// Components that are open beyond [`MAX_DEPTH`].
+    deeper: u32,
+    event: Option<Draft>,
+    zone: Option<(own::Draft, usize)>,
+    name_buffer: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Walk {
+    fn is_calendar(&mut self, line: &Line<'_>) -> bool {
+        Name::of(line.name(&mut self.name_buffer)) == Name::Begin
+            && Kind::of(component(line, &mut self.buffer)) == Kind::Calendar
+    }
+
+    fn line(&mut self, line: &Line<'_>) {
+        match Name::of(line.name(&mut self.name_buffer)) {
+            Name::Other => {}
+            Name::Begin => {
+                let kind = Kind::of(component(line, &mut self.buffer));
+                self.begin(kind, line);
+            }
+            Name::End => {
+                let kind = Kind::of(component(line, &mut self.buffer));
+                self.end(kind, line.end);
+            }
+            name if self.deeper == 0 => self.property(name, line),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, kind: Kind, line: &Line<'_>) {
+        match kind {
+            Kind::Calendar => {
+                // An event that is open here was cut off: another file was put behind it.
+                self.drop_event();
+                self.close_down_to(0, line.start);
+                self.file.calendars.push(Calendar::default());
+            }
+            // These stand in a calendar only. What is open has lost its END.
+            Kind::Event | Kind::Zone | Kind::Beside(_) => {
+                let calendar = self.stack.iter().rposition(|open| *open == Kind::Calendar);
+                self.close_down_to(calendar.map_or(0, |at| at + 1), line.start);
+            }
+            Kind::Observance if self.stack.last() == Some(&Kind::Observance) => {
+                self.close_down_to(self.stack.len().saturating_sub(1), line.start);
+            }
+            Kind::Observance | Kind::Other(_) => {}
+        }
+        if self.stack.len() >= MAX_DEPTH {
+            if self.deeper == 0 {
+                let rule = Rule::Capped {
+                    cap: "components inside one another",
+                    at: MAX_DEPTH as u64,
+                };
+                self.verdict(line.number, rule);
+            }
+            self.deeper = self.deeper.saturating_add(1);
+            return;
+        }
+        let calendar = self.calendar();
+        match kind {
+            Kind::Event => self.event = Some(Draft::new(calendar, line.number, line.start)),
+            Kind::Zone => self.zone = Some((own::Draft::default(), line.start)),
+            Kind::Observance => {
+                if let (Some(Kind::Zone), Some((zone, _))) = (self.stack.last(), &mut self.zone) {
+                    zone.open();
+                }
+            }
+            _ => {}
+        }
+        self.stack.push(kind);
+    }
+
+    fn end(&mut self, kind: Kind, end: usize) {
+        if self.deeper > 0 && matches!(kind, Kind::Other(_) | Kind::Observance) {
+            self.deeper -= 1;
+            return;
+        }
+        if let Some(at) = self.stack.iter().rposition(|open| *open == kind) {
+            self.close_down_to(at, end);
+        }
+    }
+
+    /// Closes what is open until so many components are left.
+    fn close_down_to(&mut self, depth: usize, end: usize) {
+        self.deeper = 0;
+        while self.stack.len() > depth {
+            match self.stack.pop() {
+                Some(Kind::Event) => self.finish_event(end),
+                Some(Kind::Zone) => self.finish_zone(end),
+                Some(Kind::Observance) => {
+                    if let Some((zone, _)) = &mut self.zone {
+                        zone.close();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn property(&mut self, name: Name, line: &Line<'_>) {
+        let top = self.stack.last().copied();
+        match (top, name) {
+            (Some(Kind::Event), Name::Attendee) => {
+                // Guests of large meetings are most of some feeds.
+                let matters = line.mentions(b"DECLINED", &mut self.buffer)
+                    || line.mentions(b"CUTYPE=R", &mut self.buffer);
+                if !matters {
+                    return;
+                }
+            }
+            (Some(Kind::Event | Kind::Zone | Kind::Observance | Kind::Calendar), _) => {}
+            // Behind END:VCALENDAR, or in a component that is not read.
+            _ => return,
+        }
+        let limit = limit(name);
+        let bytes = line.unfold_at_most(limit, &mut self.buffer);
+        let cut = bytes.len() == limit && line.len() > limit;
+        let text = line::decode(bytes);
+        let property = Property::split(&text);
+        match (top, property) {
+            (Some(Kind::Event), Some(property)) => {
+                if let Some(event) = &mut self.event {
+                    event.take(name, &property, line.number, &mut self.file.zones);
+                    if self.with_lines {
+                        event.lines.push((name, line.start, line.end));
+                    }
+                    if cut {
+                        event.trouble(Rule::Capped {
+                            cap: "bytes in a line",
+                            at: limit as u64,
+                        });
+                    }
+                }
+            }
+            (Some(Kind::Event), None) => {
+                if let Some(event) = &mut self.event {
+                    let what = format!("line {} has no value", line.number);
+                    event.trouble(Rule::Note { what });
+                }
+            }
+            (Some(Kind::Zone), Some(property)) => {
+                if let Some((zone, _)) = &mut self.zone {
+                    zone.take(name, &property);
+                }
+            }
+            (Some(Kind::Observance), Some(property)) => {
+                if let Some((zone, _)) = &mut self.zone {
+                    zone.take_inside(name, &property);
+                }
+            }
+            (Some(Kind::Calendar), Some(property)) => {
+                let value = property.value.trim();
+                let Some(calendar) = self.file.calendars.last_mut() else {
+                    return;
+                };
+                match name {
+                    Name::Method => calendar.cancelled = value.eq_ignore_ascii_case("CANCEL"),
+                    Name::CalendarZone if calendar.zone.is_none() => {
+                        calendar.zone = Some((value.to_owned(), line.number));
+                    }
+                    Name::CalendarTitle | Name::NewCalendarTitle if self.file.name.is_none() => {
+                        let name = super::property::unescape(value);
+                        self.file.name = Some(name).filter(|name| !name.is_empty());
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn calendar(&self) -> u32 {
+        u32::try_from(self.file.calendars.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn finish_event(&mut self, end: usize) {
+        let Some(mut event) = self.event.take() else {
+            return;
+        };
+        event.span.end = end;
+        if event.start.is_none() && event.recurrence_id.is_none() && event.broken.is_none() {
+            event.broken = Some((event.line, "DTSTART is missing".to_owned()));
+        }
+        if event.broken.is_some() && self.file.verdicts.len() >= MAX_VERDICTS {
+            return;
+        }
+        if self.file.drafts.len() >= MAX_EVENTS {
+            return self.verdict(
+                0,
+                Rule::Capped {
+                    cap: "events",
+                    at: MAX_EVENTS as u64,
+                },
+            );
+        }
+        if let Some((line, what)) = &event.broken {
+            let rule = Rule::Unreadable { what: what.clone() };
+            self.verdict(event.kept_line.unwrap_or(*line), rule);
+        }
+        self.file.drafts.push(event);
+    }
+
+    fn drop_event(&mut self) {
+        if let Some(event) = self.event.take() {
+            self.verdict(event.kept_line.unwrap_or(event.line), Rule::CutOff);
+        }
+    }
+
+    fn finish_zone(&mut self, end: usize) {
+        let Some((zone, start)) = self.zone.take() else {
+            return;
+        };
+        let calendar = self.calendar();
+        let zones = zone.into_zones();
+        let tzids = zones.iter().map(|zone| zone.tzid.clone()).collect();
+        self.file.zone_spans.push((calendar, tzids, start..end));
+        for zone in &zones {
+            self.file.zones.define(calendar, &Arc::clone(zone));
+        }
+    }
+
+    fn verdict(&mut self, line: u32, rule: Rule) {
+        let verdicts = &mut self.file.verdicts;
+        if verdicts.len() < MAX_VERDICTS && !verdicts.contains(&(line, rule.clone())) {
+            verdicts.push((line, rule));
+        }
+    }
+
+    fn finish(mut self, end: usize) -> File {
+        self.file.cut_off = !self.stack.is_empty();
+        self.drop_event();
+        self.close_down_to(0, end);
+        self.file
+    }
+}
+
+/// How many bytes of a property are looked at.
+#[must_use]
+pub fn limit(name: Name) -> usize {
+    match name {
+        Name::Summary | Name::Description | Name::Location | Name::Url | Name::Uid => MAX_TEXT,
+        _ => MAX_LINE,
+    }
+}
+
+/// The value of a BEGIN or END.
+fn component<'b>(line: &Line<'b>, buffer: &'b mut Vec<u8>) -> &'b [u8] {
+    let line = line.unfold_at_most(128, buffer);
+    let colon = line.iter().position(|byte| *byte == b':');
+    colon.and_then(|at| line.get(at + 1..)).unwrap_or_default()
+}
