@@ -428,6 +428,7 @@ class Series:
         if length[0] == "none":
             self.features.add("no-end")
         self.start = start
+        self.length = length[0]
         if self.kind == "zoned" and length[0] == "DTEND":
             end = start + dt.timedelta(seconds=length[2])
             self.length_changes = end - start != self.instant(end) - self.instant(start)
@@ -440,7 +441,8 @@ class Series:
         if rng.random() < 0.15:
             rdates, extra = self.rdate_lines(starts[:60])
         if recurring and rng.random() < 0.4:
-            free = [t for t in starts[:80] if t not in excluded]
+            days = {t.date() for t in excluded} if "exdate-date-on-time" in self.features else set()
+            free = [t for t in starts[:80] if t not in excluded and t.date() not in days]
             picks = rng.sample(free, min(len(free), rng.randint(1, 4)))
             future = bool(picks) and rng.random() < 0.2
             if future and self.rule["FREQ"] in ("HOURLY", "MINUTELY", "SECONDLY"):
@@ -488,6 +490,7 @@ class Series:
             "start": _text(self.start, self.kind),
             "dated_ids": self.dated_ids,
             "named": sorted(self.named),
+            "length": self.length,
             "length_changes": self.length_changes,
             "features": sorted(f for f in self.features if not f.startswith("zone:")),
         }

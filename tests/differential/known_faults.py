@@ -39,17 +39,24 @@ WALL_LENGTH = "the exact length of DTEND or of PT24H becomes a length on the wal
               "(end-dtend-series-is-exact, zone-duration-days-and-hours-across-dst)"
 
 
+CLOCK_CHANGE = "at a change of clocks: recurring-ical-events moves a skipped start without its end, ical.js takes the " \
+               "second of two hours and the offset after a gap (zone-repeated-hour-is-the-first, " \
+               "rrule-hour-that-is-skipped)"
+
+
 def explain(engine, series, case, missing, extra, together):
     """The reason why the engine differs, or None.
 
     `together`: the engines agree, and only a fault that both have counts.
     """
     difference = Difference(series, case, missing, extra)
-    lengths = difference.without_wall_lengths()
-    if lengths and not difference.missing and not difference.extra:
-        return WALL_LENGTH
-    rest = _explain_rest(engine, difference, together)
-    return f"{WALL_LENGTH}; and {rest}" if lengths and rest else rest
+    reasons = difference.without_shifted_pairs()
+    if not reasons or difference.missing or difference.extra:
+        rest = _explain_rest(engine, difference, together)
+        if rest is None:
+            return None
+        reasons.add(rest)
+    return "; and ".join(sorted(reasons))
 
 
 def _explain_rest(engine, difference, together):
@@ -101,6 +108,9 @@ class Difference:
     def utc(self, unix):
         return dt.datetime.fromtimestamp(unix, dt.timezone.utc).strftime("%Y%m%dT%H%M%S")
 
+    def digits(self, unix):
+        return self.local(unix).strftime("%Y%m%dT%H%M%S")
+
     def day(self, unix):
         return self.local(unix).strftime("%Y%m%d")
 
@@ -114,22 +124,30 @@ class Difference:
     def near_clock_change(self, unix):
         return self.offset(unix - 7200) != self.offset(unix + 7200)
 
-    def without_wall_lengths(self):
-        """Drops the pairs that differ only as WALL_LENGTH says; whether there were any."""
-        if self.series["kind"] == "floating":
-            return False
-        theirs = {(start, title): end for start, end, title in self.extra}
-        pairs = []
-        for start, end, title in self.missing:
-            other = theirs.get((start, title))
-            if other is None or abs(other - end) > 3600:
-                continue
-            if len({self.offset(t) for t in (start, end, other)}) > 1 or self.series["length_changes"]:
-                pairs.append(((start, end, title), (start, other, title)))
-        for ours, other in pairs:
-            self.missing.remove(ours)
-            self.extra.remove(other)
-        return bool(pairs)
+    def without_shifted_pairs(self):
+        """Drops what the engine has within an hour of ours because clocks change; the reasons."""
+        reasons = set()
+        for ours in list(self.missing):
+            for theirs in self.extra:
+                reason = self.shifted(ours, theirs)
+                if reason:
+                    self.missing.remove(ours)
+                    self.extra.remove(theirs)
+                    reasons.add(reason)
+                    break
+        return reasons
+
+    def shifted(self, ours, theirs):
+        if ours[2] != theirs[2] or max(abs(ours[0] - theirs[0]), abs(ours[1] - theirs[1])) > 3600:
+            return None
+        if ours[0] == theirs[0]:
+            on_the_wall = self.series["kind"] == "floating" and self.series["length"] == "DTEND"
+            crosses = len({self.offset(t) for t in (*ours[:2], theirs[1])}) > 1 or self.series["length_changes"]
+            if crosses and not on_the_wall:
+                return WALL_LENGTH
+        if any(self.near_clock_change(t) for t in (*theirs[:2], *ours[:2])):
+            return CLOCK_CHANGE
+        return None
 
     def lists(self, part):
         return [str(value) for value in self.rule.get(part, [])]
@@ -139,7 +157,7 @@ class Difference:
 
     def is_named(self, start):
         """Whether an EXDATE or RECURRENCE-ID has the digits of this start, in whatever zone."""
-        return bool({self.local(start).strftime("%Y%m%dT%H%M%S"), self.utc(start)} & set(self.series["named"]))
+        return bool({self.digits(start), self.utc(start)} & set(self.series["named"]))
 
     def negative(self, part):
         return any(value.startswith("-") for value in self.lists(part))
@@ -164,7 +182,8 @@ def until_as_date(d, start, title, is_missing):
 
 @instance_fault(PYTHON, "an EXDATE or RECURRENCE-ID also takes out the instance that has its digits in another zone")
 def digits_of_another_zone(d, start, title, is_missing):
-    return is_missing and d.is_named(start)
+    of_override = title != d.series["name"] and "exdate-other-zone" in d.features
+    return is_missing and (d.is_named(start) or of_override)
 
 
 @instance_fault(JS, "a RECURRENCE-ID or EXDATE in another zone is compared by its digits "
@@ -173,9 +192,12 @@ def digits_without_zone(d, start, title, is_missing):
     return bool(d.features & {"recurrence-id-other-zone", "exdate-other-zone"}) and d.is_named(start)
 
 
-@instance_fault(PYTHON, "UNTIL without Z on a zoned series is read as UTC (until-local-on-zoned)")
+@instance_fault(BOTH, "UNTIL without Z on a zoned series is read as UTC (until-local-west-of-greenwich)")
 def local_until_as_utc(d, start, title, is_missing):
-    return is_missing and "until-local-on-zoned" in d.features and d.utc(start) > d.rule["UNTIL"]
+    if "until-local-on-zoned" not in d.features:
+        return False
+    ours, theirs = d.digits(start) <= d.rule["UNTIL"], d.utc(start) <= d.rule["UNTIL"]
+    return ours != theirs and is_missing == ours
 
 
 @instance_fault(JS, "an EXDATE that is a date takes out only one instance of its day (set-exdate-date-takes-the-whole-day)")
@@ -211,14 +233,6 @@ def start_dropped(d):
 @fault(PYTHON, "weekdays with and without a number are intersected (rrule-monthly-mixed-ordinals)")
 def mixed_weekdays(d):
     return 0 < len(d.ordinals()) < len(d.lists("BYDAY"))
-
-
-@fault(BOTH, "at a change of clocks: recurring-ical-events moves a skipped start without its end, ical.js takes the second "
-             "of two hours and the offset after a gap (zone-repeated-hour-is-the-first, rrule-hour-that-is-skipped)")
-def at_clock_change(d):
-    return len(d.extra) == len(d.missing) and all(
-        any(a[2] == b[2] and max(abs(a[0] - b[0]), abs(a[1] - b[1])) <= 3600 and
-            (d.near_clock_change(b[0]) or d.near_clock_change(b[1])) for b in d.extra) for a in d.missing)
 
 
 @fault(PYTHON, "a period keeps its length where RANGE=THISANDFUTURE changes it (override-this-and-future-over-a-period)")
