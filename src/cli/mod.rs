@@ -115,6 +115,8 @@ pub fn main() -> ExitCode {
     telemetry::start(cli.global.log_format, cli.global.log_level.unwrap_or(usual));
     // The only TLS library in use; a second call would find it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    #[cfg(unix)]
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -138,6 +140,20 @@ pub fn main() -> ExitCode {
         Ok(ended) => ended.into(),
         Err(failure) => fail(&failure),
     }
+}
+
+/// Takes as many open files as the system allows: thousands of pods that are slow to
+/// answer each hold a connection, and the usual soft limit of 1024 would make the
+/// others look unreachable. Where it cannot be raised, it stays.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 async fn dispatch(cli: Cli) -> Result<Ended, Failure> {

@@ -12,9 +12,9 @@ const STEPS_PER_SERIES: u64 = 1_000_000;
 const STEPS_PER_FEED: u64 = 20_000_000;
 /// Instances of one series: every second of a day and some more.
 const INSTANCES_PER_SERIES: u64 = 100_000;
-/// Instances of all rules of a feed together, in memory at once: about 50 MB. Single
+/// Instances of all rules of a feed together, in memory at once: about 200 MB, all told. Single
 /// events and overrides do not count, there are no more of them than lines.
-const INSTANCES_PER_FEED: u64 = 400_000;
+const INSTANCES_PER_FEED: u64 = 150_000;
 /// What a series gets at once. One that takes more waits until all others are
 /// done, so that hostile series cannot use up what the ordinary ones need.
 const SHARE: Allowance = Allowance {
