@@ -67,6 +67,7 @@ pub mod fault;
 pub mod model;
 
 pub mod compose;
+pub mod control;
 pub mod expand;
 pub mod ics;
 pub mod plan;

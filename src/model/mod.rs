@@ -4,13 +4,16 @@
 
 pub mod agenda;
 pub mod cron;
+pub mod failure;
 pub mod feed_url;
 pub mod item;
 pub mod meeting;
+pub mod memory;
 pub mod name;
 pub mod occurrence;
 pub mod pattern;
 pub mod secret;
 pub mod time;
 pub mod verdict;
+pub mod version;
 pub mod zone;

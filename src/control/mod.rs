@@ -1,0 +1,6 @@
+//! What to do next, and what an outcome means: the controllers of feeds, rooms and pods.
+//! Pure: no clock, network, disk, log or randomness, and nothing depends on the order
+//! of a hash map. The shells in `service` perform the steps and pass on the events.
+
+pub mod now;
+pub mod published;

@@ -1,0 +1,119 @@
+//! What is remembered of each feed, room and pod: what a controller needs to go on after a
+//! restart, and what `status` and the page show. Written to the ledger as JSON when it changes.
+//!
+//! Fields may be added (each has a default), so that a ledger of an older podcal is read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::agenda::Agenda;
+use super::failure::Failure;
+use super::meeting::Meeting;
+use super::time::UnixTime;
+use super::version::VersionId;
+
+/// Of a feed; by the digest of its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeedMemory {
+    /// For people.
+    pub host: String,
+    /// What the feed client left for itself, such as validators or a sync token. Always
+    /// written together with `latest`, which it belongs to.
+    pub client_state: Option<String>,
+    pub latest: Option<VersionId>,
+    /// The last pull that succeeded.
+    pub read_at: Option<UnixTime>,
+    /// The last one that brought something new.
+    pub changed_at: Option<UnixTime>,
+    pub failing: Option<FailingMemory>,
+    /// The host asked to be left alone until then.
+    pub not_before: Option<UnixTime>,
+}
+
+/// Failures in a row, since a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingMemory {
+    pub since: UnixTime,
+    pub failures: u32,
+    pub failure: Failure,
+}
+
+/// Of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoomMemory {
+    /// By the digest of the feed's id; in the order of digests.
+    pub feeds: BTreeMap<String, RoomFeedMemory>,
+    /// What the displays were to show last, with where each meeting came from.
+    pub agenda: Vec<RememberedMeeting>,
+    pub composed_at: Option<UnixTime>,
+    /// Whether `agenda` was ever composed or handed down; `false`: nothing is known.
+    pub is_known: bool,
+}
+
+/// Of one feed of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoomFeedMemory {
+    /// The version in use; another than the feed's latest only while there is a hold, or just
+    /// after it was replaced.
+    pub believed: Option<VersionId>,
+    pub hold: Option<HoldMemory>,
+    /// The version before the one in use, while the brake may still bring it back.
+    pub replaced: Option<ReplacedMemory>,
+}
+
+/// Meetings to come vanished whole and are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldMemory {
+    pub since: UnixTime,
+    /// The first of the successful pulls in a row that found nothing.
+    pub empty_since: Option<UnixTime>,
+    /// When it ends if pulls go on finding nothing; for people.
+    pub until: UnixTime,
+    /// Meetings to come that are kept.
+    pub missing: usize,
+    /// Whether rooms of one host lost everything together.
+    pub is_brake: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedMemory {
+    pub version: VersionId,
+    pub at: UnixTime,
+}
+
+/// A meeting of an agenda and the feeds that it came from (digests of their ids; empty: unknown).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RememberedMeeting {
+    #[serde(flatten)]
+    pub meeting: Meeting,
+    pub feeds: Vec<String>,
+}
+
+/// Of a pod; by its URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PodMemory {
+    /// Whose display it is.
+    pub room: Option<String>,
+    pub device_id: Option<String>,
+    /// The calendar mode, as it was found last.
+    pub mode: Option<String>,
+    pub mode_checked_at: Option<UnixTime>,
+    /// What the pod was sent last and confirmed.
+    pub sent: Option<Agenda>,
+    pub sent_at: Option<UnixTime>,
+    /// A key of `PodState`.
+    pub state: Option<String>,
+    pub state_since: Option<UnixTime>,
+    pub detail: Option<String>,
+    /// The last time that it answered.
+    pub seen_at: Option<UnixTime>,
+    /// The last time that its display was looked at.
+    pub checked_at: Option<UnixTime>,
+    /// Pushes that failed in a row.
+    pub failing: Option<FailingMemory>,
+}
