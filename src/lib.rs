@@ -52,7 +52,8 @@
 //! | `model`, `fault` | each other |
 //! | `config` | `model`, `fault` |
 //! | `ics`, `expand`, `compose`, `plan` | `model`, `config` types, the output of an earlier stage |
-//! | `feed`, `pod`, `ledger` | `model`, `fault`, `config` types |
+//! | `net` | `model` |
+//! | `feed`, `pod`, `ledger` | `model`, `fault`, `config` types, `net` |
 //! | `contact`, `sync`, `watch`, `schedule` | `edges`, the pure stages, `telemetry::events` |
 //! | `cli` | everything |
 //! | `sim` | `model::time` |
@@ -70,6 +71,8 @@ pub mod compose;
 pub mod expand;
 pub mod ics;
 pub mod plan;
+
+pub mod net;
 
 pub mod feed;
 pub mod ledger;

@@ -4,7 +4,9 @@
 
 pub mod agenda;
 pub mod cron;
+pub mod digest;
 pub mod feed_url;
+pub mod fingerprint;
 pub mod item;
 pub mod meeting;
 pub mod name;
