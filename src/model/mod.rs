@@ -5,7 +5,9 @@
 pub mod agenda;
 pub mod cron;
 pub mod failure;
+pub mod digest;
 pub mod feed_url;
+pub mod fingerprint;
 pub mod item;
 pub mod meeting;
 pub mod memory;
