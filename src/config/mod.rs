@@ -18,9 +18,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::digest;
+
 use crate::model::cron::Cron;
 use crate::model::feed_url::FeedUrl;
-use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::name::{FeedId, PodUrl, RoomName, hex};
 use crate::model::occurrence::Details;
 use crate::model::pattern;
 use crate::model::secret::Secret;
@@ -212,11 +214,46 @@ impl Only {
         *self == Self::default()
     }
 
+    /// What tells this filter from others in a calendar that is held for several rooms;
+    /// the same in every run.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for (_, pattern) in self.patterns() {
+            context.update(&[u8::from(pattern.is_some())]);
+            let pattern = pattern.unwrap_or_default();
+            context.update(&(pattern.len() as u64).to_be_bytes());
+            context.update(pattern.as_bytes());
+        }
+        hex(context.finish().as_ref().get(..8).unwrap_or_default())
+    }
+
+    fn patterns(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("location", self.location.as_deref()),
+            ("title", self.title.as_deref()),
+            ("organizer", self.organizer.as_deref()),
+            ("category", self.category.as_deref()),
+        ]
+    }
+
+    fn first_key(&self) -> Option<&'static str> {
+        let given = self
+            .patterns()
+            .into_iter()
+            .find(|(_, pattern)| pattern.is_some());
+        given.map(|(key, _)| key)
+    }
+
     /// The first key that an event does not match; `None` when it is for this room.
     #[must_use]
     pub fn missed(&self, details: &Details) -> Option<&'static str> {
-        if details.only_matched {
-            return None;
+        // Without its text, an event can no longer be compared.
+        if let Some(matched) = &details.only_matched {
+            return match self.first_key() {
+                Some(key) if !matched.contains(&self.digest()) => Some(key),
+                _ => None,
+            };
         }
         let any = |pattern: &Option<String>, texts: &[&str]| match pattern {
             None => true,
