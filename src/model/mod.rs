@@ -4,8 +4,8 @@
 
 pub mod agenda;
 pub mod cron;
-pub mod failure;
 pub mod digest;
+pub mod failure;
 pub mod feed_url;
 pub mod fingerprint;
 pub mod item;
