@@ -1,6 +1,6 @@
 use super::*;
-use crate::ledger::feeds::{Keep, PullTrouble};
-use crate::ledger::tests::{agenda, at, feed, item, new_ledger, pod, room};
+use crate::ledger::old::feeds::{Keep, PullTrouble};
+use crate::ledger::old::tests::{agenda, at, feed, item, new_ledger, pod, room};
 use crate::model::agenda::Agenda;
 use crate::model::item::FeedState;
 

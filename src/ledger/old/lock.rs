@@ -55,7 +55,7 @@ impl ServiceLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Ledger;
+    use crate::ledger::old::Ledger;
 
     #[tokio::test]
     async fn a_second_service_on_one_ledger_is_refused_and_told_who_runs() {

@@ -420,30 +420,6 @@ async fn a_closed_ledger_says_so() {
     assert!(matches!(error, LedgerError::Closed { .. }), "{error:?}");
 }
 
-#[test]
-fn every_migration_is_in_the_binary_and_says_why() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut on_disk: Vec<(i64, String)> = fs::read_dir(folder)
-        .unwrap()
-        .map(|file| {
-            let file = file.unwrap();
-            let name = file.file_name().into_string().unwrap();
-            let version = name.split('_').next().unwrap().parse().unwrap();
-            (version, fs::read_to_string(file.path()).unwrap())
-        })
-        .collect();
-    on_disk.sort();
-    let embedded: Vec<_> = MIGRATIONS
-        .iter()
-        .map(|migration| (migration.version, migration.sql.as_str().to_owned()))
-        .collect();
-    assert_eq!(on_disk, embedded);
-    for ((version, sql), expected) in embedded.iter().zip(1..) {
-        assert_eq!(*version, expected, "no number is left out");
-        assert!(sql.starts_with("-- Why: "), "{version}");
-    }
-}
-
 #[tokio::test]
 async fn an_error_names_the_file_and_nothing_that_is_in_it() {
     let (_folder, ledger) = new_ledger().await;
@@ -590,7 +566,7 @@ async fn a_killed_process_leaves_a_ledger_that_is_whole() {
             .args([
                 "--exact",
                 "--nocapture",
-                "ledger::tests::a_killed_process_leaves_a_ledger_that_is_whole",
+                "ledger::old::tests::a_killed_process_leaves_a_ledger_that_is_whole",
             ])
             .env(PATH, &path)
             .env(FROM, (kills * 1_000_000).to_string())
