@@ -80,6 +80,7 @@ pub mod app;
 pub mod contact;
 pub mod edges;
 pub mod schedule;
+pub mod service;
 pub mod sync;
 pub mod watch;
 

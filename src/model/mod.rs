@@ -7,6 +7,7 @@ pub mod cron;
 pub mod failure;
 pub mod feed_url;
 pub mod item;
+pub mod ledger_event;
 pub mod meeting;
 pub mod memory;
 pub mod name;

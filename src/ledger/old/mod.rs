@@ -427,8 +427,7 @@ async fn is_current(connection: &mut SqliteConnection, path: &Path) -> Result<bo
             known,
         });
     }
-    let embedded = migrations()
-        .map(|migration| (migration.version, migration.checksum.as_ref()));
+    let embedded = migrations().map(|migration| (migration.version, migration.checksum.as_ref()));
     Ok(embedded.eq(applied
         .iter()
         .map(|(version, checksum)| (*version, checksum.as_slice()))))
