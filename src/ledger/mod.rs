@@ -20,7 +20,6 @@ mod file;
 mod history;
 mod lock;
 mod memories;
-pub mod old;
 mod packed;
 mod pin;
 mod salvage;
