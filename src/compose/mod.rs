@@ -14,7 +14,7 @@ use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::{Rule, Subject, Verdict};
 
 /// Every title where `hide_titles` is set.
-const RESERVED: &str = "Reserved";
+pub const RESERVED: &str = "Reserved";
 /// The title of an event that has none; the room is taken all the same.
 const UNTITLED: &str = "Busy";
 
