@@ -29,7 +29,9 @@ pub fn jitter(name: &str, spread: Duration) -> Duration {
 #[must_use]
 pub fn next_due(now: Now, cron: &Cron, zone: &Zone, jitter: Duration) -> Monotonic {
     match next_match(now.wall, cron, zone, jitter) {
-        Some(matched) => now.until_wall(matched.plus(jitter)).plus(below_second(jitter)),
+        Some(matched) => now
+            .until_wall(matched.plus(jitter))
+            .plus(below_second(jitter)),
         None => Monotonic::NEVER,
     }
 }
@@ -90,7 +92,10 @@ mod tests {
         let all: Vec<_> = (0..1000).map(|n| jitter(&n.to_string(), spread)).collect();
         for second in 0..15 {
             let count = all.iter().filter(|one| one.as_secs() == second).count();
-            assert!((30..=110).contains(&count), "{count} of 1000 in second {second}");
+            assert!(
+                (30..=110).contains(&count),
+                "{count} of 1000 in second {second}"
+            );
         }
         assert!(all.iter().any(|one| one.subsec_millis() > 0));
         assert_eq!(jitter("aurora", Duration::ZERO), Duration::ZERO);

@@ -37,7 +37,10 @@ impl Devices {
         for pod in pods {
             let pod = Arc::new(pod);
             let live = pod.live.iter();
-            let accepted = pod.accepted.iter().filter(|id| pod.live.as_ref() != Some(id));
+            let accepted = pod
+                .accepted
+                .iter()
+                .filter(|id| pod.live.as_ref() != Some(id));
             for id in live.chain(accepted) {
                 devices.entry(id.clone()).or_default().push(pod.clone());
             }
@@ -56,12 +59,7 @@ impl Devices {
 
     /// The pod of another room on whose display this device was accepted to be.
     #[must_use]
-    pub fn owner(
-        &self,
-        device: &str,
-        pod: &PodUrl,
-        room: &RoomName,
-    ) -> Option<&Arc<PodIdentity>> {
+    pub fn owner(&self, device: &str, pod: &PodUrl, room: &RoomName) -> Option<&Arc<PodIdentity>> {
         self.others(device, pod)
             .find(|other| other.accepted.as_deref() == Some(device) && other.room != *room)
     }

@@ -247,11 +247,21 @@ impl PodController {
     fn choose(&self, now: Now) -> Result<Phase, Monotonic> {
         let schedule = &self.schedule;
         let spaced = |due: Monotonic| {
-            let earliest = schedule.last_poll.map(|last| last.plus(self.settings.min_interval));
+            let earliest = schedule
+                .last_poll
+                .map(|last| last.plus(self.settings.min_interval));
             earliest.map_or(due, |earliest| due.max(earliest))
         };
-        let health = (schedule.health_due, &self.settings.health, self.health_poll());
-        let config = (schedule.config_due, &self.settings.config, Phase::ReadConfig);
+        let health = (
+            schedule.health_due,
+            &self.settings.health,
+            self.health_poll(),
+        );
+        let config = (
+            schedule.config_due,
+            &self.settings.config,
+            Phase::ReadConfig,
+        );
         // The one that waits longer comes first.
         let (due, cron, poll) = if config.0 < health.0 { config } else { health };
         let ready = spaced(due);

@@ -5,7 +5,6 @@
 //! through the ledger, and a pod's task wakes its room when a display needs a push.
 
 pub mod due;
-pub mod signals;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -190,18 +190,20 @@ async fn copy(edges: &Edges, feed: &Feed, now: UnixTime, pull: Pull) -> Result<C
     let (pulled, reading) = aside(move || match answer {
         None => (PullResult::NotTried, read_held(&held.items)),
         Some(Err(trouble)) => (PullResult::Failed(trouble), read_held(&held.items)),
-        Some(Ok(Pulled::Unchanged { state })) => {
+        Some(Ok(Pulled::Unchanged { state, .. })) => {
             (PullResult::Unchanged { state }, read_held(&held.items))
         }
         Some(Ok(Pulled::Changed {
             items,
             removed,
             state,
+            ..
         })) if is_document => read_document(items, removed, state, &held, &only, now),
         Some(Ok(Pulled::Changed {
             items,
             removed,
             state,
+            ..
         })) => {
             let held = if pull == Pull::Afresh {
                 Held::default()
@@ -272,7 +274,7 @@ fn read_document(
     }
     let changed: Vec<FeedItem> = items
         .iter()
-        .map(|item| ics::keep(item, now, only))
+        .map(|item| ics::keep(item, now, &[only]))
         .collect();
     let keep = Kept {
         changed,
@@ -306,7 +308,7 @@ fn read_collection(
         match ics::read(item) {
             Ok(reading) => {
                 replaced.insert(&item.href);
-                changed.push(ics::keep(item, now, only));
+                changed.push(ics::keep(item, now, &[only]));
                 readings.push(reading);
             }
             Err(error) => broken.push(Verdict {

@@ -111,14 +111,14 @@ fn learn_cut(
         for ellipsis in ELLIPSES {
             // Where a cut left white space at the end, the pod may have removed it, so the
             // longest of the lengths seen is nearest to the true one.
-            let longest = texts
-                .iter()
-                .filter_map(|(ours, shown)| {
-                    let whole = prepared(base, ours);
-                    let kept = shown.strip_suffix(ellipsis)?;
-                    (whole != *shown && whole.starts_with(kept)).then(|| length(kept, unit))
-                })
-                .max()?;
+            let lengths = texts.iter().filter_map(|(ours, shown)| {
+                let whole = prepared(base, ours);
+                let kept = shown.strip_suffix(ellipsis)?;
+                (whole != *shown && whole.starts_with(kept)).then(|| length(kept, unit))
+            });
+            let Some(longest) = lengths.max() else {
+                continue;
+            };
             if longest == 0 && (!may_drop || !ellipsis.is_empty()) {
                 continue;
             }
@@ -224,10 +224,19 @@ mod tests {
             &[(long, "A long title of thir"), ("Short", "Short")],
             Some("cuts titles after 20 characters"),
         );
-        check(&[(long, "A long tit…")], Some("cuts titles after 10 characters"));
-        check(&[(long, "A long tit...")], Some("cuts titles after 10 characters"));
+        check(
+            &[(long, "A long tit…")],
+            Some("cuts titles after 10 characters"),
+        );
+        check(
+            &[(long, "A long tit...")],
+            Some("cuts titles after 10 characters"),
+        );
         check(&[("a  b ", "a b")], Some("removes white space in titles"));
-        check(&[(" a", "a"), ("b", "b")], Some("removes white space in titles"));
+        check(
+            &[(" a", "a"), ("b", "b")],
+            Some("removes white space in titles"),
+        );
         check(&[("Review", "REVIEW")], Some("writes titles in upper case"));
         check(
             &[("Größenwahn", "Größe"), ("Übermäßig", "Überm")],

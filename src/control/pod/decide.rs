@@ -68,7 +68,8 @@ impl PodController {
             (PushClass::Ordinary, now.monotonic)
         } else if self.unshown.cannot_be_verified() {
             let is_other = self.sent.echo.as_ref().is_some_and(|echo| {
-                let faces = |agenda: &Agenda| agenda.still_to_come(now.wall.plus(display::TOLERANCE));
+                let faces =
+                    |agenda: &Agenda| agenda.still_to_come(now.wall.plus(display::TOLERANCE));
                 !faces(echo).looks_like(&faces(shown))
             });
             let at = self.unshown.next(is_new || is_other, now);
@@ -169,9 +170,11 @@ impl PodController {
                 )),
             });
         }
-        let detail = self.habits.alteration.as_ref().map(|alteration| {
-            format!("the pod {}", super::alteration::words(alteration))
-        });
+        let detail = self
+            .habits
+            .alteration
+            .as_ref()
+            .map(|alteration| format!("the pod {}", super::alteration::words(alteration)));
         Some(Decision::Nothing {
             state: PodState::InStep,
             detail: detail.filter(|_| self.alters()),
@@ -197,9 +200,10 @@ impl PodController {
                 Some("it was put right several times, and shows other meetings again".to_owned()),
             );
         }
-        let detail = self.failing.as_ref().map(|failing| {
-            format!("{}; {}", failing.failure.says, failing.failure.hint)
-        });
+        let detail = self
+            .failing
+            .as_ref()
+            .map(|failing| format!("{}; {}", failing.failure.says, failing.failure.hint));
         (PodState::Behind, detail)
     }
 
@@ -208,9 +212,7 @@ impl PodController {
         let echo = self.sent.echo.as_deref();
         let sent = self.sent.agenda.as_deref();
         match (echo, sent) {
-            (Some(echo), _) if echo.is_empty() => {
-                "it accepts meetings and always reads back empty"
-            }
+            (Some(echo), _) if echo.is_empty() => "it accepts meetings and always reads back empty",
             (Some(echo), Some(sent)) if has_times_of(echo, sent) => {
                 "it accepts meetings and shows their times with other texts"
             }

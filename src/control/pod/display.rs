@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alteration;
-use crate::compose::RESERVED;
-use crate::config::{Description, MeetingRules};
+use crate::compose;
+use crate::config::MeetingRules;
 use crate::control::published::Wanted;
 use crate::model::agenda::Agenda;
 use crate::model::meeting::Meeting;
@@ -22,7 +22,10 @@ pub enum Comparison {
     /// Every meeting, with our texts, or as this pod is known to change them.
     Same,
     /// Only the nearest ones, and nothing else.
-    Nearest { shown: usize, of: usize },
+    Nearest {
+        shown: usize,
+        of: usize,
+    },
     /// Nothing that is still to come.
     Empty,
     /// The same times, with other texts.
@@ -42,7 +45,11 @@ pub fn compare(
     let matched = matched(shown, ours, known);
     let last_matched = matched.ours.iter().rposition(|matched| *matched);
     let is_missing = |(meeting, matched): (&Meeting, &bool)| !matched && is_to_come(meeting, now);
-    let first_missing = ours.meetings().iter().zip(&matched.ours).position(is_missing);
+    let first_missing = ours
+        .meetings()
+        .iter()
+        .zip(&matched.ours)
+        .position(is_missing);
     let is_foreign = |(meeting, matched): (&Meeting, &bool)| {
         !matched && (is_to_come(meeting, now) || now.is_some_and(|now| meeting.end_time <= now))
     };
@@ -69,7 +76,7 @@ pub fn compare(
             of: ours.len(),
         };
     }
-    if times(shown, now) == times(ours, now) {
+    if first_missing.is_some() && times(shown, now) == times(ours, now) {
         return Comparison::OtherTexts;
     }
     Comparison::Other
@@ -201,9 +208,9 @@ pub fn target(
         // Nothing is taken away by a clock that may be wrong.
         kept.extend(shown.iter().filter(|meeting| !is_there(meeting)).cloned());
     } else if let Some(rules) = wanted.keep_shown.as_deref().filter(|_| may_keep) {
-        let ours = shown.iter().filter(|meeting| {
-            has_our_id(meeting) && meeting.end_time > now && !is_there(meeting)
-        });
+        let ours = shown
+            .iter()
+            .filter(|meeting| has_our_id(meeting) && meeting.end_time > now && !is_there(meeting));
         kept.extend(ours.map(|meeting| reduced(meeting, rules)));
     }
     if kept.is_empty() {
@@ -229,25 +236,9 @@ fn has_our_id(meeting: &Meeting) -> bool {
 }
 
 /// A meeting that only a display knows, with its texts cut down to a room's rules.
-#[must_use]
-pub fn reduced(meeting: &Meeting, rules: &MeetingRules) -> Meeting {
+fn reduced(meeting: &Meeting, rules: &MeetingRules) -> Meeting {
     let mut meeting = meeting.clone();
-    if rules.hide_titles {
-        RESERVED.clone_into(&mut meeting.title);
-        meeting.description = None;
-    }
-    if rules.hide_organizers {
-        meeting.organizer.clear();
-    }
-    let is_link = |line: &&str| line.starts_with("https://") || line.starts_with("http://");
-    meeting.description = match rules.description {
-        Description::None => None,
-        Description::Conference => meeting
-            .description
-            .map(|text| text.lines().filter(is_link).collect::<Vec<_>>().join("\n"))
-            .filter(|links| !links.is_empty()),
-        Description::Full => meeting.description,
-    };
+    compose::restrict(&mut meeting, rules);
     meeting
 }
 

@@ -21,9 +21,14 @@ pub enum PodEvent {
         is_quiet: bool,
     },
     /// The state goes to and fro; its changes are not said before it is steady again.
-    Flapping { changes: u32 },
+    Flapping {
+        changes: u32,
+    },
     /// It has kept one state for a while.
-    Steady { state: PodState, changes: u32 },
+    Steady {
+        state: PodState,
+        changes: u32,
+    },
     Pushed {
         reason: PushReason,
         meetings: usize,
@@ -53,21 +58,38 @@ pub enum PodEvent {
         is_quiet: bool,
     },
     /// Corrections did not last; further ones come with growing waits.
-    SomebodyElseWrites { corrections: u32 },
+    SomebodyElseWrites {
+        corrections: u32,
+    },
     /// The pod changes texts in this way, and what comes out is accepted.
-    TextsAltered { how: String },
+    TextsAltered {
+        how: String,
+    },
     /// The pod keeps only the nearest meetings.
-    ShowsPart { shown: usize, of: usize },
+    ShowsPart {
+        shown: usize,
+        of: usize,
+    },
     /// The pod accepts pushes and is never seen to show them.
-    CannotBeVerified { how: String },
+    CannotBeVerified {
+        how: String,
+    },
     /// The pod is in another calendar mode, and is not written to.
-    ModeWrong { mode: String },
+    ModeWrong {
+        mode: String,
+    },
     /// It is back in the mode in which it shows what it is sent.
-    ModeRight { mode: String, before: String },
+    ModeRight {
+        mode: String,
+        before: String,
+    },
     /// It does not report its mode; pushes are sent anyway.
     ModeNotVerified,
     /// Another device answers at the address, which no other room's pod was.
-    DeviceReplaced { before: String, device: String },
+    DeviceReplaced {
+        before: String,
+        device: String,
+    },
     /// A device answers that is another room's; it is not written to.
     DeviceOfOtherRoom {
         device: String,
@@ -75,7 +97,9 @@ pub enum PodEvent {
         pod: PodUrl,
     },
     /// A person accepted the device that answers now.
-    DeviceAccepted { device: String },
+    DeviceAccepted {
+        device: String,
+    },
     /// Two configured addresses lead to one device; this one is not written to.
     AddressClash {
         device: String,
@@ -91,7 +115,9 @@ pub enum PodEvent {
     },
     NoDeviceId,
     /// The certificate was seen for the first time, and no other is accepted from now on.
-    CertificatePinned { fingerprint: String },
+    CertificatePinned {
+        fingerprint: String,
+    },
     ConfigDrift {
         path: String,
         before: String,
@@ -182,5 +208,7 @@ pub enum Removal {
     Kept,
     Cleared,
     /// It was to be cleared and was not.
-    NotCleared { why: String },
+    NotCleared {
+        why: String,
+    },
 }

@@ -10,8 +10,8 @@ use super::step::{
     ReportedMode,
 };
 use super::{
-    BUSY, Loss, PodController, PodEvent, PodState, PushFailing, PushReason, PushReport,
-    PushResult, Removal, alteration, drift,
+    BUSY, Loss, PodController, PodEvent, PodState, PushFailing, PushReason, PushReport, PushResult,
+    Removal, alteration, drift,
 };
 use crate::control::now::{Monotonic, Now};
 use crate::control::retry::{self, PUSH_RETRY, Past, worth_saying};
@@ -64,7 +64,7 @@ impl PodController {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) if purpose == Purpose::Clear => return self.not_cleared(&failure),
-            Err(failure) => return self.contact_failed(failure, purpose, now),
+            Err(failure) => return self.contact_failed(failure, purpose, true, now),
         };
         let mut events = self.answered(answer.clock, now);
         events.extend(self.see(answer, now));
@@ -128,7 +128,11 @@ impl PodController {
         if self.is_good(comparison) {
             self.habits.was_in_step |= is_poll;
         } else if comparison != Comparison::Empty
-            && self.sent.agenda.as_ref().is_some_and(|sent| sent.looks_like(&target))
+            && self
+                .sent
+                .agenda
+                .as_ref()
+                .is_some_and(|sent| sent.looks_like(&target))
         {
             self.habits.was_in_step = false;
         }
@@ -161,7 +165,7 @@ impl PodController {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) if purpose == Purpose::Clear => return self.not_cleared(&failure),
-            Err(failure) => return self.contact_failed(failure, purpose, now),
+            Err(failure) => return self.contact_failed(failure, purpose, false, now),
         };
         let mut events = self.answered(answer.clock, now);
         events.extend(self.set_mode(answer.mode, now));
@@ -223,10 +227,20 @@ impl PodController {
     fn would_push(&mut self, plan: Plan, now: Now) {
         self.push_not_before = Monotonic::NEVER;
         self.force_served = plan.force;
-        self.last_push = Some(report(&plan, &self.sent.agenda, now.wall, PushResult::WouldPush));
+        self.last_push = Some(report(
+            &plan,
+            &self.sent.agenda,
+            now.wall,
+            PushResult::WouldPush,
+        ));
     }
 
-    fn put(&mut self, answer: Result<PutAnswer, PutFailure>, plan: Plan, now: Now) -> Vec<PodEvent> {
+    fn put(
+        &mut self,
+        answer: Result<PutAnswer, PutFailure>,
+        plan: Plan,
+        now: Now,
+    ) -> Vec<PodEvent> {
         if plan.class == PushClass::Clear {
             return match answer {
                 Ok(_) => {
@@ -251,7 +265,7 @@ impl PodController {
                 );
                 report.duration = failed.duration;
                 self.last_push = Some(report);
-                return self.contact_failed(failure, Purpose::Push, now);
+                return self.contact_failed(failure, Purpose::Push, false, now);
             }
         };
         let check = Check {
@@ -302,7 +316,7 @@ impl PodController {
                     Ok(_) => Vec::new(),
                     Err(failed) => self.push_failed(failed.failure, now),
                 };
-                events.extend(self.contact_failed(failure, Purpose::Poll, now));
+                events.extend(self.contact_failed(failure, Purpose::Poll, true, now));
                 return events;
             }
         };
@@ -334,7 +348,9 @@ impl PodController {
             self.note_in_step(is_poll, now);
             return events;
         }
-        if check.looks == 1 && let Ok(answer) = check.answer {
+        if check.looks == 1
+            && let Ok(answer) = check.answer
+        {
             events.push(self.pushed(&check, answer, false));
         }
         let wait = check.wait(self.unshown.in_row(), self.habits.applies_late);
@@ -568,15 +584,18 @@ impl PodController {
 
     fn paused(&mut self, phase: Phase, until: UnixTime, now: Now) -> Vec<PodEvent> {
         self.schedule.paused_until = Some(now.restored(until, LONGEST_PAUSE));
-        if matches!(phase, Phase::Look(Purpose::Clear) | Phase::AskMode(Purpose::Clear)) {
+        if matches!(
+            phase,
+            Phase::Look(Purpose::Clear) | Phase::AskMode(Purpose::Clear)
+        ) {
             let why = "sign-in is paused".to_owned();
             return self.finish(Removal::NotCleared { why });
         }
-        self.polled(now);
         self.is_settled = true;
         let detail = format!("its password was rejected; it is not tried again before {until}");
         let state = PodState::SignInPaused;
-        self.log.note(state, Some(detail), self.contact_failures, now)
+        self.log
+            .note(state, Some(detail), self.contact_failures, now)
     }
 
     /// A step of a removal that could not be taken now is taken a little later.
@@ -595,16 +614,31 @@ impl PodController {
         self.finish(Removal::NotCleared { why })
     }
 
-    fn contact_failed(&mut self, failure: Failure, purpose: Purpose, now: Now) -> Vec<PodEvent> {
+    fn contact_failed(
+        &mut self,
+        failure: Failure,
+        purpose: Purpose,
+        was_look: bool,
+        now: Now,
+    ) -> Vec<PodEvent> {
         self.contact_failures = self.contact_failures.saturating_add(1);
         self.throttle(&failure, now);
         let state = PodState::of_failure(failure.class);
         let detail = format!("{}; {}", failure.says, failure.hint);
         let mut events = Vec::new();
-        if purpose == Purpose::Push {
-            events.extend(self.push_failed(failure, now));
+        match purpose {
+            // The next poll tries again, and pushes where its look is answered.
+            Purpose::Push if was_look => {
+                events.extend(self.push_failed(failure, now));
+                self.push_not_before = self.schedule.health_due;
+            }
+            Purpose::Push => events.extend(self.push_failed(failure, now)),
+            Purpose::Poll | Purpose::Clear => {}
         }
-        events.extend(self.log.note(state, Some(detail), self.contact_failures, now));
+        events.extend(
+            self.log
+                .note(state, Some(detail), self.contact_failures, now),
+        );
         self.is_settled = true;
         events
     }
@@ -702,12 +736,7 @@ impl PodController {
     }
 }
 
-fn report(
-    plan: &Plan,
-    sent: &Option<Arc<Agenda>>,
-    at: UnixTime,
-    result: PushResult,
-) -> PushReport {
+fn report(plan: &Plan, sent: &Option<Arc<Agenda>>, at: UnixTime, result: PushResult) -> PushReport {
     // A pod that gives meetings other ids shows ours, and nothing was removed.
     let before = match sent {
         Some(sent) if sent.looks_like(&plan.before) => sent,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Blocked, Corrections, PodController, PodSettings, PodState, PodView, PushFailing,
-    ReportedMode, StateLog, Unshown,
+    Blocked, Corrections, PodController, PodSettings, PodState, PodView, PushFailing, ReportedMode,
+    StateLog, Unshown,
 };
 use crate::control::now::{Monotonic, Now};
 use crate::control::retry::{LONGEST_RETRY_AFTER, PUSH_RETRY};
 use crate::model::agenda::Agenda;
 use crate::model::memory::{Alteration, FailingMemory, PodMemory};
+use crate::model::time::UnixTime;
 
 /// What changes of the memory are told by, without comparing meetings.
 #[derive(PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub(super) struct Marks {
     blocked: Option<Blocked>,
     mode: Option<ReportedMode>,
     sent: Option<*const Agenda>,
+    sent_at: Option<UnixTime>,
     echo: Option<*const Agenda>,
     state: PodState,
     detail: Option<String>,
@@ -42,6 +44,7 @@ impl PodController {
             blocked: self.device.blocked.clone(),
             mode: self.mode.clone(),
             sent: pointer(&self.sent.agenda),
+            sent_at: self.sent.at,
             echo: pointer(&self.sent.echo),
             state: self.log.state(),
             detail: self.log.detail().map(str::to_owned),

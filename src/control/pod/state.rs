@@ -85,8 +85,7 @@ impl StateLog {
             events.push(self.event(before, failures, !is_said));
             return events;
         }
-        self.changes
-            .retain(|at| now.monotonic.since(*at) < WATCHED);
+        self.changes.retain(|at| now.monotonic.since(*at) < WATCHED);
         self.changes.push(now.monotonic);
         if let Some(changes) = &mut self.flapping {
             *changes = changes.saturating_add(1);
