@@ -78,7 +78,7 @@ pub async fn note<T>(
         learnt.pinned = Some(seen);
     }
     match answer {
-        Err(PodError::WrongPassword { .. }) => {
+        Err(error) if error.is_wrong_password() => {
             let rejections = standing.rejections.saturating_add(1);
             let until = now.plus(rest(rejections));
             ledger

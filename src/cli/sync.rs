@@ -242,7 +242,7 @@ fn display_json(display: &DisplayOutcome) -> Value {
         DisplayResult::Refused { mode } => json!({ "result": "refused", "mode": mode }),
         DisplayResult::Resting { until } => json!({ "result": "resting", "until": until }),
         DisplayResult::Failed(error) => {
-            json!({ "result": "failed", "error": fault::chain(error), "error_type": error.kind() })
+            json!({ "result": "failed", "error": fault::chain(error), "error_type": error.key() })
         }
     };
     if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {

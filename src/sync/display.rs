@@ -12,8 +12,7 @@ use crate::model::agenda::{Agenda, Changes, OnDisplay};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 use crate::plan::{self, Decision, Display, PushReason, Vanishing, Wish};
-use crate::pod::config::CalendarMode;
-use crate::pod::{Fingerprint, PodClient, PodError};
+use crate::pod::{CalendarMode, Fingerprint, Operation, PodClient, PodError, PodErrorKind};
 
 /// What a cycle did about one display.
 #[derive(Debug)]
@@ -152,7 +151,7 @@ pub async fn bring_in_step(
                         &room.name,
                         now,
                         &says,
-                        error.kind(),
+                        error.key(),
                         error.is_passing(),
                     )
                     .await?;
@@ -405,9 +404,8 @@ async fn put(client: &PodClient, agenda: &Agenda) -> Result<Put, PodError> {
 
 /// The pod answered that all is well, but not with the reference's message.
 fn unconfirmed(client: &PodClient) -> PodError {
-    PodError::NotKept {
-        pod: client.url().clone(),
-    }
+    let kind = PodErrorKind::NotKept;
+    PodError::new(client.url(), Operation::SetMeetings, kind)
 }
 
 /// Whether a pod kept what it was sent: all of it, or some of it in its own way.

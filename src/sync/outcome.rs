@@ -16,8 +16,7 @@ use crate::fault::Fault as _;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::time::UnixTime;
-use crate::pod::PodError;
-use crate::pod::config::CalendarMode;
+use crate::pod::CalendarMode;
 use crate::telemetry::events;
 
 /// What became of one cycle of a room.
@@ -309,12 +308,9 @@ fn log_display(outcome: &RoomOutcome, display: &DisplayOutcome) {
             debug!(event = events::PUSH_FAILED, %room, %pod, %until, "room `{room}`: {pod} rests after a rejected password");
         }
         DisplayResult::Failed(error) => {
-            let (kind, says, hint) = (error.kind(), crate::fault::chain(error), error.hint());
+            let (kind, says, hint) = (error.key(), crate::fault::chain(error), error.hint());
             let failures = display.failures.saturating_add(1);
-            let wants_a_person = matches!(
-                error,
-                PodError::WrongPassword { .. } | PodError::CertificateChanged { .. }
-            );
+            let wants_a_person = error.is_wrong_password() || error.is_certificate_changed();
             if worth_saying(failures) && wants_a_person {
                 error!(
                     event = events::PUSH_FAILED, %room, %pod, error.r#type = kind, failures,

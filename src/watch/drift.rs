@@ -13,8 +13,8 @@ use crate::edges::Edges;
 use crate::fault::Fault as _;
 use crate::ledger::LedgerError;
 use crate::model::time::UnixTime;
-use crate::pod::config::{CalendarMode, PodConfig};
-use crate::pod::{PodClient, PodError};
+use crate::pod::config::PodConfig;
+use crate::pod::{CalendarMode, PodClient, PodError};
 use crate::telemetry::events;
 use crate::watch::health::State;
 
@@ -301,7 +301,7 @@ fn say_failed(room: &Room, pod: &Pod, what: &str, error: &PodError) {
     let (name, url) = (&room.name, &pod.url);
     let (says, hint) = (crate::fault::chain(error), error.hint());
     warn!(
-        event = events::CONFIG_FAILED, room = %name, pod = %url, error.r#type = error.kind(),
+        event = events::CONFIG_FAILED, room = %name, pod = %url, error.r#type = error.key(),
         "room `{name}`: the configuration of {url} could not be {what}: {says}; {hint}"
     );
 }

@@ -12,7 +12,7 @@ use crate::ledger::{LedgerError, PodStanding};
 use crate::model::agenda::Agenda;
 use crate::model::time::UnixTime;
 use crate::pod::PodClient;
-use crate::pod::error::{ApiError, PodError};
+use crate::pod::error::{ApiError, PodError, PodErrorKind};
 use crate::sync::is_echo;
 use crate::telemetry::events;
 
@@ -51,18 +51,17 @@ impl State {
     /// The state that an error tells of.
     #[must_use]
     pub fn of(error: &PodError) -> Self {
-        match error {
-            PodError::WrongPassword { .. } => Self::PasswordRejected,
-            PodError::CertificateChanged { .. } => Self::CertificateChanged,
-            PodError::Refused {
+        match &error.kind {
+            PodErrorKind::WrongPassword { .. } => Self::PasswordRejected,
+            PodErrorKind::CertificateChanged { .. } => Self::CertificateChanged,
+            PodErrorKind::Refused {
                 error: ApiError::NotLicensed,
                 ..
             } => Self::NotLicensed,
-            PodError::Unreachable { .. }
-            | PodError::TimedOut { .. }
-            | PodError::LostAnswer { .. }
-            | PodError::CutOff { .. }
-            | PodError::Tls { .. } => Self::Unreachable,
+            PodErrorKind::NotConnected(cause) if cause.is_certificate() => Self::Failing,
+            PodErrorKind::NotConnected(_)
+            | PodErrorKind::TimedOut { .. }
+            | PodErrorKind::NoAnswer(_) => Self::Unreachable,
             _ => Self::Failing,
         }
     }
@@ -219,18 +218,7 @@ async fn look(client: &PodClient) -> Result<Sight, PodError> {
 /// # Errors
 /// The pod could not be asked.
 pub async fn device_id(client: &PodClient) -> Result<Option<String>, PodError> {
-    match client.device_id().await {
-        Ok(device_id) => Ok(Some(device_id)),
-        // Firmware that does not tell who it is can still show meetings.
-        Err(
-            PodError::Refused {
-                error: ApiError::NotFound,
-                ..
-            }
-            | PodError::Unexpected { status: 404, .. },
-        ) => Ok(None),
-        Err(error) => Err(error),
-    }
+    client.identity().await
 }
 
 async fn answered(
