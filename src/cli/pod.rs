@@ -1,7 +1,7 @@
 //! `podcal pod ROOM|URL <operation>`: every OpenControl v2 operation by hand.
 //!
 //! Here are the arguments and their help. `input` turns them into a finished
-//! job before a pod is asked, `run` does it on each pod, `show` prints what came.
+//! request before a pod is asked, `run` sends it to each pod, `show` words what came.
 //! Which pods a room has, their pins and where pins are kept is the caller's.
 
 mod command;
@@ -22,19 +22,24 @@ use crate::pod::Fingerprint;
 
 pub use command::command;
 pub use input::{Job, MeetingsFromIcs, UsageError, job};
-pub use run::{Ran, Streams, Target, run};
+pub use run::{Outcome, Streams, Target, run};
 
 /// Do one operation of the pods' OpenControl v2 API by hand.
 ///
 /// Works on the pods of a configured room, or on any pod by its address. Writes
 /// do exactly what they say and no more; `--dry-run` shows what would be sent.
+///
+/// A password goes to a bare address only if the pod shows the certificate that the
+/// ledger knows for it, or one that `--fingerprint`, `--ca-file` or `--ca` accepts;
+/// otherwise the fingerprint is printed and nothing sent. `--insecure` sends it anyway.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   podcal pod aurora calendar list
   podcal pod aurora calendar set bookings.ics --dry-run
   podcal pod aurora config set display.calendar.show=true
-  podcal pod 192.0.2.11 --password-file pw info --json
+  podcal pod 192.0.2.11 trust
+  podcal pod 192.0.2.11 --password-file pw --fingerprint 0f9c... info --json
   podcal pod aurora trust")]
 pub struct PodArgs {
     /// A room of the configuration, or the address of a pod such as 192.0.2.11
@@ -50,8 +55,6 @@ pub struct PodArgs {
 
 /// Which pods, how to reach them, and how careful to be.
 #[derive(Args, Clone, Debug, Default)]
-#[command(group = ArgGroup::new("login").multiple(false))]
-#[command(group = ArgGroup::new("trust_by").multiple(false))]
 pub struct Options {
     /// Of a room with several pods, only the one at this address (repeatable)
     #[arg(long = "pod", value_name = "ADDRESS", global = true)]
@@ -73,90 +76,56 @@ pub struct Options {
     #[arg(skip)]
     pub json: bool,
 
+    #[command(flatten)]
+    pub address: AddressOptions,
+}
+
+/// How to reach a pod that is not in the configuration.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Bare addresses")]
+#[command(group = ArgGroup::new("login").multiple(false))]
+#[command(group = ArgGroup::new("trust_by").multiple(false))]
+pub struct AddressOptions {
     /// Sign in as this user
-    #[arg(
-        long,
-        value_name = "NAME",
-        global = true,
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, value_name = "NAME", global = true)]
     pub username: Option<String>,
 
     /// Read the password from a file (its first line)
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        group = "login",
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, value_name = "FILE", global = true, group = "login")]
     pub password_file: Option<PathBuf>,
 
     /// Take the password from an environment variable
-    #[arg(
-        long,
-        value_name = "VARIABLE",
-        global = true,
-        group = "login",
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, value_name = "VARIABLE", global = true, group = "login")]
     pub password_env: Option<String>,
 
     /// The pod has no password
-    #[arg(long, global = true, group = "login", help_heading = "Bare addresses")]
+    #[arg(long, global = true, group = "login")]
     pub no_password: bool,
 
-    /// Accept any certificate
-    #[arg(
-        long,
-        global = true,
-        group = "trust_by",
-        help_heading = "Bare addresses"
-    )]
+    /// Accept any certificate: whoever answers at the address gets the password
+    #[arg(long, global = true, group = "trust_by")]
     pub insecure: bool,
 
     /// Accept only the certificate with this SHA-256 fingerprint
-    #[arg(
-        long,
-        value_name = "SHA256",
-        global = true,
-        group = "trust_by",
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, value_name = "SHA256", global = true, group = "trust_by")]
     pub fingerprint: Option<String>,
 
     /// Accept certificates of the authorities in this PEM file
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        group = "trust_by",
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, value_name = "FILE", global = true, group = "trust_by")]
     pub ca_file: Option<PathBuf>,
 
     /// Accept certificates of the system's authorities
-    #[arg(
-        long,
-        global = true,
-        group = "trust_by",
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, global = true, group = "trust_by")]
     pub ca: bool,
 
     /// Time limit of one request
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        global = true,
-        help_heading = "Bare addresses"
-    )]
+    #[arg(long, value_name = "SECONDS", global = true)]
     pub timeout: Option<u64>,
 }
 
 #[derive(Subcommand, Clone, Debug)]
 pub enum Action {
-    /// Sign in, and tell how long the token is good for
+    /// Sign in, and print how long the token is valid
     Token {
         /// Print the token itself, for use with another program
         #[arg(long, conflicts_with = "json")]
@@ -251,7 +220,7 @@ pub enum ConfigAction {
         /// JSON, a file with it, `-` for standard input, or PATH=VALUE pairs
         #[arg(value_name = "JSON|FILE|-|PATH=VALUE", required = true)]
         changes: Vec<String>,
-        /// Take network changes back after so many seconds without Solstice Cloud
+        /// Take network changes back after this many seconds without Solstice Cloud
         #[arg(
             long,
             visible_alias = "rollback-timeout-seconds",
@@ -259,7 +228,7 @@ pub enum ConfigAction {
         )]
         rollback: Option<u32>,
     },
-    /// The configuration in the words of the first API; tells calendar mode and licence
+    /// The configuration in the words of the first API; it has calendar mode and licence
     Legacy,
 }
 
@@ -314,10 +283,10 @@ fn aspect(text: &str) -> Result<crate::pod::Aspect, String> {
     crate::pod::Aspect::parse(text).ok_or_else(|| "write 16x9 or 32x9".to_owned())
 }
 
-impl Options {
+impl AddressOptions {
     /// Whether an option was given that only makes sense with a bare address.
     #[must_use]
-    pub fn is_for_an_address(&self) -> bool {
+    pub fn are_given(&self) -> bool {
         self.username.is_some()
             || self.password_file.is_some()
             || self.password_env.is_some()
@@ -330,16 +299,16 @@ impl Options {
 
     /// The pod at a bare address, with the password and trust of these options.
     ///
-    /// Without an option about the certificate any is accepted at first sight, as
-    /// with `verify = "pin"`; there is nowhere to keep the pin.
+    /// Without an option about the certificate it is that of the ledger, as with
+    /// `verify = "pin"`; where the ledger knows none, `run` refuses to sign in.
     ///
     /// # Errors
     /// What is missing, or cannot be read.
-    pub fn pod_at(&self, url: PodUrl, action: &Action) -> Result<config::Pod, UsageError> {
+    pub fn pod(&self, url: PodUrl, signs_in: bool) -> Result<config::Pod, UsageError> {
         Ok(config::Pod {
             url,
             username: self.username.clone().unwrap_or_else(|| "admin".to_owned()),
-            password: self.password(action)?,
+            password: self.password(signs_in)?,
             tls: self.tls()?,
             min_interval: Duration::ZERO,
             timeout: Duration::from_secs(self.timeout.unwrap_or(20).max(1)),
@@ -348,7 +317,7 @@ impl Options {
         })
     }
 
-    fn password(&self, action: &Action) -> Result<Secret, UsageError> {
+    fn password(&self, signs_in: bool) -> Result<Secret, UsageError> {
         if let Some(path) = &self.password_file {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 UsageError::new(
@@ -370,8 +339,7 @@ impl Options {
             })?;
             return Ok(Secret::new(value));
         }
-        if self.no_password || matches!(action, Action::Trust) || self.dry_run && action.is_write()
-        {
+        if self.no_password || !signs_in {
             return Ok(Secret::new(""));
         }
         Err(UsageError::new(
@@ -396,10 +364,8 @@ impl Options {
             })?;
             return Ok(TlsTrust::CaFile(Arc::from(pem)));
         }
-        Ok(match self.expected_fingerprint()? {
-            Some(Fingerprint(bytes)) => TlsTrust::Sha256(bytes),
-            None => TlsTrust::Pin,
-        })
+        let expected = self.expected_fingerprint()?;
+        Ok(expected.map_or(TlsTrust::Pin, |expected| TlsTrust::Sha256(expected.0)))
     }
 
     /// The fingerprint of `--fingerprint`.
@@ -412,32 +378,11 @@ impl Options {
         };
         let found = Fingerprint::parse(text).ok_or_else(|| {
             UsageError::new(
-                "`--fingerprint` is no SHA-256 fingerprint".to_owned(),
+                "`--fingerprint` is not a SHA-256 fingerprint".to_owned(),
                 "write its 64 hexadecimal digits, with or without colons",
             )
         })?;
         Ok(Some(found))
-    }
-}
-
-impl Action {
-    /// Whether it changes something on the pod.
-    #[must_use]
-    pub fn is_write(&self) -> bool {
-        match self {
-            Self::Token { .. }
-            | Self::Info
-            | Self::Metadata
-            | Self::ScreenKey { .. }
-            | Self::Trust => false,
-            Self::Calendar(action) => {
-                !matches!(action, CalendarAction::List | CalendarAction::Get { .. })
-            }
-            Self::Config(action) => matches!(action, ConfigAction::Set { .. }),
-            Self::Hdmi { .. } => true,
-            Self::Splash(action) => matches!(action, SplashAction::Set { .. }),
-            Self::Camera(action) => matches!(action, CameraAction::Update { .. }),
-        }
     }
 }
 

@@ -3,7 +3,11 @@
 //! of a hash map. The shells in `service` perform the steps and pass on the events.
 
 pub mod brake;
+pub mod due;
 pub mod guard;
+pub mod identity;
 pub mod now;
+pub mod pod;
 pub mod published;
+pub mod retry;
 pub mod room;

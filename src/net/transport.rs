@@ -78,6 +78,10 @@ pub enum CertificateFault {
     /// The certificate vouches for itself and no authority does.
     #[error("self-signed")]
     SelfSigned,
+    /// An RSA key below 2048 bits and the padding that goes with TLS 1.3; with that
+    /// of TLS 1.2 it can be checked.
+    #[error("its RSA key is too short for TLS 1.3")]
+    ShortRsaWithPss,
     /// A kind of certificate or key that cannot be checked, in words.
     #[error("{0}")]
     Unsupported(String),
@@ -193,7 +197,7 @@ impl Cause {
             }
             Error::Other(other) => match other.0.downcast_ref::<CertificateFault>() {
                 Some(CertificateFault::SelfSigned) => Self::SelfSigned,
-                Some(CertificateFault::Unsupported(detail)) => bad(detail),
+                Some(fault) => bad(&fault.to_string()),
                 // webpki's, whose type is not ours to name: the certificate says of
                 // itself that it is an authority, as self-signed ones do.
                 None if other.to_string().contains("CaUsedAsEndEntity") => Self::SelfSigned,
@@ -217,7 +221,9 @@ impl Cause {
         .or_else(|| find(error, by_words))
     }
 
-    fn of_lookup(error: LookupError) -> Self {
+    /// The cause of a look-up that failed.
+    #[must_use]
+    pub fn of_lookup(error: LookupError) -> Self {
         match error {
             LookupError::NotFound => Self::NameNotFound,
             LookupError::NoAnswer => Self::NoNameServer,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{PodArgs, Ran, Streams, Target, UsageError, job, run};
+use super::{Job, Outcome, PodArgs, Streams, Target, UsageError, job, run};
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
@@ -37,22 +37,27 @@ enum Meant {
 pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Result<Ended, Failure> {
     args.options.json = output.json;
     let meant = meant(global, &args)?;
-    let targets = match &meant {
-        Meant::Room { config, room } => targets(config, room, &args).await?,
-        Meant::Address(url) => vec![Target {
-            pod: args
-                .options
-                .pod_at(url.clone(), &args.action)
-                .map_err(usage)?,
-            pin: None,
-            keeps_pin: false,
-            zone: Zone::utc(),
-        }],
+    let zone = match &meant {
+        Meant::Room { room, .. } => room.zone.clone(),
+        Meant::Address(_) => Zone::utc(),
     };
     let from_ics = |bytes: &[u8]| meetings(bytes, &meant);
-    let job = job(&args.action, &mut tokio::io::stdin(), &from_ics)
+    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics)
         .await
         .map_err(usage)?;
+    let targets = match &meant {
+        Meant::Room { config, room } => targets(config, room, &args).await?,
+        Meant::Address(url) => {
+            let shows_only = args.options.dry_run && job.writes();
+            let signs_in = !shows_only && !matches!(job, Job::Trust);
+            let pod = args.options.address.pod(url.clone(), signs_in);
+            vec![Target {
+                pod: pod.map_err(usage)?,
+                pin: known_pin(global, url).await,
+                keeps_pin: false,
+            }]
+        }
+    };
     let (mut out, mut talk) = (io::stdout(), io::stderr());
     let progress = talk.is_terminal();
     let mut streams = Streams {
@@ -60,14 +65,14 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         talk: &mut talk,
         progress,
     };
-    let ran = run(&job, &args.options, &targets, &mut streams)
+    let outcome = run(&job, &args.options, &targets, &mut streams)
         .await
         .map_err(usage)?;
     if let Meant::Room { config, .. } = &meant {
-        keep_pins(config, &ran).await?;
+        keep_pins(config, &outcome).await?;
     }
-    match ran.errors.as_slice() {
-        [] if ran.denied => Ok(Ended::WithTrouble),
+    match outcome.errors.as_slice() {
+        [] if outcome.denied => Ok(Ended::WithTrouble),
         [] => Ok(Ended::Well),
         errors => {
             let texts: Vec<String> = errors.iter().map(|error| report::print(error)).collect();
@@ -84,7 +89,7 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
     let address = PodUrl::parse(&args.target).ok();
     let looks_like_address = args.target.contains(['.', ':', '[']) || args.target == "localhost";
     if let Some(url) = address.clone().filter(|_| looks_like_address) {
-        if args.options.is_for_an_address() || !global.config.exists() {
+        if args.options.address.are_given() || !global.config.exists() {
             return Ok(Meant::Address(url));
         }
         // The address of a configured pod has its password, its pin and its room.
@@ -107,7 +112,7 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
     }
     let config = load(global)?;
     let room = room::find(&config, &args.target)?.clone();
-    if args.options.is_for_an_address() {
+    if args.options.address.are_given() {
         return Err(Failure::usage(
             format!(
                 "`{}` is a room, and these options are for a bare address",
@@ -155,18 +160,29 @@ async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Tar
             pod: pod.clone(),
             pin,
             keeps_pin: true,
-            zone: room.zone.clone(),
         });
     }
     Ok(targets)
 }
 
-async fn keep_pins(config: &Config, ran: &Ran) -> Result<(), Failure> {
-    if ran.pins.is_empty() {
+/// The certificate that the ledger knows for an address. Without a configuration or
+/// a ledger that can be read none is known, and then the password is not sent.
+async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
+    if !global.config.exists() {
+        return None;
+    }
+    let config = load(global).ok()?;
+    let ledger = Ledger::open_existing(&config.ledger).await.ok()??;
+    let standing = ledger.pod(url).await.ok()?;
+    standing.pin.map(Fingerprint)
+}
+
+async fn keep_pins(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
+    if outcome.pins.is_empty() {
         return Ok(());
     }
     let ledger = Ledger::open(&config.ledger).await?;
-    for (url, pin) in &ran.pins {
+    for (url, pin) in &outcome.pins {
         ledger.set_pin(url, Some(pin.0), clock()).await?;
     }
     ledger.close().await;
