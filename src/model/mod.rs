@@ -13,6 +13,7 @@ pub mod name;
 pub mod occurrence;
 pub mod pattern;
 pub mod secret;
+pub mod sign_in;
 pub mod time;
 pub mod verdict;
 pub mod version;
