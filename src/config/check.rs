@@ -20,7 +20,7 @@ use super::keys;
 use super::pods::{self, RoomPod, Settings};
 use super::secret::Sources;
 use super::units;
-use super::{Config, Description, Guard, MeetingRules, Room, Schedule};
+use super::{Config, Description, Guard, MeetingRules, OnRemove, Room, Schedule};
 
 /// A configuration to work with, and what its author should know.
 #[derive(Clone, Debug)]
@@ -104,6 +104,10 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> Config {
         time_zone: defaults.zone.clone(),
         ledger: sources.path(ledger),
         schedule: schedule(root),
+        guard: defaults.guard,
+        brake_rooms: 5,
+        memory: 256_000_000,
+        on_remove: OnRemove::Keep,
         rooms: rooms(root, &defaults, sources),
     }
 }
@@ -259,6 +263,7 @@ fn meetings(value: &Value<'_>, base: &MeetingRules) -> MeetingRules {
         private_title: private_title.map_or_else(|| base.private_title.clone(), str::to_owned),
         hide_titles: truth("hide_titles", base.hide_titles),
         hide_organizers: truth("hide_organizers", base.hide_organizers),
+        ..base.clone()
     }
 }
 

@@ -2,5 +2,8 @@
 //! Pure: no clock, network, disk, log or randomness, and nothing depends on the order
 //! of a hash map. The shells in `service` perform the steps and pass on the events.
 
+pub mod brake;
+pub mod guard;
 pub mod now;
 pub mod published;
+pub mod room;

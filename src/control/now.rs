@@ -27,6 +27,12 @@ impl Now {
         self.wall.plus(at.since(self.monotonic))
     }
 
+    /// What the wall clock would have shown at that moment in the past, as it goes now.
+    #[must_use]
+    pub fn wall_before(self, at: Monotonic) -> UnixTime {
+        self.wall.minus(self.monotonic.since(at))
+    }
+
     /// A wait that was stored as wall time to outlive a restart, never longer from
     /// now than its own maximum: a clock that was wrong then or is now costs no more.
     #[must_use]

@@ -51,6 +51,9 @@ pub struct RoomMemory {
     pub composed_at: Option<UnixTime>,
     /// Whether `agenda` was ever composed or handed down; `false`: nothing is known.
     pub is_known: bool,
+    /// The ledger began anew, and since then some feed was never read: what a display
+    /// shows under ids of our form may come from it.
+    pub keeps_shown: bool,
 }
 
 /// Of one feed of a room.
