@@ -3,7 +3,11 @@
 //! of a hash map. The shells in `service` perform the steps and pass on the events.
 
 pub mod brake;
+pub mod clock;
+pub mod due;
 pub mod guard;
 pub mod now;
 pub mod published;
+pub mod retry;
 pub mod room;
+pub mod secret_gate;
