@@ -277,11 +277,23 @@ impl Only {
         ]
     }
 
+    fn first_key(&self) -> Option<&'static str> {
+        let given = self
+            .patterns()
+            .into_iter()
+            .find(|(_, pattern)| pattern.is_some());
+        given.map(|(key, _)| key)
+    }
+
     /// The first key that an event does not match; `None` when it is for this room.
     #[must_use]
     pub fn missed(&self, details: &Details) -> Option<&'static str> {
-        if details.only_matched {
-            return None;
+        // Without its text, an event can no longer be compared.
+        if let Some(matched) = &details.only_matched {
+            return match self.first_key() {
+                Some(key) if !matched.contains(&self.digest()) => Some(key),
+                _ => None,
+            };
         }
         let any = |pattern: &Option<String>, texts: &[&str]| match pattern {
             None => true,

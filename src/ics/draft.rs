@@ -76,7 +76,8 @@ pub struct Draft {
     pub sequence: u32,
     pub modified: Option<UnixTime>,
     pub stamped: Option<UnixTime>,
-    pub only_matched: bool,
+    /// From `keep`: the filters that a private event matched.
+    pub only_matched: Option<Vec<String>>,
     /// From `keep`: where it stood in the bytes as they were sent.
     pub kept_line: Option<u32>,
     /// Where its properties stand, if asked for: name, first byte, the one after the last.
@@ -212,7 +213,11 @@ impl Draft {
             Name::Modified => self.modified = date::stamp(value),
             Name::Stamped => self.stamped = date::stamp(value),
             Name::KeptLine => self.kept_line = value.trim().parse().ok(),
-            Name::KeptOnly => self.only_matched = value.trim().eq_ignore_ascii_case("TRUE"),
+            Name::KeptOnly => {
+                let digests = value.split(',').map(str::trim);
+                let digests = digests.filter(|digest| !digest.is_empty());
+                self.only_matched = Some(digests.map(str::to_owned).collect());
+            }
             Name::KeptDeclined => self.kept_declined = value.trim().eq_ignore_ascii_case("TRUE"),
             _ => {}
         }

@@ -61,7 +61,7 @@ impl Draft {
             url: self.url.take().filter(|url| !url.is_empty()),
             modified: self.modified,
             stamped: self.stamped,
-            only_matched: self.only_matched,
+            only_matched: self.only_matched.take(),
         }
     }
 

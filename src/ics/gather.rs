@@ -471,7 +471,8 @@ pub fn inherit(master: &Event, secret: bool, resolved: &mut Resolved) {
         details.url = details.url.take().or_else(|| from.url.clone());
         details.busy_status = details.busy_status.or(from.busy_status);
         details.transparent |= from.transparent;
-        details.only_matched |= from.only_matched;
+        let matched = details.only_matched.take();
+        details.only_matched = matched.or_else(|| from.only_matched.clone());
         if details.categories.is_empty() {
             details.categories.clone_from(&from.categories);
         }

@@ -7,6 +7,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use super::name::hex;
+use super::secret::Secret;
 use super::time::UnixTime;
 
 /// An account: a host and a user there; for tokens and OAuth a host and the credential.
@@ -43,6 +44,16 @@ impl AccountKey {
     pub fn host(&self) -> &str {
         &self.host
     }
+
+    /// Tells one secret of this account from another. Sixteen bits: enough to notice a new
+    /// secret, too few to confirm a guess at it.
+    #[must_use]
+    pub fn secret_tag(&self, secret: &Secret) -> u16 {
+        match digest_of(&["secret tag", &self.digest, secret.reveal()]).as_ref() {
+            [high, low, ..] => u16::from_be_bytes([*high, *low]),
+            _ => 0,
+        }
+    }
 }
 
 /// An account with the secret that one of its users has for it.
@@ -53,11 +64,19 @@ impl AccountKey {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credential {
     pub account: AccountKey,
-    /// See [`secret_tag`].
+    /// See [`AccountKey::secret_tag`].
     pub tag: u16,
 }
 
 impl Credential {
+    #[must_use]
+    pub fn new(account: AccountKey, secret: &Secret) -> Self {
+        Self {
+            tag: account.secret_tag(secret),
+            account,
+        }
+    }
+
     /// The row of this secret in the ledger.
     #[must_use]
     pub fn key(&self) -> AccountKey {
@@ -73,16 +92,6 @@ impl Credential {
 
     fn digits(&self) -> String {
         format!("{:04x}", self.tag)
-    }
-}
-
-/// Tells one secret of an account from another; the secret is the last of `parts`.
-/// Sixteen bits: enough to notice a new secret, too few to confirm a guess at it.
-#[must_use]
-pub fn secret_tag(parts: &[&str]) -> u16 {
-    match digest_of(parts).as_ref() {
-        [high, low, ..] => u16::from_be_bytes([*high, *low]),
-        _ => 0,
     }
 }
 
@@ -107,7 +116,7 @@ impl fmt::Display for AccountKey {
 /// key; written before a secret that has not worked yet is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
-    /// The secret that this is about; see [`secret_tag`].
+    /// The secret that this is about; see [`AccountKey::secret_tag`].
     pub secret_tag: u16,
     /// In a row, the one counted in advance before the secret is sent included.
     pub rejections: u32,
@@ -138,10 +147,7 @@ mod tests {
     #[test]
     fn each_secret_of_an_account_has_a_row_of_its_own() {
         let account = AccountKey::new("dav.example.com", &["password", "room"]);
-        let credential = |secret: &str| Credential {
-            account: account.clone(),
-            tag: secret_tag(&[account.as_str(), secret]),
-        };
+        let credential = |secret: &str| Credential::new(account.clone(), &Secret::new(secret));
         let (one, other) = (credential("right"), credential("wrong"));
         assert_eq!(one, credential("right"));
         assert_ne!(one, other);

@@ -272,7 +272,7 @@ fn read_document(
     }
     let changed: Vec<FeedItem> = items
         .iter()
-        .map(|item| ics::keep(item, now, only))
+        .map(|item| ics::keep(item, now, &[only]))
         .collect();
     let keep = Kept {
         changed,
@@ -306,7 +306,7 @@ fn read_collection(
         match ics::read(item) {
             Ok(reading) => {
                 replaced.insert(&item.href);
-                changed.push(ics::keep(item, now, only));
+                changed.push(ics::keep(item, now, &[only]));
                 readings.push(reading);
             }
             Err(error) => broken.push(Verdict {
