@@ -357,6 +357,7 @@ struct Seen<'a> {
     pods: HashMap<String, (String, usize)>,
     /// The pods that have no password, here or in `[pod]`.
     without_password: Vec<Value<'a>>,
+    feeds: feeds::KnownFeeds,
 }
 
 impl Seen<'_> {
@@ -426,7 +427,9 @@ fn room<'a>(
         let Some(feed) = feeds::feed(&value, defaults.limits, sources) else {
             continue;
         };
-        if feeds.iter().any(|other| other.id == feed.id) {
+        seen.feeds.add(&feed, name, &value);
+        let same = |other: &super::Feed| other.id == feed.id && other.only == feed.only;
+        if feeds.iter().any(same) {
             value.warn("is the same feed as another of this room");
         }
         feeds.push(feed);

@@ -186,10 +186,11 @@ pub struct Guard {
 
 #[derive(Clone, Debug)]
 pub struct Feed {
-    /// A digest of all that decides what the feed answers and how it is kept:
-    /// kind, address, user name, calendar, `only`.
+    /// A digest of kind, address, user name and calendar. Entries of several rooms
+    /// with the same id are one feed, whatever their `only`.
     pub id: FeedId,
     pub source: Source,
+    /// Of this room's entry.
     pub only: Only,
     pub user_agent: Option<String>,
     /// For one request.
@@ -228,7 +229,7 @@ pub enum Login {
     OAuth2(Arc<OAuth2>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuth2 {
     pub token_url: FeedUrl,
     pub client_id: String,

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
 use super::challenge::{self, Challenge};
 use super::digest::Digest;
-use super::error::{LoginUsed, PullError};
+use super::error::{LoginUsed, PullError, PullErrorKind};
 use super::network::{Network, is_loopback, locked};
 use super::oauth::Access;
 use crate::config::Login;
@@ -124,10 +124,8 @@ impl Session {
                 }
             }
         };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| PullError::BadSetting {
-            host: url.host(),
-            setting: "token",
-        })?;
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| PullErrorKind::BadSetting("token").at(url.host()))?;
         value.set_sensitive(true);
         Ok(Some(value))
     }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::dav::{Dav, Depth, Reply};
 use super::dav_xml::{self, Properties};
 use super::discover;
-use super::error::{PullError, Status};
+use super::error::{PullError, PullErrorKind, Status};
 use super::exchange::Exchange;
 use super::fetch::{self, Fetched, Wanted};
 use super::listing::{Changes, Entry, List};
@@ -97,22 +97,17 @@ impl State {
 }
 
 pub(super) async fn pull(
-    exchange: &Exchange,
+    exchange: &Exchange<'_>,
     url: &FeedUrl,
     wanted: Option<&str>,
     held: &Held,
     now: UnixTime,
 ) -> Result<Pulled, PullError> {
-    let patience = exchange.limits.timeout.saturating_mul(PATIENCE);
+    let patience = exchange.limits().timeout.saturating_mul(PATIENCE);
     let whole = pull_in_time(Dav { exchange, now }, url, wanted, held);
     tokio::time::timeout(patience, whole)
         .await
-        .unwrap_or_else(|_| {
-            Err(PullError::TooSlow {
-                host: url.host(),
-                timeout: patience,
-            })
-        })
+        .unwrap_or_else(|_| Err(PullErrorKind::TimedOut(patience).at(url.host())))
 }
 
 async fn pull_in_time(
@@ -125,12 +120,15 @@ async fn pull_in_time(
         && let Some(calendar) = known.calendar()
     {
         // Discovery found this host over https, in an earlier life of this program.
-        dav.exchange.session.trust(url, &calendar);
+        dav.exchange.session().trust(url, &calendar);
         match Collection::open(&dav, &calendar, held).await {
             Ok((collection, marks)) => return collection.update(known, marks).await,
             // The server may have moved its calendars: look once more.
-            Err(PullError::Gone { .. } | PullError::NotDav { .. })
-                if !member::is_same(url, calendar.reveal().path()) => {}
+            Err(error)
+                if matches!(
+                    error.kind,
+                    PullErrorKind::NotFound(_) | PullErrorKind::NotDav(_)
+                ) && !member::is_same(url, calendar.reveal().path()) => {}
             Err(error) => return Err(error),
         }
     }
@@ -173,10 +171,7 @@ impl<'a> Collection<'a> {
         if !marks.is_calendar {
             // What was a calendar and is none now was deleted, and something
             // else answers in its place.
-            return Err(PullError::Gone {
-                host: calendar.host(),
-                status: Status(404),
-            });
+            return Err(PullErrorKind::NotFound(Status(404)).at(calendar.host()));
         }
         let items = held.items.iter();
         let collection = Self {
@@ -204,6 +199,8 @@ impl<'a> Collection<'a> {
         if !moved && !known.young {
             return Ok(Pulled::Unchanged {
                 state: known.feed_state(),
+                missing: Vec::new(),
+                server_date: None,
             });
         }
         let Some(token) = known.sync_token.clone() else {
@@ -271,7 +268,7 @@ impl<'a> Collection<'a> {
             sync_token: Some(token_now),
             ctag: marks.ctag.clone(),
             young: is_young(marks, self.dav.now),
-            unfinished: fetched.unread > 0,
+            unfinished: !fetched.missing.is_empty(),
             untagged: known.untagged || fetched.untagged,
             sync_refusals: 0,
             ..known.clone()
@@ -346,7 +343,7 @@ impl<'a> Collection<'a> {
             sync_token,
             young: is_young(&marks, self.dav.now),
             ctag: marks.ctag,
-            unfinished: fetched.unread > 0 || !complete,
+            unfinished: !fetched.missing.is_empty() || !complete,
             untagged: fetched.untagged,
             full_at: self.dav.now.seconds(),
             ..known
@@ -447,12 +444,18 @@ impl<'a> Collection<'a> {
             .map(|item| item.href.clone())
             .collect();
         if fetched.items.is_empty() && removed.is_empty() {
-            return Pulled::Unchanged { state };
+            return Pulled::Unchanged {
+                state,
+                missing: fetched.missing,
+                server_date: None,
+            };
         }
         Pulled::Changed {
             items: fetched.items,
             removed,
             state,
+            missing: fetched.missing,
+            server_date: None,
         }
     }
 }

@@ -5,13 +5,13 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::dav_xml::{self, Multistatus};
-use super::error::{Cause, PullError, Status, XmlFault};
+use super::error::{Cause, PullError, PullErrorKind, Status, XmlProblem};
 use super::exchange::{Answer, Exchange, Question, status_error};
 use crate::model::feed_url::FeedUrl;
 use crate::model::time::UnixTime;
 
 pub(super) struct Dav<'a> {
-    pub exchange: &'a Exchange,
+    pub exchange: &'a Exchange<'a>,
     pub now: UnixTime,
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Reply {
     /// 207, but not readable: often for one event's sake.
     Unreadable {
         url: FeedUrl,
-        fault: XmlFault,
+        fault: XmlProblem,
     },
     Other(Answer),
 }
@@ -120,10 +120,9 @@ impl Dav<'_> {
     /// connections that they have just kept alive.
     async fn send(&self, question: &Question) -> Result<Answer, PullError> {
         match self.exchange.ask(question).await {
-            Err(PullError::Unreachable {
-                cause: Cause::ConnectionLost,
-                ..
-            }) => self.exchange.ask(question).await,
+            Err(error) if error.kind == PullErrorKind::Unreachable(Cause::ConnectionLost) => {
+                self.exchange.ask(question).await
+            }
             other => other,
         }
     }
@@ -132,10 +131,7 @@ impl Dav<'_> {
     pub(super) fn page(&self, reply: Reply) -> Result<Page, PullError> {
         match reply {
             Reply::Multi(page) => Ok(page),
-            Reply::Unreadable { url, fault } => Err(PullError::BadXml {
-                host: url.host(),
-                reason: fault,
-            }),
+            Reply::Unreadable { url, fault } => Err(PullErrorKind::BadXml(fault).at(url.host())),
             Reply::Other(answer) => Err(self.error(&answer)),
         }
     }
@@ -144,14 +140,14 @@ impl Dav<'_> {
     pub(super) fn error(&self, answer: &Answer) -> PullError {
         match answer.status.as_u16() {
             // A page with 200 is what a login page or a web site answers.
-            code @ (200..=299 | 300..=399 | 400 | 405 | 415 | 501) => PullError::NotDav {
-                host: answer.url.host(),
-                answer: if is_html(answer) {
+            code @ (200..=299 | 300..=399 | 400 | 405 | 415 | 501) => {
+                PullErrorKind::NotDav(if is_html(answer) {
                     "an HTML page".to_owned()
                 } else {
                     Status(code).to_string()
-                },
-            },
+                })
+                .at(answer.url.host())
+            }
             _ => status_error(answer, || self.now.seconds()),
         }
     }

@@ -9,7 +9,7 @@ use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::NsReader;
 
-use super::error::XmlFault;
+use super::error::XmlProblem;
 
 /// An answer of 207, as far as podcal needs it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -149,20 +149,20 @@ fn name_of(namespace: &ResolveResult<'_>, local: &str) -> Name {
 ///
 /// Control characters, which XML forbids and some servers let through, are
 /// taken as they come: what becomes of them is for the calendar's reader.
-pub(super) fn read(bytes: &[u8]) -> Result<Multistatus, XmlFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| XmlFault::NotUtf8)?;
+pub(super) fn read(bytes: &[u8]) -> Result<Multistatus, XmlProblem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| XmlProblem::NotUtf8)?;
     let mut reader = Reader::default();
     walk(text, &mut reader)?;
     if reader.is_multistatus {
         Ok(reader.multistatus)
     } else {
-        Err(XmlFault::Unexpected)
+        Err(XmlProblem::Unexpected)
     }
 }
 
 /// Goes through a document once, without recursion.
-fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlFault> {
-    const BROKEN: XmlFault = XmlFault::NotWellFormed;
+fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlProblem> {
+    const BROKEN: XmlProblem = XmlProblem::NotWellFormed;
     let mut reader = NsReader::from_str(text.trim_start_matches('\u{feff}').trim_start());
     let config = reader.config_mut();
     config.expand_empty_elements = true;
@@ -178,7 +178,7 @@ fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlFault> {
                 }
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    return Err(XmlFault::TooDeep);
+                    return Err(XmlProblem::TooDeep);
                 }
                 let local = start.local_name();
                 let name = name_of(&namespace, local.as_ref());
@@ -208,11 +208,11 @@ fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlFault> {
                         .ok()
                         .flatten()
                         .unwrap_or(char::REPLACEMENT_CHARACTER),
-                    _ => return Err(XmlFault::Entities),
+                    _ => return Err(XmlProblem::Entities),
                 };
                 sink.text(character.encode_utf8(&mut [0; 4]));
             }
-            Event::DocType(_) => return Err(XmlFault::Entities),
+            Event::DocType(_) => return Err(XmlProblem::Entities),
             Event::Eof => break,
             Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }

@@ -7,7 +7,7 @@
 
 use super::dav::{Dav, Depth, Page, Reply};
 use super::dav_xml::{self, Response};
-use super::error::PullError;
+use super::error::{Names, PullError, PullErrorKind};
 use super::member;
 use crate::model::feed_url::FeedUrl;
 
@@ -43,16 +43,13 @@ pub(super) fn choose(
     wanted: Option<&str>,
 ) -> Result<Calendar, PullError> {
     let host = url.host();
-    let names = || found.calendars.iter().map(|one| one.name.clone()).collect();
+    let names = || Names::of(found.calendars.iter().map(|one| one.name.as_str()));
     let Some(wanted) = wanted else {
         return match found.calendars.as_slice() {
-            [] => Err(PullError::NoCalendar { host }),
+            [] => Err(PullErrorKind::NoCalendar.at(host)),
             [calendar] => Ok(calendar.clone()),
             [calendar, ..] if found.direct => Ok(calendar.clone()),
-            _ => Err(PullError::SeveralCalendars {
-                host,
-                names: names(),
-            }),
+            _ => Err(PullErrorKind::SeveralCalendars(names()).at(host)),
         };
     };
     let same = |one: &&Calendar| one.name.trim() == wanted.trim();
@@ -63,15 +60,15 @@ pub(super) fn choose(
     }
     match matching.as_slice() {
         [calendar] => Ok((*calendar).clone()),
-        [] => Err(PullError::NoSuchCalendar {
-            host,
+        [] => Err(PullErrorKind::NoSuchCalendar {
             wanted: plain(wanted),
             names: names(),
-        }),
-        [_, _, ..] => Err(PullError::SeveralCalendars {
-            host,
-            names: matching.iter().map(|one| one.name.clone()).collect(),
-        }),
+        }
+        .at(host)),
+        [_, _, ..] => Err(PullErrorKind::SeveralCalendars(Names::of(
+            matching.iter().map(|one| one.name.as_str()),
+        ))
+        .at(host)),
     }
 }
 
@@ -87,18 +84,18 @@ pub(super) async fn search(
             if !found.calendars.is_empty() {
                 return Ok(found);
             }
-            Err(PullError::NoCalendar { host: url.host() })
+            Err(PullErrorKind::NoCalendar.at(url.host()))
         }
         Err(error) => Err(error),
     };
     // Only where the address is the bare server, or is not DAV at all.
     let bare = matches!(url.reveal().path(), "" | "/");
-    let worth_it = match &given {
-        Err(PullError::NotDav { .. }) => true,
-        Err(PullError::NoCalendar { .. } | PullError::Gone { .. }) => bare,
+    let worth_it = match given.as_ref().map_err(|error| &error.kind) {
+        Err(PullErrorKind::NotDav(_)) => true,
+        Err(PullErrorKind::NoCalendar | PullErrorKind::NotFound(_)) => bare,
         // Some servers forbid their root or answer nonsense there.
-        Err(PullError::Refused { status, .. }) => bare && status.0 == 403,
-        Err(PullError::BadXml { .. } | PullError::UnexpectedStatus { .. }) => bare,
+        Err(PullErrorKind::LoginRejected { status, .. }) => bare && status.0 == 403,
+        Err(PullErrorKind::BadXml(_) | PullErrorKind::UnexpectedStatus(_)) => bare,
         _ => false,
     };
     if worth_it {
@@ -148,10 +145,9 @@ fn with_slash(url: &FeedUrl) -> Option<FeedUrl> {
 pub(super) fn there(page: Page) -> Result<Page, PullError> {
     let status = itself(&page).and_then(|response| response.status);
     match status {
-        Some(404 | 410) => Err(PullError::Gone {
-            host: page.url.host(),
-            status: super::error::Status(404),
-        }),
+        Some(404 | 410) => {
+            Err(PullErrorKind::NotFound(super::error::Status(404)).at(page.url.host()))
+        }
         _ => Ok(page),
     }
 }
@@ -165,11 +161,11 @@ async fn look(dav: &Dav<'_>, url: &FeedUrl) -> Result<Option<Page>, PullError> {
         // RFC 6764 lets this address redirect to the host that has the calendars,
         // so over https that one is named by the server that the login is for.
         Reply::Other(answer) if answer.status.as_u16() == 401 => {
-            if dav.exchange.session.is_for(&answer.url) {
+            if dav.exchange.session().is_for(&answer.url) {
                 return Err(dav.error(&answer));
             }
-            dav.exchange.session.trust(url, &answer.url);
-            if !dav.exchange.session.is_for(&answer.url) {
+            dav.exchange.session().trust(url, &answer.url);
+            if !dav.exchange.session().is_for(&answer.url) {
                 return Err(dav.error(&answer));
             }
             dav.propfind(&answer.url, Depth::Zero, dav_xml::ask_what_it_is())
@@ -294,7 +290,7 @@ fn address(dav: &Dav<'_>, page: &Page, href: &str) -> Option<FeedUrl> {
     if page.url.is_encrypted() && !url.is_encrypted() {
         return None;
     }
-    dav.exchange.session.trust(&page.url, &url);
+    dav.exchange.session().trust(&page.url, &url);
     Some(url)
 }
 

@@ -47,7 +47,11 @@ impl State {
     pub(super) fn pulled(self, held: &Held, known: Option<&Self>, body: Bytes) -> Pulled {
         let state = self.feed_state();
         if known.is_some_and(|known| known.hash == self.hash) {
-            return Pulled::Unchanged { state };
+            return Pulled::Unchanged {
+                state,
+                missing: Vec::new(),
+                server_date: None,
+            };
         }
         Pulled::Changed {
             items: vec![FeedItem {
@@ -63,6 +67,8 @@ impl State {
                 .filter(|href| !href.is_empty())
                 .collect(),
             state,
+            missing: Vec::new(),
+            server_date: None,
         }
     }
 }

@@ -3,20 +3,22 @@
 //! status or a body means is left to `http` and `caldav`.
 
 use std::error::Error as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
 use super::auth::{Session, Tried};
 use super::body::{self, BodyFault};
-use super::error::{Cause, LoginUsed, Measure, PullError, RedirectFault, Status};
-use super::network::Network;
+use super::error::{Cause, LoginUsed, Measure, PullError, PullErrorKind, RedirectProblem, Status};
+use super::network::{Network, locked};
 use crate::model::feed_url::FeedUrl;
+use crate::model::time::UnixTime;
 
 /// More than any honest chain of redirects; browsers allow twenty.
 const MAX_REDIRECTS: usize = 5;
@@ -53,40 +55,105 @@ pub(super) struct Answer {
     pub login: LoginUsed,
 }
 
-/// Asks questions on behalf of one feed.
-pub(super) struct Exchange {
+/// How the server of one feed is asked.
+pub(super) struct Settings {
     pub network: Network,
     pub session: Session,
     pub limits: Limits,
     pub user_agent: HeaderValue,
 }
 
-impl Exchange {
+/// One pull: asks questions on behalf of one feed, and notes what is to be
+/// reported whatever comes of them.
+pub(super) struct Exchange<'a> {
+    settings: &'a Settings,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    server_date: Option<UnixTime>,
+    secret_sent: bool,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            noted: Mutex::default(),
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.settings.session
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.settings.limits
+    }
+
+    /// The `Date` of the last answer.
+    pub(super) fn server_date(&self) -> Option<UnixTime> {
+        locked(&self.noted).server_date
+    }
+
+    /// The error, with what was noted on the way to it.
+    pub(super) fn noted(&self, error: PullError) -> PullError {
+        let noted = locked(&self.noted);
+        error.seen(noted.server_date, noted.secret_sent)
+    }
+
+    fn note(&self, question: &Question, answered: &Result<Answer, PullError>) {
+        let mut noted = locked(&self.noted);
+        let connected = match answered {
+            Ok(answer) => {
+                noted.server_date = server_date(&answer.headers).or(noted.server_date);
+                true
+            }
+            Err(error) => !matches!(
+                &error.kind,
+                PullErrorKind::NoClient(_)
+                    | PullErrorKind::Unreachable(
+                        Cause::NameUnknown
+                            | Cause::ConnectionRefused
+                            | Cause::NoRoute
+                            | Cause::Tls(_)
+                            | Cause::HostIsDown
+                    )
+            ),
+        };
+        noted.secret_sent |= connected && question.headers.contains_key(AUTHORIZATION);
+    }
+
     /// Asks until there is an answer that is neither a redirect nor a refusal
     /// that another way to sign in could change.
     pub(super) async fn ask(&self, question: &Question) -> Result<Answer, PullError> {
         let mut question = question.clone();
         let headers = &mut question.headers;
-        headers.insert(USER_AGENT, self.user_agent.clone());
+        headers.insert(USER_AGENT, self.settings.user_agent.clone());
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let mut budget = self.limits.timeout;
+        let limits = self.settings.limits;
+        let mut budget = limits.timeout;
         let mut redirects = 0;
         let mut tried = Tried::default();
         loop {
             self.sign(&mut question, &mut tried).await?;
-            let mut answer = once(&self.network, &question, self.limits, &mut budget).await?;
+            let answered = once(&self.settings.network, &question, limits, &mut budget).await;
+            self.note(&question, &answered);
+            let mut answer = answered?;
             let status = answer.status.as_u16();
             if matches!(status, 401 | 403 | 404)
-                && self.session.try_again(status, &answer.headers, &mut tried)
+                && self
+                    .session()
+                    .try_again(status, &answer.headers, &mut tried)
             {
                 continue;
             }
             match redirect(&question, &answer)? {
                 Some(_) if redirects == MAX_REDIRECTS => {
-                    return Err(PullError::Redirect {
-                        host: question.url.host(),
-                        fault: RedirectFault::TooMany,
-                    });
+                    return Err(
+                        PullErrorKind::Redirect(RedirectProblem::TooMany).at(question.url.host())
+                    );
                 }
                 Some(target) => {
                     redirects += 1;
@@ -94,7 +161,7 @@ impl Exchange {
                     tried = Tried::default();
                 }
                 None => {
-                    answer.login = self.session.used(&tried);
+                    answer.login = self.session().used(&tried);
                     return Ok(answer);
                 }
             }
@@ -103,9 +170,17 @@ impl Exchange {
 
     async fn sign(&self, question: &mut Question, tried: &mut Tried) -> Result<(), PullError> {
         let authorization = self
-            .session
-            .authorization(&question.method, &question.url, tried, &self.network)
-            .await?;
+            .session()
+            .authorization(
+                &question.method,
+                &question.url,
+                tried,
+                &self.settings.network,
+            )
+            .await
+            .inspect_err(|error| {
+                locked(&self.noted).secret_sent |= error.secret_was_sent();
+            })?;
         match authorization {
             Some(value) => question.headers.insert(AUTHORIZATION, value),
             None => question.headers.remove(AUTHORIZATION),
@@ -129,17 +204,15 @@ pub(super) async fn once(
     match answered {
         Ok(result) => {
             match &result {
-                Err(PullError::Unreachable { .. }) => place.failed(),
+                Err(error) if matches!(error.kind, PullErrorKind::Unreachable(_)) => place.failed(),
+                Ok(answer) if matches!(answer.status.as_u16(), 429 | 503) => place.overloaded(),
                 _ => place.answered(),
             }
             result
         }
         Err(_) => {
-            place.failed();
-            Err(PullError::TooSlow {
-                host: question.url.host(),
-                timeout: limits.timeout,
-            })
+            place.timed_out();
+            Err(PullErrorKind::TimedOut(limits.timeout).at(question.url.host()))
         }
     }
 }
@@ -156,10 +229,7 @@ async fn send(network: &Network, question: &Question, limit: u64) -> Result<Answ
     let mut response = request
         .send()
         .await
-        .map_err(|error| PullError::Unreachable {
-            host: host.clone(),
-            cause: cause(&error),
-        })?;
+        .map_err(|error| PullErrorKind::Unreachable(cause(&error)).at(host.clone()))?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut answer = Answer {
@@ -185,19 +255,19 @@ async fn send(network: &Network, question: &Question, limit: u64) -> Result<Answ
 
 fn body_error(host: String, fault: BodyFault, limit: u64) -> PullError {
     match fault {
-        BodyFault::TooLargeAsSent => PullError::TooLarge {
-            host,
+        BodyFault::TooLargeAsSent => PullErrorKind::TooLarge {
             measure: Measure::Sent,
             limit,
-        },
-        BodyFault::TooLargeInflated => PullError::TooLarge {
-            host,
+        }
+        .at(host),
+        BodyFault::TooLargeInflated => PullErrorKind::TooLarge {
             measure: Measure::Inflated,
             limit,
-        },
-        BodyFault::CutOff { received } => PullError::CutOff { host, received },
-        BodyFault::BadEncoding(encoding) => PullError::BadEncoding { host, encoding },
-        BodyFault::BadGzip => PullError::BadGzip { host },
+        }
+        .at(host),
+        BodyFault::CutOff { received } => PullErrorKind::CutOff { received }.at(host),
+        BodyFault::BadEncoding(encoding) => PullErrorKind::UnknownEncoding(encoding).at(host),
+        BodyFault::BadGzip => PullErrorKind::DamagedCompression.at(host),
     }
 }
 
@@ -212,19 +282,16 @@ fn redirect(question: &Question, answer: &Answer) -> Result<Option<FeedUrl>, Pul
     if !followed {
         return Ok(None);
     }
-    let fault = |fault| PullError::Redirect {
-        host: question.url.host(),
-        fault,
-    };
+    let fault = |fault| PullErrorKind::Redirect(fault).at(question.url.host());
     let target = answer
         .headers
         .get(LOCATION)
         .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
         .and_then(|text| question.url.reveal().join(text.trim()).ok())
         .and_then(FeedUrl::from_url)
-        .ok_or_else(|| fault(RedirectFault::Nowhere))?;
+        .ok_or_else(|| fault(RedirectProblem::Nowhere))?;
     if question.url.is_encrypted() && !target.is_encrypted() {
-        return Err(fault(RedirectFault::ToPlainHttp { to: target.host() }));
+        return Err(fault(RedirectProblem::ToPlainHttp { to: target.host() }));
     }
     // `/owa/auth/errorfe.aspx` is where Outlook sends clients that it does not know.
     if target
@@ -233,9 +300,7 @@ fn redirect(question: &Question, answer: &Answer) -> Result<Option<FeedUrl>, Pul
         .to_ascii_lowercase()
         .contains("/errorfe.aspx")
     {
-        return Err(PullError::ClientRefused {
-            host: question.url.host(),
-        });
+        return Err(PullErrorKind::ClientRefused.at(question.url.host()));
     }
     Ok(Some(target))
 }
@@ -246,29 +311,29 @@ pub(super) fn status_error(answer: &Answer, now: impl Fn() -> i64) -> PullError 
     let status = Status(answer.status.as_u16());
     let retry_after = || retry_after(&answer.headers, now());
     match status.0 {
-        401 | 403 | 407 => PullError::Refused {
-            host,
+        401 | 403 | 407 => PullErrorKind::LoginRejected {
             status,
             login: answer.login,
-        },
-        404 | 410 => PullError::Gone { host, status },
-        429 => PullError::TooOften {
-            host,
+        }
+        .at(host),
+        404 | 410 => PullErrorKind::NotFound(status).at(host),
+        304 => PullErrorKind::NotModifiedUnasked.at(host),
+        429 => PullErrorKind::TooManyRequests {
+            retry_after: retry_after(),
+        }
+        .at(host),
+        500.. => PullErrorKind::ServerError {
             status,
             retry_after: retry_after(),
-        },
-        500.. => PullError::ServerError {
-            host,
-            status,
-            retry_after: retry_after(),
-        },
-        _ => PullError::UnexpectedStatus { host, status },
+        }
+        .at(host),
+        _ => PullErrorKind::UnexpectedStatus(status).at(host),
     }
 }
 
 /// `Retry-After` in both its forms, seconds and a date; at most a day, so that
 /// nobody can silence a room for longer.
-fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
     const DAY: u64 = 86_400;
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = match text.parse::<u64>() {
@@ -279,6 +344,13 @@ fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
         }
     };
     Some(Duration::from_secs(seconds.min(DAY)))
+}
+
+/// The `Date` of an answer.
+fn server_date(headers: &HeaderMap) -> Option<UnixTime> {
+    let text = headers.get(DATE)?.to_str().ok()?.trim();
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(UnixTime::from_seconds(date.timestamp().as_second()))
 }
 
 /// The reason in words, from the chain of errors: reqwest's own text would tell

@@ -10,7 +10,7 @@ use ring::digest;
 use super::caldav::Collection;
 use super::dav::{Depth, Reply};
 use super::dav_xml;
-use super::error::{Measure, PullError};
+use super::error::{Measure, PullError, PullErrorKind};
 use super::member::{self, Key, Member};
 use crate::model::item::FeedItem;
 use crate::model::name::hex;
@@ -36,8 +36,8 @@ pub(super) struct Fetched {
     pub items: Vec<FeedItem>,
     /// Listed, but not there: 404 or 410 for the event alone.
     pub gone: Vec<Key>,
-    /// Could not be read; what is held of them stays.
-    pub unread: usize,
+    /// Could not be had now, by the names that they are held under.
+    pub missing: Vec<String>,
     /// Some have no entity tag.
     pub untagged: bool,
     size: u64,
@@ -78,19 +78,16 @@ pub(super) async fn bodies(
             Single::Body(body) => fetched.add(collection, wanted, body)?,
             Single::Gone => fetched.gone.push(wanted.member.key),
             Single::Other => {}
-            Single::Unread => fetched.unread += 1,
+            Single::Unread => fetched.miss(collection, wanted.member),
         }
     }
     // One bad event must not cost the room the others; but when many fail, or all
     // there are, the calendar has not been read.
-    let unread = fetched.unread;
+    let unread = fetched.missing.len();
     let many = unread >= 4 && unread * 4 > count;
     let all = unread > 0 && unread == count && collection.held_size() == 0;
     if many || all {
-        return Err(PullError::Incomplete {
-            host: collection.calendar.host(),
-            missing: unread,
-        });
+        return Err(PullErrorKind::Incomplete { missing: unread }.at(collection.calendar.host()));
     }
     Ok(fetched)
 }
@@ -185,24 +182,30 @@ fn contains_calendar(body: &[u8]) -> bool {
 }
 
 impl Fetched {
+    fn miss(&mut self, collection: &Collection<'_>, member: Member) {
+        let held = collection.held(&member.key);
+        self.missing
+            .push(held.map_or(member.name, |held| held.href.clone()));
+    }
+
     fn add(
         &mut self,
         collection: &Collection<'_>,
         wanted: Wanted,
         body: Bytes,
     ) -> Result<(), PullError> {
-        let limit = collection.dav.exchange.limits.size;
+        let limit = collection.dav.exchange.limits().size;
         self.size = self.size.saturating_add(body.len() as u64);
         let held = collection.held(&wanted.member.key);
         if let Some(held) = held {
             self.size = self.size.saturating_sub(held.body.len() as u64);
         }
         if self.size > limit {
-            return Err(PullError::TooLarge {
-                host: collection.calendar.host(),
+            return Err(PullErrorKind::TooLarge {
                 measure: Measure::Held,
                 limit,
-            });
+            }
+            .at(collection.calendar.host()));
         }
         let etag = wanted.etag.unwrap_or_else(|| {
             self.untagged = true;

@@ -8,13 +8,13 @@ use tokio::io::AsyncReadExt as _;
 
 use super::body::{self, BodyFault};
 use super::document::State;
-use super::error::{FileFault, PullError};
+use super::error::{FileProblem, PullError, PullErrorKind};
 use crate::model::item::{Held, Pulled};
 
 pub(super) async fn pull(path: &Path, max_size: u64, held: &Held) -> Result<Pulled, PullError> {
-    let fault = |reason| PullError::File {
-        path: path.to_owned(),
-        reason,
+    let fault = |problem| {
+        let path = path.to_owned();
+        PullErrorKind::File { path, problem }.at("file")
     };
     let seen = stamp(path, max_size).await.map_err(fault)?;
     let known = State::of(held);
@@ -26,20 +26,22 @@ pub(super) async fn pull(path: &Path, max_size: u64, held: &Held) -> Result<Pull
     {
         return Ok(Pulled::Unchanged {
             state: held.state.clone(),
+            missing: Vec::new(),
+            server_date: None,
         });
     }
     let bytes = read(path, max_size).await.map_err(fault)?;
     let after = stamp(path, max_size).await.map_err(fault)?;
     if after.text() != seen.text() {
-        return Err(fault(FileFault::Changing));
+        return Err(fault(FileProblem::Changing));
     }
     let bytes = body::inflated(bytes, max_size).map_err(|error| {
         fault(match error {
             BodyFault::TooLargeInflated | BodyFault::TooLargeAsSent => {
-                FileFault::TooLarge { limit: max_size }
+                FileProblem::TooLarge { limit: max_size }
             }
             BodyFault::CutOff { .. } | BodyFault::BadEncoding(_) | BodyFault::BadGzip => {
-                FileFault::Changing
+                FileProblem::Changing
             }
         })
     })?;
@@ -66,13 +68,13 @@ impl Stamp {
     }
 }
 
-async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileFault> {
+async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileProblem> {
     let metadata = tokio::fs::metadata(path).await.map_err(io_fault)?;
     if !metadata.is_file() {
-        return Err(FileFault::NotAFile);
+        return Err(FileProblem::NotAFile);
     }
     if metadata.len() > max_size {
-        return Err(FileFault::TooLarge { limit: max_size });
+        return Err(FileProblem::TooLarge { limit: max_size });
     }
     let changed = metadata.modified().map_err(io_fault)?;
     Ok(Stamp {
@@ -85,7 +87,7 @@ async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileFault> {
     })
 }
 
-async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileFault> {
+async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileProblem> {
     let file = tokio::fs::File::open(path).await.map_err(io_fault)?;
     let mut bytes = Vec::new();
     file.take(max_size.saturating_add(1))
@@ -93,16 +95,16 @@ async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileFault> {
         .await
         .map_err(io_fault)?;
     if bytes.len() as u64 > max_size {
-        return Err(FileFault::TooLarge { limit: max_size });
+        return Err(FileProblem::TooLarge { limit: max_size });
     }
     Ok(bytes)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn io_fault(error: std::io::Error) -> FileFault {
+fn io_fault(error: std::io::Error) -> FileProblem {
     match error.kind() {
-        std::io::ErrorKind::NotFound => FileFault::Missing,
-        std::io::ErrorKind::PermissionDenied => FileFault::NotAllowed,
-        kind => FileFault::Other(kind),
+        std::io::ErrorKind::NotFound => FileProblem::Missing,
+        std::io::ErrorKind::PermissionDenied => FileProblem::NotAllowed,
+        kind => FileProblem::Other(kind),
     }
 }

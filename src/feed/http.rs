@@ -9,14 +9,14 @@ use reqwest::header::{
 };
 
 use super::document::State;
-use super::error::{PullError, Status};
+use super::error::{PullError, PullErrorKind, Status};
 use super::exchange::{Answer, Exchange, Question, status_error};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
 
 pub(super) async fn pull(
-    exchange: &Exchange,
+    exchange: &Exchange<'_>,
     url: &FeedUrl,
     held: &Held,
     now: UnixTime,
@@ -27,6 +27,8 @@ pub(super) async fn pull(
     match (answer.status.as_u16(), &known) {
         (304, Some(known)) => Ok(Pulled::Unchanged {
             state: refreshed(known, &answer.headers).feed_state(),
+            missing: Vec::new(),
+            server_date: None,
         }),
         _ => {
             refuse_failures(&answer, now)?;
@@ -111,11 +113,11 @@ fn refuse_pages(answer: &Answer) -> Result<(), PullError> {
         .to_ascii_lowercase();
     // SabreDAV and its kin answer a bad password with 200 and a DAV error.
     if first.starts_with('<') && first.contains("notauthenticated") {
-        return Err(PullError::Refused {
-            host,
+        return Err(PullErrorKind::LoginRejected {
             status: Status(answer.status.as_u16()),
             login: answer.login,
-        });
+        }
+        .at(host));
     }
     let looks_like = if first.starts_with('<') {
         if content_type.contains("html")
@@ -133,5 +135,5 @@ fn refuse_pages(answer: &Answer) -> Result<(), PullError> {
     } else {
         return Ok(());
     };
-    Err(PullError::NotACalendar { host, looks_like })
+    Err(PullErrorKind::NotACalendar { looks_like }.at(host))
 }

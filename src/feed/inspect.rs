@@ -14,7 +14,7 @@ use super::dav::Dav;
 use super::dav_xml::Properties;
 use super::discover::{self, Calendar};
 use super::document::State;
-use super::error::PullError;
+use super::error::{PullError, PullErrorKind};
 use super::exchange::Exchange;
 use super::{FeedClient, Network, file, http};
 use crate::config::{Feed, Source};
@@ -115,7 +115,8 @@ pub async fn inspect(
     now: UnixTime,
 ) -> Result<Inspection, PullError> {
     let client = FeedClient::new(feed, network)?;
-    match (&feed.source, &client.exchange) {
+    let exchange = client.settings.as_ref().map(Exchange::new);
+    match (&feed.source, &exchange) {
         (Source::File { path }, _) => {
             let pulled = file::pull(path, feed.max_size, &Held::default()).await?;
             let size_bytes = match pulled {
@@ -134,13 +135,13 @@ pub async fn inspect(
                 .map(Inspection::CalDav)
         }
         (Source::Ics { url, .. } | Source::CalDav { url, .. }, None) => {
-            Err(PullError::NoCalendar { host: url.host() })
+            Err(PullErrorKind::NoCalendar.at(url.host()))
         }
     }
 }
 
 async fn document(
-    exchange: &Exchange,
+    exchange: &Exchange<'_>,
     url: &FeedUrl,
     now: UnixTime,
 ) -> Result<DocumentReport, PullError> {
@@ -175,7 +176,7 @@ async fn document(
     let redirected = answer.url.host() != url.host();
     Ok(DocumentReport {
         redirected_to: redirected.then(|| answer.url.host()),
-        login: exchange.session.scheme(),
+        login: exchange.session().scheme(),
         content_type,
         sent_bytes: answer.sent,
         size_bytes: answer.body.len(),
@@ -197,7 +198,7 @@ async fn caldav(
     let all = found.calendars.clone();
     let mut report = CalDavReport {
         server: server(&headers),
-        login: dav.exchange.session.scheme(),
+        login: dav.exchange.session().scheme(),
         calendar: None,
         others: all.iter().map(Place::from).collect(),
         events: 0,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::dav::Page;
 use super::dav_xml::Response;
-use super::error::PullError;
+use super::error::{PullError, PullErrorKind};
 use super::fetch::Wanted;
 use super::member::{self, Key, Member};
 
@@ -90,10 +90,11 @@ impl Changes {
                 }),
             }
             if self.entries.len() > MOST_ITEMS {
-                return Err(PullError::TooManyItems {
-                    host: page.url.host(),
+                return Err(PullErrorKind::TooMany {
+                    what: "events",
                     limit: MOST_ITEMS,
-                });
+                }
+                .at(page.url.host()));
             }
         }
         Ok(more)

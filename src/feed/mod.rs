@@ -1,10 +1,11 @@
 //! The edge to calendars: `FeedClient::pull` brings what changed since what is
-//! held, or an error, never half of a calendar.
+//! held, or an error, never half of a calendar without saying so.
 //!
 //! `http` and `file` read one ICS document, `caldav` a collection of them.
 //! Whether the bytes are a calendar is for `ics` to judge, what to do about a
-//! failure for the flow, and when to try again for the scheduler.
+//! failure and when to try again for the caller.
 
+mod account;
 mod auth;
 mod body;
 mod caldav;
@@ -24,44 +25,37 @@ mod listing;
 mod member;
 mod network;
 mod oauth;
-mod share;
 #[cfg(test)]
 mod testhost;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use reqwest::header::HeaderValue;
-use tokio::sync::Mutex;
 
 use crate::config::{Feed, Source};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
 
+pub use self::account::AccountKey;
 use self::auth::Session;
-use self::error::PullError;
-use self::exchange::{Exchange, Limits};
+use self::error::{PullError, PullErrorKind};
+use self::exchange::{Exchange, Limits, Settings};
 pub use self::network::Network;
-use self::share::{Shared, SourceKey};
 
-/// One feed of one room.
+/// One feed. Its owner asks for one pull at a time.
 pub struct FeedClient {
     feed: Feed,
     /// `None` for a file.
-    exchange: Option<Exchange>,
-    shared: Arc<Shared>,
-    /// The number of the shared answer that this client was handed last.
-    seen: Mutex<u64>,
+    settings: Option<Settings>,
 }
 
 impl FeedClient {
     /// # Errors
-    /// `PullError::BadSetting` when a value of the configuration cannot be sent.
+    /// `PullErrorKind::BadSetting` when a value of the configuration cannot be sent.
     pub fn new(feed: &Feed, network: &Network) -> Result<Self, PullError> {
-        let exchange = match &feed.source {
-            Source::Ics { url, login } | Source::CalDav { url, login, .. } => Some(Exchange {
+        let settings = match &feed.source {
+            Source::Ics { url, login } | Source::CalDav { url, login, .. } => Some(Settings {
                 network: network.clone(),
                 session: Session::new(login.clone(), url),
                 limits: Limits {
@@ -74,37 +68,42 @@ impl FeedClient {
         };
         Ok(Self {
             feed: feed.clone(),
-            exchange,
-            shared: network.shared(SourceKey::of(feed)),
-            seen: Mutex::new(0),
+            settings,
         })
+    }
+
+    /// The account that this feed signs in with; `None` where it has no login.
+    /// Feeds with the same account share its secret.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountKey> {
+        AccountKey::of(&self.feed.source)
     }
 
     /// What changed since what is held.
     ///
-    /// Clients of the same address and login share a download when they ask
-    /// within the same seconds; see `share`. `now` is only for dates that a
-    /// server gives (`Retry-After`) and for the full comparison of CalDAV once a day.
+    /// `now` is only for dates that a server gives (`Retry-After`) and for the
+    /// full comparison once a day.
     ///
     /// # Errors
     /// Why nothing came; what is held stays in force.
     pub async fn pull(&self, held: &Held, now: UnixTime) -> Result<Pulled, PullError> {
-        let mut seen = self.seen.lock().await;
-        self.shared
-            .pull(&mut seen, held, self.pull_alone(held, now))
-            .await
-    }
-
-    async fn pull_alone(&self, held: &Held, now: UnixTime) -> Result<Pulled, PullError> {
-        match (&self.feed.source, &self.exchange) {
+        let exchange = self.settings.as_ref().map(Exchange::new);
+        let pulled = match (&self.feed.source, &exchange) {
             (Source::Ics { url, .. }, Some(exchange)) => http::pull(exchange, url, held, now).await,
             (Source::File { path }, _) => file::pull(path, self.feed.max_size, held).await,
             (Source::CalDav { url, calendar, .. }, Some(exchange)) => {
                 caldav::pull(exchange, url, calendar.as_deref(), held, now).await
             }
             (Source::CalDav { url, .. } | Source::Ics { url, .. }, None) => {
-                Err(PullError::NoCalendar { host: url.host() })
+                Err(PullErrorKind::NoCalendar.at(url.host()))
             }
+        };
+        let Some(exchange) = exchange else {
+            return pulled;
+        };
+        match pulled {
+            Ok(pulled) => Ok(pulled.dated(exchange.server_date())),
+            Err(error) => Err(exchange.noted(error)),
         }
     }
 }
@@ -113,7 +112,7 @@ impl FeedClient {
 ///
 /// Outlook answers 500 or an error page to programs that it does not know; what
 /// it lets pass is the shape of a browser's name with a recent Chrome in it
-/// (nextcloud/server#54799). podcal's own name stands at the end all the same.
+/// (nextcloud/server#54799). podcal's own name stands at the end of it.
 fn user_agent(feed: &Feed, url: &FeedUrl) -> Result<HeaderValue, PullError> {
     const OWN: &str = concat!(
         "podcal/",
@@ -131,8 +130,5 @@ fn user_agent(feed: &Feed, url: &FeedUrl) -> Result<HeaderValue, PullError> {
         None if outlook => FOR_OUTLOOK,
         None => OWN,
     };
-    HeaderValue::from_str(text).map_err(|_| PullError::BadSetting {
-        host: url.host(),
-        setting: "user_agent",
-    })
+    HeaderValue::from_str(text).map_err(|_| PullErrorKind::BadSetting("user_agent").at(url.host()))
 }

@@ -1,25 +1,26 @@
-//! What all feeds of a process share: the HTTP clients, a bound on how many
-//! requests one host gets at a time, and answers that several rooms wait for.
+//! What all feeds of a process share: the HTTP clients, and a bound on how many
+//! requests one host gets at a time.
 //!
 //! Which request is made, and what its answer means, is left to `exchange`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Host;
 
-use super::error::{Cause, PullError};
-use super::share::{Shared, SourceKey};
+use super::error::{Cause, PullError, PullErrorKind};
 use crate::model::feed_url::FeedUrl;
 
 /// So many requests to one host at a time; what browsers grant themselves is
 /// six, and hosted calendars throttle customers that ask for more.
 const PLACES_PER_HOST: usize = 4;
+
+/// Hosts are remembered up to this number, far more than one service asks.
+const MAX_GATES: usize = 4096;
 
 /// A host that cannot even be connected to within this long is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,8 +36,7 @@ struct Inner {
     client: Result<reqwest::Client, String>,
     /// For this very machine, which no proxy can reach.
     loopback: Result<reqwest::Client, String>,
-    gates: Mutex<HashMap<String, Weak<Gate>>>,
-    sources: Mutex<HashMap<SourceKey, Weak<Shared>>>,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
 impl Network {
@@ -49,7 +49,6 @@ impl Network {
                 client: client(|builder| builder),
                 loopback: client(reqwest::ClientBuilder::no_proxy),
                 gates: Mutex::default(),
-                sources: Mutex::default(),
             }),
         }
     }
@@ -60,10 +59,9 @@ impl Network {
         } else {
             &self.inner.client
         };
-        client.as_ref().map_err(|reason| PullError::NoClient {
-            host: url.host(),
-            reason: reason.clone(),
-        })
+        client
+            .as_ref()
+            .map_err(|reason| PullErrorKind::NoClient(reason.clone()).at(url.host()))
     }
 
     /// Waits for one of the host's places.
@@ -75,42 +73,25 @@ impl Network {
     pub(super) async fn place(&self, url: &FeedUrl) -> Result<Place, PullError> {
         let gate = self.gate(url);
         let began = Instant::now();
-        // A semaphore that is never closed always gives a permit.
-        let permit = Arc::clone(&gate.places).acquire_owned().await.ok();
-        if gate.went_down_since(began) {
-            return Err(PullError::Unreachable {
-                host: url.host(),
-                cause: Cause::HostIsDown,
-            });
+        let place = Gate::enter(gate).await;
+        if place.gate.went_down_since(began) {
+            return Err(PullErrorKind::Unreachable(Cause::HostIsDown).at(url.host()));
         }
-        Ok(Place {
-            gate,
-            _permit: permit,
-        })
+        Ok(place)
     }
 
     fn gate(&self, url: &FeedUrl) -> Arc<Gate> {
         let mut gates = locked(&self.inner.gates);
-        if let Some(gate) = gates.get(&url.host()).and_then(Weak::upgrade) {
-            return gate;
+        if let Some(gate) = gates.get(&url.host()) {
+            return Arc::clone(gate);
         }
-        // Redirects can name any number of hosts; only those in use are kept.
-        gates.retain(|_, gate| gate.strong_count() > 0);
+        // Redirects can name any number of hosts.
+        if gates.len() >= MAX_GATES {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        }
         let gate = Arc::new(Gate::new());
-        gates.insert(url.host(), Arc::downgrade(&gate));
+        gates.insert(url.host(), Arc::clone(&gate));
         gate
-    }
-
-    /// What all clients of one source share.
-    pub(super) fn shared(&self, key: SourceKey) -> Arc<Shared> {
-        let mut sources = locked(&self.inner.sources);
-        if let Some(shared) = sources.get(&key).and_then(Weak::upgrade) {
-            return shared;
-        }
-        sources.retain(|_, shared| shared.strong_count() > 0);
-        let shared = Arc::new(Shared::new());
-        sources.insert(key, Arc::downgrade(&shared));
-        shared
     }
 }
 
@@ -120,45 +101,95 @@ impl Default for Network {
     }
 }
 
-/// The requests of one host.
+/// The requests of one host: at most `PLACES_PER_HOST` at a time, and only one
+/// after a 429, a 503 or a time-out, until an answer comes.
 struct Gate {
-    places: Arc<Semaphore>,
+    state: Mutex<GateState>,
+    /// Whoever holds it is the next to enter; the others wait in order.
+    turn: tokio::sync::Mutex<()>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct GateState {
+    running: usize,
+    is_narrow: bool,
     /// In a row, without an answer of any kind in between.
-    failures: AtomicU32,
-    failed_at: Mutex<Option<Instant>>,
+    failures: usize,
+    failed_at: Option<Instant>,
 }
 
 impl Gate {
     fn new() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(PLACES_PER_HOST)),
-            failures: AtomicU32::new(0),
-            failed_at: Mutex::default(),
+            state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
+    async fn enter(gate: Arc<Self>) -> Place {
+        let turn = gate.turn.lock().await;
+        loop {
+            let changed = gate.changed.notified();
+            {
+                let mut state = locked(&gate.state);
+                let places = if state.is_narrow { 1 } else { PLACES_PER_HOST };
+                if state.running < places {
+                    state.running += 1;
+                    break;
+                }
+            }
+            changed.await;
+        }
+        drop(turn);
+        Place { gate }
+    }
+
     fn went_down_since(&self, began: Instant) -> bool {
-        self.failures.load(Ordering::Relaxed) as usize >= PLACES_PER_HOST
-            && locked(&self.failed_at).is_some_and(|at| at > began)
+        let state = locked(&self.state);
+        state.failures >= PLACES_PER_HOST && state.failed_at.is_some_and(|at| at > began)
     }
 }
 
 /// The right to have one request under way at a host, given back when dropped.
 pub(super) struct Place {
     gate: Arc<Gate>,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Place {
-    /// The host said something, whatever it was.
+    /// The host answered, whatever it was.
     pub(super) fn answered(&self) {
-        self.gate.failures.store(0, Ordering::Relaxed);
+        let mut state = locked(&self.gate.state);
+        state.failures = 0;
+        state.is_narrow = false;
     }
 
-    /// The host said nothing: no connection, or no answer in time.
+    /// The host answered that it is asked too often.
+    pub(super) fn overloaded(&self) {
+        let mut state = locked(&self.gate.state);
+        state.failures = 0;
+        state.is_narrow = true;
+    }
+
+    /// There was no connection.
     pub(super) fn failed(&self) {
-        *locked(&self.gate.failed_at) = Some(Instant::now());
-        self.gate.failures.fetch_add(1, Ordering::Relaxed);
+        let mut state = locked(&self.gate.state);
+        state.failures += 1;
+        state.failed_at = Some(Instant::now());
+    }
+
+    /// There was no answer in time.
+    pub(super) fn timed_out(&self) {
+        self.failed();
+        locked(&self.gate.state).is_narrow = true;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        locked(&self.gate.state).running -= 1;
+        self.gate.changed.notify_one();
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::error::{PullError, Status, TokenFault};
+use super::error::{PullError, PullErrorKind, Status, TokenProblem};
 use super::exchange::{self, Limits, Question};
 use super::network::{Network, locked};
 use crate::config::OAuth2;
@@ -56,12 +56,9 @@ impl Access {
             return Ok(token);
         }
         let granted = self.ask(oauth2, network).await?;
-        let fault = |reason| PullError::NoAccessToken {
-            host: oauth2.token_url.host(),
-            reason,
-        };
+        let fault = |reason| PullErrorKind::NoAccessToken(reason).at(oauth2.token_url.host());
         let token = granted.access_token.map(Secret::new);
-        let token = token.ok_or_else(|| fault(TokenFault::Unreadable))?;
+        let token = token.ok_or_else(|| fault(TokenProblem::Unreadable))?;
         let life = granted
             .expires_in
             .and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
@@ -102,25 +99,29 @@ impl Access {
             headers,
             body: form.into(),
         };
-        let fault = |reason| PullError::NoAccessToken {
-            host: oauth2.token_url.host(),
-            reason,
-        };
+        let fault = |reason| PullErrorKind::NoAccessToken(reason).at(oauth2.token_url.host());
         let mut budget = LIMITS.timeout;
         let answer = exchange::once(network, &question, LIMITS, &mut budget)
             .await
-            .map_err(|error| fault(TokenFault::NotReached(Box::new(error))))?;
+            .map_err(|error| fault(TokenProblem::NotReached(Box::new(error))))?;
         let granted: Option<Granted> = serde_json::from_slice(&answer.body).ok();
         if answer.status.is_success() {
-            return granted.ok_or_else(|| fault(TokenFault::Unreadable));
+            return granted.ok_or_else(|| fault(TokenProblem::Unreadable));
         }
         // RFC 6749 section 5.2: 400 or 401 with a word such as `invalid_grant`.
         let word = granted.and_then(|granted| granted.error).filter(|word| {
             word.len() <= 40 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
         });
         Err(fault(match word {
-            Some(word) if answer.status.is_client_error() => TokenFault::Denied(word),
-            _ => TokenFault::Status(Status(answer.status.as_u16())),
-        }))
+            Some(word) if answer.status.is_client_error() => TokenProblem::Denied {
+                word,
+                retry_after: None,
+            },
+            _ => TokenProblem::Status {
+                status: Status(answer.status.as_u16()),
+                retry_after: None,
+            },
+        })
+        .seen(None, true))
     }
 }

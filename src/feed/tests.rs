@@ -9,12 +9,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use std::sync::Arc;
+
 use super::error::*;
 use super::testhost::{Asked, Reply, TestHost};
 use super::*;
 use crate::config::{Login, Only};
 use crate::fault::Fault as _;
-use crate::model::item::{FeedItem, FeedState};
+use crate::model::item::FeedItem;
 use crate::model::name::FeedId;
 use crate::model::secret::Secret;
 
@@ -53,11 +55,12 @@ async fn pull_holding(feed: &Feed, held: &Held) -> Result<Pulled, PullError> {
 /// What the ledger would hold after a pull.
 pub(super) fn keep(held: Held, pulled: Pulled) -> Held {
     match pulled {
-        Pulled::Unchanged { state } => Held { state, ..held },
+        Pulled::Unchanged { state, .. } => Held { state, ..held },
         Pulled::Changed {
             items,
             removed,
             state,
+            ..
         } => {
             let mut kept: Vec<FeedItem> = held
                 .items
@@ -210,7 +213,7 @@ async fn each_status_has_its_own_error() {
         ("410 Gone", "gone", false),
         ("418 I'm a teapot", "status", false),
         ("204 No Content", "status", false),
-        ("304 Not Modified", "status", false),
+        ("304 Not Modified", "status", true),
         ("429 Too Many Requests", "too_often", true),
         ("500 Internal Server Error", "server_error", true),
         ("503 Service Unavailable", "server_error", true),
@@ -290,10 +293,7 @@ async fn a_login_page_is_not_a_calendar() {
     ] {
         let header = format!("Content-Type: {content_type}");
         let error = failure(Reply::with("200 OK", &[&header], text)).await;
-        let PullError::NotACalendar {
-            looks_like: found, ..
-        } = error
-        else {
+        let PullErrorKind::NotACalendar { looks_like: found } = error.kind else {
             panic!("{error}");
         };
         assert_eq!(found, looks_like, "{content_type}");
@@ -345,7 +345,10 @@ async fn damaged_or_unknown_compression_is_said_so() {
     damaged[middle] ^= 0xff;
     damaged[middle + 1] ^= 0xff;
     let error = failure(Reply::with("200 OK", &[], damaged)).await;
-    assert!(matches!(error, PullError::BadGzip { .. }), "{error}");
+    assert!(
+        matches!(error.kind, PullErrorKind::DamagedCompression),
+        "{error}"
+    );
     let error = failure(Reply::with("200 OK", &["Content-Encoding: br"], "xxxx")).await;
     assert!(error.to_string().contains("`br`"), "{error}");
 }
@@ -365,11 +368,10 @@ async fn a_body_beyond_its_limit_is_given_up() {
         (Reply::ok(gzip(&vec![0; 5_000_000])), Measure::Inflated),
     ] {
         let error = failure(reply).await;
-        let PullError::TooLarge {
+        let PullErrorKind::TooLarge {
             measure: found,
             limit: 100_000,
-            ..
-        } = error
+        } = error.kind
         else {
             panic!("{error}");
         };
@@ -467,11 +469,11 @@ async fn bad_redirects_are_named() {
     for (reply, said) in [
         (
             Reply::status("302 Found"),
-            "redirected without saying where to",
+            "redirected without a usable target address",
         ),
         (
             Reply::redirect("ftp://h.example.com/x"),
-            "redirected without saying where to",
+            "redirected without a usable target address",
         ),
         (
             Reply::redirect("/owa/auth/errorfe.aspx?httpCode=500&msg=4711"),
@@ -525,7 +527,7 @@ async fn a_password_is_sent_and_a_wrong_one_not_repeated() {
     assert_eq!(host.asked().len(), 1, "on this machine nobody listens in");
     let wrong = host.url("/").replace("http://", "http://room:other@");
     let error = pull(&ics(&wrong)).await.unwrap_err();
-    assert!(error.is_login());
+    assert!(error.rejection() == Some(Rejection::Unauthorized));
     assert!(
         error
             .to_string()
@@ -565,7 +567,7 @@ async fn digest_is_spoken_and_basic_tried_once_where_it_is_refused() {
     let both = [digest, "WWW-Authenticate: Basic realm=\"r\""];
     let host = TestHost::start(move |_| Reply::with("401 Unauthorized", &both, "")).await;
     let feed = ics(&host.url("/a").replace("http://", "http://room:p@"));
-    assert!(pull(&feed).await.unwrap_err().is_login());
+    assert!(pull(&feed).await.unwrap_err().rejection().is_some());
     let schemes: Vec<String> = host
         .asked()
         .iter()
@@ -630,53 +632,8 @@ async fn a_withdrawn_grant_is_lasting_and_told() {
         login: Login::OAuth2(Arc::new(oauth2)),
     });
     let error = pull(&feed).await.unwrap_err();
-    assert!(error.is_login() && !error.is_passing());
-    assert!(error.to_string().ends_with("`invalid_grant`"), "{error}");
-}
-
-#[tokio::test]
-async fn rooms_that_share_an_address_share_a_download() {
-    let host = TestHost::start(|_| Reply::ok(ICS)).await;
-    let network = Network::new();
-    let feed = ics(&host.url("/building.ics"));
-    let clients: Vec<FeedClient> = (0..6)
-        .map(|_| FeedClient::new(&feed, &network).unwrap())
-        .collect();
-    let held = Held::default();
-    let all = futures_util::future::join_all(clients.iter().map(|client| client.pull(&held, NOW)));
-    assert!(all.await.iter().all(Result::is_ok));
-    assert_eq!(host.asked().len(), 1);
-    // The next cycle looks again, however soon it comes.
-    clients[0].pull(&held, NOW).await.unwrap();
-    clients[1].pull(&held, NOW).await.unwrap();
-    assert_eq!(host.asked().len(), 1);
-    // Who holds something else is not handed an answer for another.
-    let other = Held {
-        items: vec![FeedItem {
-            href: String::new(),
-            etag: None,
-            last_modified: None,
-            body: "x".into(),
-        }],
-        state: FeedState::default(),
-    };
-    clients[2].pull(&other, NOW).await.unwrap();
-    assert_eq!(host.asked().len(), 1);
-}
-
-#[tokio::test]
-async fn rooms_that_share_a_dead_address_wait_for_it_once() {
-    let host = TestHost::start(|_| Reply::raw("").then_hang()).await;
-    let network = Network::new();
-    let mut feed = ics(&host.url("/building.ics"));
-    feed.timeout = Duration::from_millis(100);
-    let clients: Vec<FeedClient> = (0..20)
-        .map(|_| FeedClient::new(&feed, &network).unwrap())
-        .collect();
-    let held = Held::default();
-    let all = futures_util::future::join_all(clients.iter().map(|client| client.pull(&held, NOW)));
-    assert!(all.await.iter().all(Result::is_err));
-    assert_eq!(host.asked().len(), 1);
+    assert!(error.rejection() == Some(Rejection::Unauthorized) && !error.is_passing());
+    assert!(error.to_string().contains("`invalid_grant`"), "{error}");
 }
 
 #[tokio::test]
@@ -792,7 +749,7 @@ async fn a_file_that_cannot_be_read_says_why() {
             format!("cannot read the file `{}`: {said}", path.display())
         );
     };
-    check("none.ics", "there is none").await;
+    check("none.ics", "it does not exist").await;
     check("", "it is not a regular file").await;
     std::fs::write(folder.path().join("large.ics"), vec![b'x'; 100_001]).unwrap();
     check("large.ics", "it has more than 100000 bytes").await;
@@ -844,4 +801,99 @@ async fn an_administrator_is_told_what_an_address_offers() {
         panic!("not a document");
     };
     assert!(report.oddities[0].starts_with("it never says that nothing changed"));
+}
+
+#[tokio::test]
+async fn an_answer_says_what_time_it_is_there() {
+    let date = "Date: Wed, 18 Nov 2026 11:11:40 GMT";
+    let at = Some(NOW.plus(Duration::from_secs(300)));
+    let host = TestHost::start(move |_| Reply::with("200 OK", &[date], ICS)).await;
+    let pulled = pull(&ics(&host.url("/"))).await.unwrap();
+    assert_eq!(pulled.server_date(), at);
+    let error = failure(Reply::with("503 Service Unavailable", &[date], "")).await;
+    assert_eq!(error.server_date(), at);
+    assert_eq!(
+        failure(Reply::status("404 Not Found")).await.server_date(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn an_error_says_what_became_of_the_secret() {
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    let error = pull(&ics(&format!("http://room:p@{closed}/")))
+        .await
+        .unwrap_err();
+    assert!(
+        !error.secret_was_sent() && error.rejection().is_none(),
+        "{error}"
+    );
+    for (status, rejection) in [
+        ("401 Unauthorized", Some(Rejection::Unauthorized)),
+        ("403 Forbidden", Some(Rejection::Forbidden)),
+        ("404 Not Found", None),
+        ("500 Internal Server Error", None),
+    ] {
+        let host = TestHost::start(move |_| Reply::status(status)).await;
+        let with_login = host.url("/").replace("http://", "http://room:p@");
+        let error = pull(&ics(&with_login)).await.unwrap_err();
+        assert_eq!(error.rejection(), rejection, "{status}");
+        assert!(error.secret_was_sent(), "{status}");
+        let error = pull(&ics(&host.url("/"))).await.unwrap_err();
+        assert_eq!(error.rejection(), None, "{status} without a login");
+        assert!(!error.secret_was_sent(), "{status} without a login");
+    }
+    let mut feed = ics(&format!("http://room:p@{closed}/"));
+    let host = TestHost::start(|_| Reply::raw("").then_hang()).await;
+    feed.timeout = Duration::from_millis(100);
+    feed.source = ics(&host.url("/").replace("http://", "http://room:p@")).source;
+    let error = pull(&feed).await.unwrap_err();
+    assert!(error.secret_was_sent(), "nobody knows how far it came");
+}
+
+/// How many of twelve requests were under way at once.
+async fn at_once(network: &Network, url: &FeedUrl) -> usize {
+    let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let one = async || {
+        let _place = network.place(url).await.unwrap();
+        most.fetch_max(
+            running.fetch_add(1, Ordering::Relaxed) + 1,
+            Ordering::Relaxed,
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        running.fetch_sub(1, Ordering::Relaxed);
+    };
+    futures_util::future::join_all((0..12).map(|_| one())).await;
+    most.into_inner()
+}
+
+#[tokio::test]
+async fn a_host_that_is_asked_too_often_is_asked_one_at_a_time() {
+    for trouble in [
+        Reply::status("429 Too Many Requests"),
+        Reply::status("503 Service Unavailable"),
+        Reply::raw("").then_hang(),
+    ] {
+        let is_busy = Arc::new(AtomicUsize::new(1));
+        let busy = Arc::clone(&is_busy);
+        let host = TestHost::start(move |_| match busy.load(Ordering::Relaxed) {
+            1 => trouble.clone(),
+            _ => Reply::ok(ICS),
+        })
+        .await;
+        let network = Network::new();
+        let mut feed = ics(&host.url("/"));
+        feed.timeout = Duration::from_millis(100);
+        let client = FeedClient::new(&feed, &network).unwrap();
+        let url = FeedUrl::parse(&host.url("/")).unwrap().0;
+        assert_eq!(at_once(&network, &url).await, 4);
+        client.pull(&Held::default(), NOW).await.unwrap_err();
+        assert_eq!(at_once(&network, &url).await, 1);
+        is_busy.store(0, Ordering::Relaxed);
+        client.pull(&Held::default(), NOW).await.unwrap();
+        assert_eq!(at_once(&network, &url).await, 4);
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::time::UnixTime;
+
 /// One calendar object: an ICS document is a feed with one item, a CalDAV
 /// collection has one for each resource.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,11 +56,47 @@ impl fmt::Debug for FeedState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pulled {
     /// Nothing changed since what is held; the state may have moved on.
-    Unchanged { state: FeedState },
+    Unchanged {
+        state: FeedState,
+        missing: Vec<String>,
+        server_date: Option<UnixTime>,
+    },
     /// Items that are new or different, and the hrefs of those that are gone.
     Changed {
         items: Vec<FeedItem>,
         removed: Vec<String>,
         state: FeedState,
+        missing: Vec<String>,
+        server_date: Option<UnixTime>,
     },
+}
+
+impl Pulled {
+    /// The hrefs of members that are listed and could not be had now. They keep
+    /// their last known version; not empty means that the reading is partial.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        match self {
+            Self::Unchanged { missing, .. } | Self::Changed { missing, .. } => missing,
+        }
+    }
+
+    /// The `Date` of the last answer, which tells a wrong clock here.
+    #[must_use]
+    pub fn server_date(&self) -> Option<UnixTime> {
+        match self {
+            Self::Unchanged { server_date, .. } | Self::Changed { server_date, .. } => *server_date,
+        }
+    }
+
+    /// The same, with the `Date` of the last answer.
+    #[must_use]
+    pub fn dated(mut self, date: Option<UnixTime>) -> Self {
+        match &mut self {
+            Self::Unchanged { server_date, .. } | Self::Changed { server_date, .. } => {
+                *server_date = date;
+            }
+        }
+        self
+    }
 }

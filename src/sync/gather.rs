@@ -190,18 +190,20 @@ async fn copy(edges: &Edges, feed: &Feed, now: UnixTime, pull: Pull) -> Result<C
     let (pulled, reading) = aside(move || match answer {
         None => (PullResult::NotTried, read_held(&held.items)),
         Some(Err(trouble)) => (PullResult::Failed(trouble), read_held(&held.items)),
-        Some(Ok(Pulled::Unchanged { state })) => {
+        Some(Ok(Pulled::Unchanged { state, .. })) => {
             (PullResult::Unchanged { state }, read_held(&held.items))
         }
         Some(Ok(Pulled::Changed {
             items,
             removed,
             state,
+            ..
         })) if is_document => read_document(items, removed, state, &held, &only, now),
         Some(Ok(Pulled::Changed {
             items,
             removed,
             state,
+            ..
         })) => {
             let held = if pull == Pull::Afresh {
                 Held::default()

@@ -257,6 +257,8 @@ struct World {
     host: TestHost,
     client: FeedClient,
     held: Held,
+    /// Of the last pull.
+    missing: Vec<String>,
     now: UnixTime,
 }
 
@@ -285,6 +287,7 @@ impl World {
             host,
             client,
             held: Held::default(),
+            missing: Vec::new(),
             now: NOW,
         }
     }
@@ -322,6 +325,7 @@ impl World {
             Pulled::Unchanged { .. } => (0, 0),
             Pulled::Changed { items, removed, .. } => (items.len(), removed.len()),
         };
+        self.missing = pulled.missing().to_vec();
         self.held = keep(std::mem::take(&mut self.held), pulled);
         Ok(counts)
     }
@@ -536,6 +540,10 @@ async fn one_event_that_cannot_be_read_costs_nobody_else_and_is_tried_again() {
     });
     assert_eq!(world.try_pull().await.unwrap(), (1, 0));
     assert_eq!(world.held.items.len(), 11, "what is held of it stays");
+    assert_eq!(world.missing, ["3.ics"]);
+    // Said as long as it lasts, whether or not something else changes.
+    assert_eq!(world.try_pull().await.unwrap(), (0, 0));
+    assert_eq!(world.missing, ["3.ics"]);
     world.change(|fake| fake.bad.clear());
     assert_eq!(world.pull().await, (1, 0), "without any new change");
     assert_eq!(world.pull().await, (0, 0));

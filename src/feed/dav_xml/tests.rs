@@ -193,9 +193,9 @@ fn one_response_may_name_several_resources() {
 fn names_count_by_namespace_and_never_by_prefix() {
     let answer =
         read(br#"<D:multistatus xmlns:D="http://example.com/"><D:response/></D:multistatus>"#);
-    assert_eq!(answer, Err(XmlFault::Unexpected));
+    assert_eq!(answer, Err(XmlProblem::Unexpected));
     let error = read(br#"<d:error xmlns:d="DAV:"><d:valid-sync-token/></d:error>"#);
-    assert_eq!(error, Err(XmlFault::Unexpected));
+    assert_eq!(error, Err(XmlProblem::Unexpected));
 }
 
 #[test]
@@ -227,18 +227,18 @@ fn what_is_not_well_formed_is_refused() {
     }
     assert_eq!(
         read(b"<multistatus xmlns=\"DAV:\">\xff</multistatus>"),
-        Err(XmlFault::NotUtf8)
+        Err(XmlProblem::NotUtf8)
     );
 }
 
 #[test]
 fn entity_bombs_and_deep_nesting_are_refused_at_once() {
     let bomb = r#"<?xml version="1.0"?><!DOCTYPE m [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><multistatus xmlns="DAV:">&b;</multistatus>"#;
-    assert_eq!(read(bomb.as_bytes()), Err(XmlFault::Entities));
+    assert_eq!(read(bomb.as_bytes()), Err(XmlProblem::Entities));
     let unknown = r#"<multistatus xmlns="DAV:">&b;</multistatus>"#;
-    assert_eq!(read(unknown.as_bytes()), Err(XmlFault::Entities));
+    assert_eq!(read(unknown.as_bytes()), Err(XmlProblem::Entities));
     let deep = format!("<multistatus xmlns=\"DAV:\">{}", "<a>".repeat(1_000_000));
-    assert_eq!(read(deep.as_bytes()), Err(XmlFault::TooDeep));
+    assert_eq!(read(deep.as_bytes()), Err(XmlProblem::TooDeep));
 }
 
 #[test]

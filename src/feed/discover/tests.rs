@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::config::{Login, Source};
+use crate::feed::error::LoginUsed;
+use crate::feed::exchange::Exchange;
 use crate::feed::inspect::{Inspection, inspect};
 use crate::feed::testhost::{Asked, Reply, TestHost};
 use crate::feed::tests::{NOW, feed};
@@ -46,8 +48,16 @@ async fn discovered(
         calendar: None,
     });
     let client = FeedClient::new(&feed, &Network::new()).unwrap();
-    let exchange = client.exchange.as_ref().unwrap();
-    find(&Dav { exchange, now: NOW }, &url, wanted).await
+    let exchange = Exchange::new(client.settings.as_ref().unwrap());
+    find(
+        &Dav {
+            exchange: &exchange,
+            now: NOW,
+        },
+        &url,
+        wanted,
+    )
+    .await
 }
 
 /// A web site at the root, the well-known address leading elsewhere, and a home
@@ -159,7 +169,7 @@ async fn a_web_site_without_dav_is_said_to_be_one() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is no CalDAV server: it answered an HTML page",
+            "{} is not a CalDAV server: it answered an HTML page",
             host.host()
         )
     );
@@ -231,7 +241,16 @@ async fn a_login_is_not_sent_to_a_host_that_was_named_in_clear() {
     let error = discovered(&host.url("/"), None, Some("hunter2"))
         .await
         .unwrap_err();
-    assert!(error.is_login(), "{error}");
+    assert!(
+        matches!(
+            error.kind,
+            PullErrorKind::LoginRejected {
+                login: LoginUsed::KeptBack,
+                ..
+            }
+        ) && error.rejection().is_none(),
+        "{error}"
+    );
     assert!(error.to_string().contains(&other.host()), "{error}");
     let asked = other.asked();
     assert!(!asked.is_empty());
