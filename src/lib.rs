@@ -52,7 +52,8 @@
 //! | `model`, `fault` | each other |
 //! | `config` | `model`, `fault` |
 //! | `ics`, `expand`, `compose`, `plan` | `model`, `config` types, the output of an earlier stage |
-//! | `feed`, `pod`, `ledger` | `model`, `fault`, `config` types |
+//! | `net` | `model` |
+//! | `feed`, `pod`, `ledger` | `model`, `fault`, `config` types, `net` |
 //! | `contact`, `sync`, `watch`, `schedule` | `edges`, the pure stages, `telemetry::events` |
 //! | `cli` | everything |
 //! | `sim` | `model::time` |
@@ -72,6 +73,8 @@ pub mod expand;
 pub mod ics;
 pub mod plan;
 
+pub mod net;
+
 pub mod feed;
 pub mod ledger;
 pub mod pod;
@@ -80,6 +83,7 @@ pub mod app;
 pub mod contact;
 pub mod edges;
 pub mod schedule;
+pub mod service;
 pub mod sync;
 pub mod watch;
 

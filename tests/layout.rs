@@ -25,8 +25,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("compose", &["config", "expand", "model"]),
     ("plan", &["config", "model"]),
     // The edges, which do not know each other.
-    ("feed", &["config", "fault", "model"]),
-    ("pod", &["config", "fault", "model"]),
+    ("net", &["model"]),
+    ("feed", &["config", "fault", "model", "net"]),
+    ("pod", &["config", "fault", "model", "net"]),
     ("ledger", &["config", "fault", "model"]),
     ("edges", &["config", "feed", "ledger", "pod"]),
     ("telemetry", &[]),

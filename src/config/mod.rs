@@ -61,7 +61,7 @@ pub enum OnRemove {
 }
 
 /// When things are done. The cron lines are read in `time_zone`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub sync: Cron,
     pub health: Cron,
@@ -69,7 +69,7 @@ pub struct Schedule {
     pub jitter: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub name: RoomName,
     /// For people; the name where the file gives none.
@@ -184,7 +184,7 @@ pub struct Guard {
     pub hold: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
     /// A digest of kind, address, user name and calendar. Entries of several rooms
     /// with the same id are one feed, whatever their `only`.
@@ -199,7 +199,7 @@ pub struct Feed {
     pub max_size: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// One ICS document over http(s).
     Ics { url: FeedUrl, login: Login },
@@ -215,7 +215,7 @@ pub enum Source {
 }
 
 /// How to sign in at a calendar server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     None,
     /// Basic or Digest, as the server asks.
@@ -323,7 +323,7 @@ impl Only {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     pub url: PodUrl,
     pub username: String,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeValue;
 
+use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 
@@ -170,13 +171,13 @@ fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             }
         },
         (None, Some(fingerprint), None) => {
-            let bytes = sha256(fingerprint.string()?);
-            if bytes.is_none() {
+            let found = Fingerprint::parse(fingerprint.string()?);
+            if found.is_none() {
                 fingerprint.wrong(
-                    "is no fingerprint; write the 64 hexadecimal digits of the SHA-256 of the certificate",
+                    "is not a fingerprint; write the 64 hexadecimal digits of the SHA-256 of the certificate",
                 );
             }
-            bytes.map(TlsTrust::Sha256)
+            found.map(|found| TlsTrust::Sha256(found.0))
         }
         (None, None, Some(file)) => {
             let (path, bytes) = sources.file(&file)?;
@@ -199,20 +200,6 @@ fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             None
         }
     }
-}
-
-/// 64 hexadecimal digits, with colons or spaces between them as tools print them.
-fn sha256(text: &str) -> Option<[u8; 32]> {
-    let mut digits = text
-        .chars()
-        .filter(|char| !matches!(char, ':' | ' '))
-        .map(|char| char.to_digit(16));
-    let mut bytes = [0; 32];
-    for byte in &mut bytes {
-        let (high, low) = (digits.next()??, digits.next()??);
-        *byte = u8::try_from(high * 16 + low).ok()?;
-    }
-    digits.next().is_none().then_some(bytes)
 }
 
 /// Deeper than any setting of a pod lies.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use super::name::hex;
+use super::digest::{Parts, hex};
 use super::time::UnixTime;
 
 /// The id of a meeting: 24 lower-case hexadecimal digits, the same from cycle
@@ -23,11 +22,10 @@ impl MeetingId {
     /// safe in a path, and shared by all instances of a series.
     #[must_use]
     pub fn new(uid: &str, instance: &str) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&(uid.len() as u64).to_be_bytes());
-        context.update(uid.as_bytes());
-        context.update(instance.as_bytes());
-        Self(hex(context.finish().as_ref().get(..12).unwrap_or_default()))
+        let mut digest = Parts::new();
+        digest.add(uid);
+        let digest = digest.finish_with(instance);
+        Self(hex(digest.get(..12).unwrap_or_default()))
     }
 
     /// An id as a pod or the ledger spelt it.

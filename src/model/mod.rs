@@ -4,8 +4,10 @@
 
 pub mod agenda;
 pub mod cron;
+pub mod digest;
 pub mod failure;
 pub mod feed_url;
+pub mod fingerprint;
 pub mod item;
 pub mod meeting;
 pub mod memory;

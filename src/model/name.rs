@@ -4,9 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::digest;
 use serde::Serialize;
 use url::Url;
+
+use super::digest::Parts;
+pub use super::digest::hex;
 
 /// The key of a room in the configuration, such as `aurora` in `[rooms.aurora]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -51,12 +53,7 @@ impl FeedId {
     /// user name, filter. The host (or `file`) is shown to people.
     #[must_use]
     pub fn new(host: &str, parts: &[&str]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let digest = hex(context.finish().as_ref().get(..10).unwrap_or_default());
+        let digest = hex(Parts::of(parts).get(..10).unwrap_or_default());
         Self {
             digest,
             host: host.to_owned(),
@@ -85,18 +82,6 @@ impl fmt::Display for FeedId {
             self.digest.get(..6).unwrap_or_default()
         )
     }
-}
-
-/// Lower-case hexadecimal digits of some bytes.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// The address of a pod: `https`, a host and a port, without path or user.

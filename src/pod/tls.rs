@@ -7,7 +7,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use ring::digest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
@@ -25,65 +24,8 @@ use super::error::{PodError, Unreachable};
 use super::operation::Operation;
 use super::public_key;
 use crate::config::{Pod, TlsTrust};
-use crate::model::name::{PodUrl, hex};
-
-/// SHA-256 of a certificate in DER.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl Fingerprint {
-    #[must_use]
-    pub fn of(certificate: &[u8]) -> Self {
-        let mut bytes = [0; 32];
-        let digest = digest::digest(&digest::SHA256, certificate);
-        for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {
-            *to = *from;
-        }
-        Self(bytes)
-    }
-
-    /// Reads 64 hexadecimal digits in either case, with or without colons or
-    /// spaces between them, and with or without `sha256:` in front.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let digits = match text.get(..7) {
-            Some(scheme) if scheme.eq_ignore_ascii_case("sha256:") => text.get(7..)?,
-            _ => text,
-        };
-        let nibbles: Vec<u8> = digits
-            .chars()
-            .filter(|c| !matches!(c, ':' | ' '))
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect::<Option<_>>()?;
-        let bytes: Vec<u8> = nibbles
-            .chunks_exact(2)
-            .map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble))
-            .collect();
-        (nibbles.len() == 64)
-            .then(|| bytes.try_into().ok().map(Self))
-            .flatten()
-    }
-
-    /// The first sixteen digits, enough for people to compare.
-    #[must_use]
-    pub fn short(&self) -> String {
-        hex(self.0.get(..8).unwrap_or_default())
-    }
-}
-
-/// All 64 digits in lower case.
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({})", self.short())
-    }
-}
+pub use crate::model::fingerprint::Fingerprint;
+use crate::model::name::PodUrl;
 
 /// The certificate that a pod presents now, whatever it is trusted for.
 ///
@@ -376,40 +318,4 @@ fn authorities(pod: &PodUrl, pem: &[u8]) -> Result<Judge, PodError> {
         .build()
         .map_err(|error| bad(error.to_string()))?;
     Ok(Judge::Authorities { roots, also })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fingerprints_are_read_as_tools_print_them() {
-        let digits = "0f9cAB".to_owned() + &"00".repeat(29);
-        let pairs: Vec<_> = digits
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| std::str::from_utf8(pair).unwrap())
-            .collect();
-        let plain = Fingerprint::parse(&digits).unwrap();
-        for text in [
-            pairs.join(":"),
-            pairs.join(" "),
-            format!("SHA256:{digits}"),
-            format!(" {digits}\n"),
-        ] {
-            assert_eq!(Fingerprint::parse(&text), Some(plain), "{text}");
-        }
-        assert_eq!(plain.to_string(), digits.to_lowercase());
-        assert_eq!(plain.short(), "0f9cab0000000000");
-        for text in [
-            "",
-            "0f9c",
-            "sha256:",
-            "é".repeat(64).as_str(),
-            digits.trim_start_matches('0'),
-        ] {
-            assert_eq!(Fingerprint::parse(text), None, "{text}");
-        }
-        assert_eq!(Fingerprint::parse(&format!("{digits}0")), None);
-    }
 }

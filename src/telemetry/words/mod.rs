@@ -1,0 +1,4 @@
+//! The words of every event: its name, level, fields and sentence, each in one place.
+
+pub mod room;
+pub mod service;
