@@ -5,6 +5,7 @@
 pub mod brake;
 pub mod clock;
 pub mod due;
+pub mod feed;
 pub mod guard;
 pub mod now;
 pub mod published;
