@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::edges::{Edges, Feeds, Pods};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::old::{Ledger, LedgerError};
 use crate::model::time::UnixTime;
 use crate::pod::Access;
 

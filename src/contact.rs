@@ -8,7 +8,7 @@ use ring::digest;
 
 use crate::config::{Pod, TlsTrust};
 use crate::edges::Edges;
-use crate::ledger::{LedgerError, PodStanding};
+use crate::ledger::old::{LedgerError, PodStanding};
 use crate::model::time::UnixTime;
 use crate::pod::{Fingerprint, PodClient, PodError};
 

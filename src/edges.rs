@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use crate::config::{Feed, Pod};
 use crate::feed::error::PullError;
 use crate::feed::{FeedClient, Network};
-use crate::ledger::Ledger;
+use crate::ledger::old::Ledger;
 use crate::pod::{Access, Fingerprint, PodClient, PodError};
 
 /// The edges, opened.

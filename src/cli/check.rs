@@ -15,7 +15,7 @@ use crate::config::{self, Config, Feed, Pod, Room, TlsTrust};
 use crate::contact::{self, Contact};
 use crate::fault::{self, Fault as _};
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection, inspect};
-use crate::ledger::LedgerError;
+use crate::ledger::old::LedgerError;
 use crate::model::time::UnixTime;
 use crate::pod::config::{CalendarMode, LegacyConfig, PodConfig};
 use crate::pod::{PodClient, PodError};

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
-use crate::ledger::{Entry, Event, Ledger};
+use crate::ledger::old::{Entry, Event, Ledger};
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::model::zone::Zone;

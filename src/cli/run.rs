@@ -11,7 +11,7 @@ use super::{Failure, Global};
 use crate::app::{App, clock};
 use crate::config::Config;
 use crate::config::fault::ConfigFaults;
-use crate::ledger::{Journal, Ledger, LedgerError};
+use crate::ledger::old::{Journal, Ledger, LedgerError};
 use crate::model::zone;
 use crate::pod::Access;
 use crate::schedule;

@@ -10,7 +10,7 @@ use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::{self, Room};
-use crate::ledger::{FeedStanding, Ledger, PodStanding, RoomStanding};
+use crate::ledger::old::{FeedStanding, Ledger, PodStanding, RoomStanding};
 use crate::model::agenda::Agenda;
 use crate::model::cron::Cron;
 use crate::model::meeting::Meeting;

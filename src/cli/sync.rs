@@ -9,7 +9,7 @@ use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::app::{App, clock};
 use crate::fault::{self, Fault as _};
-use crate::ledger::LedgerError;
+use crate::ledger::old::LedgerError;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::plan::Wish;

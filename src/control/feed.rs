@@ -467,7 +467,10 @@ impl FeedController {
         let version = version.filter(|version| !self.is_held(version, now));
         events.push(FeedEvent::Pulled {
             is_new: version.is_some(),
-            items: version.as_ref().or(self.latest.as_ref()).map_or(0, |version| version.items.len()),
+            items: version
+                .as_ref()
+                .or(self.latest.as_ref())
+                .map_or(0, |version| version.items.len()),
         });
         let Some(version) = version else {
             return events;

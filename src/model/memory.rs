@@ -4,14 +4,44 @@
 //! Fields may be added (each has a default), so that a ledger of an older podcal is read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Agenda;
 use super::failure::Failure;
 use super::meeting::Meeting;
+use super::name::{FeedId, PodUrl, RoomName};
 use super::time::UnixTime;
 use super::version::VersionId;
+
+/// Everything that is remembered, by the keys of the ledger. Copies share what they hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memories {
+    /// By the digest of the feed's id.
+    pub feeds: BTreeMap<String, Arc<FeedMemory>>,
+    /// By name.
+    pub rooms: BTreeMap<String, Arc<RoomMemory>>,
+    /// By the key of the pod's URL.
+    pub pods: BTreeMap<String, Arc<PodMemory>>,
+}
+
+impl Memories {
+    #[must_use]
+    pub fn feed(&self, feed: &FeedId) -> Option<&Arc<FeedMemory>> {
+        self.feeds.get(feed.as_str())
+    }
+
+    #[must_use]
+    pub fn room(&self, room: &RoomName) -> Option<&Arc<RoomMemory>> {
+        self.rooms.get(room.as_str())
+    }
+
+    #[must_use]
+    pub fn pod(&self, pod: &PodUrl) -> Option<&Arc<PodMemory>> {
+        self.pods.get(&pod.key())
+    }
+}
 
 /// Of a feed; by the digest of its id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

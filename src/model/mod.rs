@@ -9,6 +9,7 @@ pub mod failure;
 pub mod feed_url;
 pub mod fingerprint;
 pub mod item;
+pub mod ledger_event;
 pub mod meeting;
 pub mod memory;
 pub mod name;

@@ -17,7 +17,7 @@ use tracing::{debug, error, warn};
 use crate::config::{Config, Pod, Room, Schedule};
 use crate::edges::Edges;
 use crate::fault::Fault as _;
-use crate::ledger::LedgerError;
+use crate::ledger::old::LedgerError;
 use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
 use crate::plan::Wish;

@@ -4,9 +4,10 @@
 //! Before a secret that has not worked yet is sent, its pause is in the ledger. A request
 //! that is given up half-way counts as not answered.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::clock::Clock;
 use crate::config::{Login, Pod, Source};
@@ -14,11 +15,10 @@ use crate::control::now::Monotonic;
 use crate::control::secret_gate::{
     Asked, GateEvent, Grant, Looked, Pause, Request, Rows, SecretGate, Turn, Verdict, Write,
 };
-use crate::fault::chain;
 use crate::feed::FeedClient;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
-use crate::model::sign_in::{AccountKey, Credential, SignIn};
+use crate::model::sign_in::{AccountKey, Credential};
 use crate::model::time::UnixTime;
 
 pub use self::store::SignIns;
@@ -69,8 +69,6 @@ pub struct Gate {
 
 struct Inner {
     state: Mutex<State>,
-    /// Counts the moments at which somebody may come next.
-    changes: watch::Sender<u64>,
     ledger: SignIns,
     clock: Clock,
 }
@@ -78,6 +76,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     gate: SecretGate,
+    /// Who waits for a turn.
+    waiting: BTreeMap<Credential, Arc<Notify>>,
     /// Whether the ledger failed last time.
     is_broken: bool,
     /// What happened and was not handed out yet.
@@ -88,7 +88,7 @@ struct State {
 pub enum Permit {
     Go(Pass),
     Paused(SignInPause),
-    /// Another request is proving this secret; see [`Gate::changed`].
+    /// Another request is proving this secret; see [`Gate::permit_in_turn`].
     NotNow,
     /// Its pause cannot be written, so it is not tried. Why not.
     NotWritable(String),
@@ -119,7 +119,6 @@ impl Gate {
         Self {
             inner: Arc::new(Inner {
                 state: Mutex::default(),
-                changes: watch::Sender::new(0),
                 ledger,
                 clock,
             }),
@@ -143,20 +142,16 @@ impl Gate {
         user: &str,
         insists: bool,
     ) -> Permit {
-        let mut changes = self.inner.changes.subscribe();
+        let turns = self.turns(credential);
         loop {
-            changes.mark_unchanged();
+            let mut turn = std::pin::pin!(turns.notified());
+            // What ends between the question and the wait is not missed.
+            turn.as_mut().enable();
             match self.ask(credential, user, insists).await {
-                // The sender lives in this gate.
-                Permit::NotNow => drop(changes.changed().await),
+                Permit::NotNow => turn.await,
                 permit => return permit,
             }
         }
-    }
-
-    /// Waits until somebody who was told `NotNow` should ask again.
-    pub async fn changed(&self) {
-        let _ = self.inner.changes.subscribe().changed().await;
     }
 
     /// Whether sign-in is paused now, also because of what another process wrote.
@@ -230,8 +225,7 @@ impl Gate {
                     let written = self.inner.ledger.reserve(&key, expected.as_ref(), &new);
                     match self.noted(written.await) {
                         Ok(true) => {
-                            let grant =
-                                self.state().gate.reserved(&held.turn, held.request, new);
+                            let grant = self.state().gate.reserved(&held.turn, held.request, new);
                             return held.pass(grant);
                         }
                         // Another process was faster: it says what holds now.
@@ -301,11 +295,20 @@ impl Gate {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Whoever panicked left plain data behind.
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self) {
-        self.inner.changes.send_modify(|changes| *changes += 1);
+    fn turns(&self, credential: &Credential) -> Arc<Notify> {
+        let waiting = &mut self.state().waiting;
+        waiting.entry(credential.clone()).or_default().clone()
+    }
+
+    /// A turn has ended: the next one asks, and passes it on in the same way.
+    fn wake_one(&self, credential: &Credential) {
+        self.turns(credential).notify_one();
     }
 }
 
@@ -316,6 +319,7 @@ impl Pass {
             return;
         };
         let gate = self.gate.clone();
+        let credential = grant.request().credential.clone();
         let writes = {
             let mut state = gate.state();
             let (writes, events) = state.gate.report(grant, verdict, gate.inner.clock.now());
@@ -330,7 +334,10 @@ impl Pass {
             // What could not be written holds for this process.
             let _ = gate.noted(written);
         }
-        gate.wake();
+        if verdict == Verdict::Accepted {
+            gate.turns(&credential).notify_waiters();
+        }
+        gate.wake_one(&credential);
     }
 }
 
@@ -339,7 +346,7 @@ impl Drop for Pass {
         if let Some(grant) = self.grant.take() {
             let now = self.gate.inner.clock.now();
             self.gate.state().gate.abandoned(&grant, now);
-            self.gate.wake();
+            self.gate.wake_one(&grant.request().credential);
         }
     }
 }
@@ -356,7 +363,7 @@ impl HeldTurn<'_> {
     /// The turn goes on with the pass, or has ended in the controller.
     fn pass(&mut self, grant: Grant) -> Permit {
         self.is_over = true;
-        self.gate.wake();
+        self.gate.wake_one(&self.request.credential);
         Permit::Go(self.gate.pass(grant))
     }
 }
@@ -365,15 +372,7 @@ impl Drop for HeldTurn<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             self.gate.state().gate.withdraw(&self.turn, self.request);
-            self.gate.wake();
+            self.gate.wake_one(&self.request.credential);
         }
     }
 }
-
-/// The text of a fault of the ledger.
-fn says(error: &(dyn std::error::Error + 'static)) -> String {
-    chain(error)
-}
-
-/// A row as it is written, for tests and `status`.
-pub type Row = SignIn;

@@ -7,7 +7,7 @@ use crate::config::{Pod, Room};
 use crate::contact::{self, Contact, Learnt};
 use crate::edges::Edges;
 use crate::fault::Fault as _;
-use crate::ledger::{LedgerError, PodStanding};
+use crate::ledger::old::{LedgerError, PodStanding};
 use crate::model::agenda::{Agenda, Changes, OnDisplay};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;

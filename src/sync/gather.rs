@@ -14,7 +14,7 @@ use crate::edges::Edges;
 use crate::fault::Fault as _;
 use crate::ics::series::Series;
 use crate::ics::{self, Reading};
-use crate::ledger::{FeedStanding, Keep, LedgerError, PullTrouble};
+use crate::ledger::old::{FeedStanding, Keep, LedgerError, PullTrouble};
 use crate::model::item::{FeedItem, FeedState, Held, Pulled};
 use crate::model::name::FeedId;
 use crate::model::time::UnixTime;

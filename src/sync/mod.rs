@@ -17,7 +17,7 @@ use crate::compose::{self, Composed, FromFeed};
 use crate::config::Room;
 use crate::edges::Edges;
 use crate::expand;
-use crate::ledger::LedgerError;
+use crate::ledger::old::LedgerError;
 use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::Verdict;
 use crate::plan::{Vanishing, Wish};

@@ -13,7 +13,7 @@ use super::gather::{FeedOutcome, FeedResult};
 use crate::config::Room;
 use crate::edges::Edges;
 use crate::fault::Fault as _;
-use crate::ledger::LedgerError;
+use crate::ledger::old::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::time::UnixTime;
 use crate::pod::PodError;

@@ -11,7 +11,7 @@ use crate::config::{Pod, Room};
 use crate::contact::{self, Contact};
 use crate::edges::Edges;
 use crate::fault::Fault as _;
-use crate::ledger::LedgerError;
+use crate::ledger::old::LedgerError;
 use crate::model::time::UnixTime;
 use crate::pod::config::{CalendarMode, PodConfig};
 use crate::pod::{PodClient, PodError};

@@ -8,7 +8,7 @@ use crate::config::{Pod, Room};
 use crate::contact::{self, Contact};
 use crate::edges::Edges;
 use crate::fault::Fault as _;
-use crate::ledger::{LedgerError, PodStanding};
+use crate::ledger::old::{LedgerError, PodStanding};
 use crate::model::agenda::Agenda;
 use crate::model::time::UnixTime;
 use crate::pod::PodClient;

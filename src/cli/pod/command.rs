@@ -12,7 +12,7 @@ use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::ledger::Ledger;
+use crate::ledger::old::Ledger;
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;

@@ -62,7 +62,10 @@ impl Health {
         now: Now,
     ) -> Vec<FeedEvent> {
         let mut events = Vec::new();
-        let is_first = self.failing.as_ref().is_none_or(|failing| failing.failures == 0);
+        let is_first = self
+            .failing
+            .as_ref()
+            .is_none_or(|failing| failing.failures == 0);
         if is_first {
             events.extend(self.began(now));
         }

@@ -1,44 +1,38 @@
-//! What is said of the wall clock.
-
-use serde_json::json;
+//! The words of the wall clock.
 
 use crate::control::clock::{ClockEvent, ClockFault, RELEASED};
-use crate::telemetry::line::{Level, Line};
+use crate::telemetry::line::{Level, Line, time};
 
-/// The line of an event.
 #[must_use]
 pub fn line(event: &ClockEvent) -> Line {
     match event {
-        ClockEvent::Stepped { seconds } => Line {
-            name: "clock.stepped",
-            level: Level::Warn,
-            text: format!(
-                "the clock was set {} by {} s; everything that is due by the clock is worked out anew",
-                if *seconds < 0 { "back" } else { "forward" },
-                seconds.unsigned_abs(),
-            ),
-            fields: vec![("seconds", json!(seconds))],
-        },
-        ClockEvent::NotBelieved { wall, why } => Line {
-            name: "clock.not_believed",
-            level: Level::Error,
-            text: format!(
-                "the clock of this machine says {wall}, {}; until it is set right, no meeting is taken off a display \
-                 because of the time",
-                match why {
-                    ClockFault::BeforeRelease =>
-                        format!("which is before this podcal was released ({RELEASED})"),
-                    ClockFault::Differs { host, date } => format!("but {host} says {date}"),
+        ClockEvent::Stepped { seconds } => {
+            let direction = if *seconds < 0 { "back" } else { "forward" };
+            let text = format!(
+                "the clock was set {direction} by {} s; everything that is due by it is worked out anew",
+                seconds.unsigned_abs()
+            );
+            Line::new("clock.stepped", Level::Warn, text).with("seconds", *seconds)
+        }
+        ClockEvent::NotBelieved { wall, why } => {
+            let why = match why {
+                ClockFault::BeforeRelease => {
+                    format!("which is before this version of podcal existed ({RELEASED})")
                 }
-            ),
-            fields: vec![("clock", json!(wall.to_string()))],
-        },
-        ClockEvent::Believed { wall } => Line {
-            name: "clock.believed",
-            level: Level::Info,
-            text: format!("the clock of this machine agrees with the others again: {wall}"),
-            fields: vec![("clock", json!(wall.to_string()))],
-        },
+                ClockFault::Differs { host, date } => format!("but {host} says {date}"),
+            };
+            let text = format!(
+                "the clock of this machine says {wall}, {why}; until it is right, no meeting is taken off a display \
+                 because of the time"
+            );
+            Line::new("clock.not_believed", Level::Error, text).with("clock", time(*wall))
+        }
+        ClockEvent::Believed { wall } => Line::new(
+            "clock.believed",
+            Level::Info,
+            format!("the clock of this machine is right again: {wall}"),
+        )
+        .with("clock", time(*wall)),
     }
 }
 
@@ -53,10 +47,8 @@ mod tests {
         assert!(stepped(-7_200).contains("set back by 7200 s"));
         assert!(stepped(40).contains("set forward by 40 s"));
         let wall = UnixTime::parse("1970-01-01T00:00:10Z").unwrap();
-        let line = line(&ClockEvent::NotBelieved {
-            wall,
-            why: ClockFault::BeforeRelease,
-        });
+        let why = ClockFault::BeforeRelease;
+        let line = line(&ClockEvent::NotBelieved { wall, why });
         assert_eq!(line.level, Level::Error);
         assert!(line.text.contains("1970-01-01T00:00:10Z"), "{}", line.text);
     }

@@ -1,12 +1,11 @@
-//! What is said of secrets: pauses of sign-in, and pauses that cannot be written.
+//! The words of sign-in: pauses, and pauses that cannot be written. No user name and no
+//! secret is in them.
 
-use serde_json::json;
-
-use super::count;
+use super::service::count;
 use crate::control::secret_gate::GateEvent;
-use crate::telemetry::line::{Level, Line};
+use crate::model::sign_in::AccountKey;
+use crate::telemetry::line::{Level, Line, time};
 
-/// The line of an event. No user name and no secret is in it.
 #[must_use]
 pub fn line(event: &GateEvent) -> Line {
     match event {
@@ -15,87 +14,71 @@ pub fn line(event: &GateEvent) -> Line {
             user,
             rejections,
             until,
-        } => Line {
-            name: "sign_in.paused",
-            level: Level::Error,
-            text: format!(
-                "{}: the password or token was rejected ({}); sign-in to this account is paused until {until}, \
-                 or until the secret changes",
-                account.host(),
-                count(*rejections as usize, "time", "times in a row"),
-            ),
-            fields: vec![
-                ("host", json!(account.host())),
-                ("account", json!(account.as_str())),
-                ("user", json!(user)),
-                ("rejections", json!(rejections)),
-                ("until", json!(until.to_string())),
-            ],
-        },
+        } => {
+            let times = match rejections {
+                0 | 1 => String::new(),
+                times => format!(" {times} times in a row"),
+            };
+            let text = format!(
+                "{account}: the password or token was rejected{times}; sign-in to this account is paused until \
+                 {until}, or until the secret changes"
+            );
+            of("sign_in.paused", Level::Error, text, account, user)
+                .with("rejections", *rejections)
+                .with("until", time(*until))
+        }
         GateEvent::PausedAlone {
             account,
             user,
             rejections,
             until,
             is_forbidden,
-        } => Line {
-            name: "sign_in.paused_here",
-            level: Level::Error,
-            text: if *is_forbidden {
-                format!(
-                    "{user}: the account may not read this (403); it is tried again at {until}, \
-                     or when the secret changes"
-                )
+        } => {
+            let why = if *is_forbidden {
+                "its account is not allowed to do this (403)"
             } else {
-                format!(
-                    "{user}: the password or token was rejected here, but accepted elsewhere within the hour; \
-                     it is tried again at {until}, or when the secret changes"
-                )
-            },
-            fields: vec![
-                ("host", json!(account.host())),
-                ("account", json!(account.as_str())),
-                ("user", json!(user)),
-                ("rejections", json!(rejections)),
-                ("until", json!(until.to_string())),
-                ("forbidden", json!(is_forbidden)),
-            ],
-        },
+                "the password or token was rejected, but accepted elsewhere within the hour"
+            };
+            let text = format!("{user}: {why}; tried again at {until}, or when the secret changes");
+            of("sign_in.paused_alone", Level::Error, text, account, user)
+                .with("rejections", *rejections)
+                .with("until", time(*until))
+                .with("forbidden", *is_forbidden)
+        }
         GateEvent::Resumed {
             account,
             user,
             rejections,
-        } => Line {
-            name: "sign_in.resumed",
-            level: Level::Info,
-            text: format!(
-                "{}: sign-in works again after {}",
-                account.host(),
-                count(*rejections as usize, "rejection", "rejections"),
-            ),
-            fields: vec![
-                ("host", json!(account.host())),
-                ("account", json!(account.as_str())),
-                ("user", json!(user)),
-                ("rejections", json!(rejections)),
-            ],
-        },
-        GateEvent::NotWritable { says } => Line {
-            name: "sign_in.not_writable",
-            level: Level::Error,
-            text: format!(
+        } => {
+            let text = format!(
+                "{account}: sign-in works again after {}",
+                count(*rejections as usize, "rejection", "rejections")
+            );
+            of("sign_in.resumed", Level::Info, text, account, user).with("rejections", *rejections)
+        }
+        GateEvent::NotWritable { says } => Line::new(
+            "sign_in.not_writable",
+            Level::Error,
+            format!(
                 "pauses of sign-in cannot be written, so passwords and tokens that have not worked yet are not \
                  tried: {says}"
             ),
-            fields: vec![("error", json!(says))],
-        },
-        GateEvent::Writable => Line {
-            name: "sign_in.writable",
-            level: Level::Info,
-            text: "pauses of sign-in can be written again".to_owned(),
-            fields: Vec::new(),
-        },
+        )
+        .with("error", says.clone()),
+        GateEvent::Writable => Line::new(
+            "sign_in.writable",
+            Level::Info,
+            "pauses of sign-in can be written again",
+        ),
     }
+}
+
+/// About an account, met by a feed or a pod.
+fn of(name: &'static str, level: Level, text: String, account: &AccountKey, user: &str) -> Line {
+    Line::new(name, level, text)
+        .with("host", account.host())
+        .with("account", account.as_str())
+        .with("used_by", user)
 }
 
 #[cfg(test)]
@@ -117,8 +100,8 @@ mod tests {
                 until,
             })
         };
-        assert!(paused(1).text.contains("(1 time)"));
-        assert!(paused(2).text.contains("(2 times in a row)"));
+        assert!(paused(1).text.contains("was rejected; sign-in"));
+        assert!(paused(2).text.contains("rejected 2 times in a row;"));
         assert_eq!(paused(1).level, Level::Error);
         for is_forbidden in [false, true] {
             let line = line(&GateEvent::PausedAlone {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::ledger::history::{Entry, Event};
-use crate::ledger::tests::{at, feed, item, new_ledger, room};
+use crate::ledger::old::history::{Entry, Event};
+use crate::ledger::old::tests::{at, feed, item, new_ledger, room};
 
 fn whole<'a>(items: &'a [FeedItem], state: &'a FeedState) -> Keep<'a> {
     Keep {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::tests::{at, new_ledger, pod, room};
+use crate::ledger::old::tests::{at, new_ledger, pod, room};
 
 #[tokio::test]
 async fn a_pod_that_refused_the_password_rests_across_a_restart() {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::tests::{agenda, at, new_ledger, pod, room};
+use crate::ledger::old::tests::{agenda, at, new_ledger, pod, room};
 
 /// A pod that confirmed a push at second 10.
 async fn pushed(ledger: &Ledger, pod: &PodUrl, titles: &[&str]) -> Agenda {

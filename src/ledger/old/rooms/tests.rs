@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::tests::{at, new_ledger, room};
+use crate::ledger::old::tests::{at, new_ledger, room};
 
 #[tokio::test]
 async fn a_room_that_was_never_synced_is_not_in_step() {
