@@ -4,6 +4,8 @@
 
 pub mod brake;
 pub mod due;
+pub mod clock;
+pub mod feed;
 pub mod guard;
 pub mod identity;
 pub mod now;
@@ -11,3 +13,4 @@ pub mod pod;
 pub mod published;
 pub mod retry;
 pub mod room;
+pub mod secret_gate;

@@ -14,6 +14,7 @@ pub mod meeting;
 pub mod memory;
 pub mod name;
 pub mod occurrence;
+pub mod packed;
 pub mod pattern;
 pub mod secret;
 pub mod sign_in;

@@ -26,12 +26,11 @@ impl AccountKey {
     #[must_use]
     pub fn new(host: &str, parts: &[&str]) -> Self {
         let host = host.to_ascii_lowercase();
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in std::iter::once(&host.as_str()).chain(parts) {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let digest = hex(context.finish().as_ref().get(..10).unwrap_or_default());
+        let all: Vec<&str> = std::iter::once(host.as_str())
+            .chain(parts.iter().copied())
+            .collect();
+        let digest = digest_of(&all);
+        let digest = hex(digest.as_ref().get(..10).unwrap_or_default());
         Self { digest, host }
     }
 
@@ -50,16 +49,60 @@ impl AccountKey {
     /// secret, too few to confirm a guess at it.
     #[must_use]
     pub fn secret_tag(&self, secret: &Secret) -> u16 {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in ["secret tag", self.digest.as_str(), secret.reveal()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        match context.finish().as_ref() {
+        match digest_of(&["secret tag", &self.digest, secret.reveal()]).as_ref() {
             [high, low, ..] => u16::from_be_bytes([*high, *low]),
             _ => 0,
         }
     }
+}
+
+/// An account with the secret that one of its users has for it.
+///
+/// Two feeds may have different secrets for one account, a right one and an old one. Each
+/// secret has a row of its own in the ledger: otherwise each would look new after the
+/// other, and the old one would be tried for ever.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Credential {
+    pub account: AccountKey,
+    /// See [`AccountKey::secret_tag`].
+    pub tag: u16,
+}
+
+impl Credential {
+    #[must_use]
+    pub fn new(account: AccountKey, secret: &Secret) -> Self {
+        Self {
+            tag: account.secret_tag(secret),
+            account,
+        }
+    }
+
+    /// The row of this secret in the ledger.
+    #[must_use]
+    pub fn key(&self) -> AccountKey {
+        AccountKey::new(&self.account.host, &[&self.account.digest, &self.digits()])
+    }
+
+    /// The row of one user of this secret that alone was rejected, such as a feed.
+    #[must_use]
+    pub fn key_alone(&self, user: &str) -> AccountKey {
+        let parts = [&self.account.digest, &self.digits(), user];
+        AccountKey::new(&self.account.host, &parts)
+    }
+
+    fn digits(&self) -> String {
+        format!("{:04x}", self.tag)
+    }
+}
+
+/// The parts with their lengths, so that no two lists run together.
+fn digest_of(parts: &[&str]) -> digest::Digest {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish()
 }
 
 /// The host; two accounts of one host are told apart by the digest.
@@ -102,16 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_secret_of_an_account_has_another_tag() {
+    fn each_secret_of_an_account_has_a_row_of_its_own() {
         let account = AccountKey::new("dav.example.com", &["password", "room"]);
-        let tag = |secret: &str| account.secret_tag(&Secret::new(secret));
-        assert_eq!(tag("right"), tag("right"));
-        assert_ne!(tag("right"), tag("wrong"));
-        let other = AccountKey::new("dav.example.com", &["password", "other"]);
-        assert_ne!(
-            tag("right"),
-            other.secret_tag(&Secret::new("right")),
-            "two accounts with the same secret do not show it"
-        );
+        let credential = |secret: &str| Credential::new(account.clone(), &Secret::new(secret));
+        let (one, other) = (credential("right"), credential("wrong"));
+        assert_eq!(one, credential("right"));
+        assert_ne!(one, other);
+        let keys = [
+            one.key(),
+            other.key(),
+            one.key_alone("a"),
+            one.key_alone("b"),
+        ];
+        let all: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(all.len(), keys.len());
+        assert!(keys.iter().all(|key| key.host() == "dav.example.com"));
     }
 }
