@@ -7,8 +7,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::file::{self, Found, beside};
+use super::salvage::{self, Saved};
 use super::schema::{self, Upgrade};
-use super::{BUSY_TIMEOUT, Journal, LedgerError, Result, Schema, options, salvage};
+use super::{BUSY_TIMEOUT, Journal, LedgerError, Result, Schema, options};
 use crate::fault::chain;
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::time::UnixTime;
@@ -56,14 +57,14 @@ async fn anew(
 ) -> Result<Begun> {
     let aside = file::set_aside(path, at)?;
     let saved = salvage::read(&aside).await;
-    file::create_if_missing(path)?;
-    let (begun, _) = prepare(options(path), path, Depth::Schema).await?;
-    let stored = async {
-        let mut connection = options(path).connect().await?;
-        saved.store(&mut connection).await?;
-        connection.close().await
+    let begun = match begin_with(path, &saved).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            // The next attempt finds the pins where they were.
+            file::put_back(&aside, path);
+            return Err(error);
+        }
     };
-    stored.await.map_err(|error| LedgerError::of(path, error))?;
     events.push(LedgerEvent::SetAside {
         path: path.to_owned(),
         aside,
@@ -72,6 +73,18 @@ async fn anew(
         sign_ins: saved.sign_ins(),
         lost: saved.lost,
     });
+    Ok(begun)
+}
+
+async fn begin_with(path: &Path, saved: &Saved) -> Result<Begun> {
+    file::create_if_missing(path)?;
+    let (begun, _) = prepare(options(path), path, Depth::Schema).await?;
+    let stored = async {
+        let mut connection = options(path).connect().await?;
+        saved.store(&mut connection).await?;
+        connection.close().await
+    };
+    stored.await.map_err(|error| LedgerError::of(path, error))?;
     Ok(begun)
 }
 

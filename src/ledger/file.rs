@@ -191,6 +191,14 @@ pub(super) fn set_aside(path: &Path, at: UnixTime) -> Result<PathBuf> {
     Ok(aside)
 }
 
+/// Undoes it, where no new file could be begun.
+pub(super) fn put_back(aside: &Path, path: &Path) {
+    for suffix in ["", "-wal", "-journal"] {
+        let _ = fs::remove_file(beside(path, suffix));
+        let _ = fs::rename(beside(aside, suffix), beside(path, suffix));
+    }
+}
+
 /// Removes the log that belonged to a file that is gone; the log of another file stays.
 pub(super) fn remove_log_of(path: &Path, log: Option<FileId>) {
     let log_path = beside(path, "-wal");
