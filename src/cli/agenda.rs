@@ -72,7 +72,12 @@ fn never_read(room: &Room, study: &Study) -> Failure {
 
 /// What the reader should know besides the meetings.
 fn notes(room: &Room, study: &Study) -> Vec<String> {
-    let time = |at| room.zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let time = |at| {
+        room.zone
+            .local(at)
+            .strftime("%a %Y-%m-%d %H:%M")
+            .to_string()
+    };
     let mut notes = Vec::new();
     for feed in &study.feeds {
         let Some(failure) = &feed.failure else {

@@ -91,7 +91,9 @@ fn show(output: Output, config: &Config, status: &Status, args: &StatusArgs) {
         rooms.retain(|(_, room)| room.state != RoomState::InStep);
     }
     if !rooms.is_empty() {
-        let rows = rooms.iter().flat_map(|(of, room)| rows(of, room, status.now));
+        let rows = rooms
+            .iter()
+            .flat_map(|(of, room)| rows(of, room, status.now));
         output.table(
             &[
                 "room",
@@ -157,10 +159,15 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
             };
             (is_healthy, says, answer)
         }
-        Ok(Some(Answer::Refused { says, .. })) => (false, format!("not healthy: {says}"), Value::Null),
+        Ok(Some(Answer::Refused { says, .. })) => {
+            (false, format!("not healthy: {says}"), Value::Null)
+        }
         Ok(None) => (
             false,
-            format!("not healthy: no service runs on the ledger {}", ledger.display()),
+            format!(
+                "not healthy: no service runs on the ledger {}",
+                ledger.display()
+            ),
             Value::Null,
         ),
         Err(error) => (

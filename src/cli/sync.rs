@@ -122,7 +122,9 @@ fn show(output: Output, config: &Config, report: &SyncReport) {
     let zone_of = |room: &RoomReport| {
         let rooms = config.rooms.iter();
         let mut of_name = rooms.filter(|known| known.name.as_str() == room.room);
-        of_name.next().map_or_else(Zone::utc, |room| room.zone.clone())
+        of_name
+            .next()
+            .map_or_else(Zone::utc, |room| room.zone.clone())
     };
     let mut rows = Vec::new();
     for room in &report.rooms {
@@ -171,7 +173,10 @@ fn show_changes(
         let (start, end) = (time(meeting.start_time), time(meeting.end_time));
         output.line(&format!("  {mark} {start} to {end}  {}", meeting.title));
     };
-    changes.removed.iter().for_each(|meeting| line('-', meeting));
+    changes
+        .removed
+        .iter()
+        .for_each(|meeting| line('-', meeting));
     changes.added.iter().for_each(|meeting| line('+', meeting));
     for changed in &changes.changed {
         line('<', &changed.before);
@@ -220,7 +225,10 @@ fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> Stri
         },
         _ => {
             let mut says = display.state.words().to_owned();
-            for more in [&display.detail, &display.error, &display.hint].into_iter().flatten() {
+            for more in [&display.detail, &display.error, &display.hint]
+                .into_iter()
+                .flatten()
+            {
                 if !says.contains(more.as_str()) {
                     says = format!("{says}; {more}");
                 }

@@ -3,8 +3,8 @@
 //! of a hash map. The shells in `service` perform the steps and pass on the events.
 
 pub mod brake;
-pub mod due;
 pub mod clock;
+pub mod due;
 pub mod feed;
 pub mod guard;
 pub mod identity;

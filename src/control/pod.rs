@@ -40,6 +40,7 @@ use super::due;
 use super::identity::{Devices, PodIdentity};
 use super::now::{Monotonic, Now};
 use super::published::Wanted;
+use super::secret_gate::LONGEST_PAUSE;
 use crate::model::agenda::Agenda;
 use crate::model::memory::Alteration;
 use crate::model::name::{PodUrl, RoomName};
@@ -47,6 +48,8 @@ use crate::model::time::UnixTime;
 
 /// How long to wait where another request is just trying the same secret.
 const BUSY: Duration = Duration::from_secs(5);
+/// How often a rejected secret is compared with the one that is there now.
+const CHECK_SIGN_IN: Duration = Duration::from_secs(30);
 /// A poll that is late by so many of its periods comes before a push.
 const LATE_PERIODS: u32 = 2;
 
@@ -101,6 +104,8 @@ struct Schedule {
     throttled: u32,
     /// Sign-in is paused after a rejected secret.
     paused_until: Option<Monotonic>,
+    /// When the rejected secret is compared with the one that is there now.
+    check_sign_in: Monotonic,
     /// Another request is trying the secret.
     busy_until: Option<Monotonic>,
 }
@@ -111,8 +116,10 @@ struct Device {
     accepted: Option<String>,
     live: Option<String>,
     blocked: Option<Blocked>,
-    /// Whatever answers next is accepted.
+    /// Whatever answers the next look is accepted.
     accept_next: bool,
+    /// A person accepted this one, perhaps without this process.
+    permitted: Option<String>,
     /// It took another one's place since the last push.
     is_replacement: bool,
     /// Pods with which it shares its id, as said.
@@ -168,6 +175,7 @@ impl PodController {
             silent_until: None,
             throttled: 0,
             paused_until: None,
+            check_sign_in: now.monotonic,
             busy_until: None,
         };
         Self {
@@ -219,7 +227,14 @@ impl PodController {
         }
         if matches!(self.phase, Phase::Idle) {
             if let Some(quiet) = self.schedule.quiet_until(now) {
-                return PodStep::Wait(quiet);
+                let check = self.schedule.check_sign_in;
+                if !self.schedule.is_paused(now) {
+                    return PodStep::Wait(quiet);
+                } else if check > now.monotonic {
+                    return PodStep::Wait(quiet.min(check));
+                }
+                self.phase = Phase::CheckSignIn;
+                return PodStep::CheckSignIn;
             }
             match self.choose(now) {
                 Ok(phase) => {
@@ -239,6 +254,7 @@ impl PodController {
             Phase::WaitToVerify(_, at) => PodStep::Wait((*at).min(self.schedule.health_due)),
             Phase::ReadConfig => PodStep::ReadConfig,
             Phase::Patch(patch) => PodStep::PatchConfig(patch.clone()),
+            Phase::CheckSignIn => PodStep::CheckSignIn,
             Phase::Finished => PodStep::Finished,
         }
     }
@@ -365,25 +381,52 @@ impl PodController {
     pub fn look_now(&mut self, now: Now) {
         self.schedule.health_due = now.monotonic;
         self.schedule.last_poll = None;
-        self.is_settled = false;
+        self.is_settled = self.schedule.quiet_until(now).is_some();
+        if self.is_settled {
+            // It must not be talked to yet, so nothing more can be done now.
+            self.counts.attempts += 1;
+        }
     }
 
-    /// A person accepts the device that is at the address now.
+    /// The secret was just rejected, or the gate says that it was.
+    pub fn pause_sign_in(&mut self, until: Monotonic, now: Now) {
+        let longest = now.monotonic.plus(LONGEST_PAUSE);
+        self.schedule.paused_until = Some(until.min(longest));
+        self.schedule.check_sign_in = now.monotonic.plus(CHECK_SIGN_IN);
+    }
+
+    /// A person accepts the device that is at the address now: the one that was seen there,
+    /// and whichever answers the next look.
     pub fn accept_device(&mut self, now: Now) -> Vec<PodEvent> {
         let before = self.marks();
-        let events = match self.device.live.clone() {
-            Some(device) if self.device.accepted.as_ref() != Some(&device) => {
-                self.new_device(device.clone());
-                vec![PodEvent::DeviceAccepted { device }]
-            }
-            _ => {
-                self.device.accept_next = true;
-                Vec::new()
-            }
-        };
+        let mut events = Vec::new();
+        if let Some(device) = self.device.live.clone()
+            && self.device.accepted.as_ref() != Some(&device)
+        {
+            self.new_device(device.clone());
+            events.push(PodEvent::DeviceAccepted { device });
+        }
+        self.device.accept_next = true;
         self.look_now(now);
         self.note_marks(&before);
         events
+    }
+
+    /// A device that a person accepted at this address before.
+    pub fn permit_device(&mut self, device: Option<String>) {
+        self.device.permitted = device;
+    }
+
+    /// The calendar mode as it was found last, for people.
+    #[must_use]
+    pub fn mode_name(&self) -> Option<String> {
+        self.mode.as_ref().map(|mode| mode.name().to_owned())
+    }
+
+    /// Whether no contact is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Finished)
     }
 
     /// The pod left the configuration. With `clear`, its display is cleared first; the steps
@@ -481,6 +524,10 @@ impl Schedule {
             .flatten()
             .max()
             .filter(|until| *until > now.monotonic)
+    }
+
+    fn is_paused(&self, now: Now) -> bool {
+        self.paused_until.is_some_and(|until| until > now.monotonic)
     }
 }
 

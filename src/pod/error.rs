@@ -16,6 +16,7 @@ pub use parts::{ApiError, Body};
 
 use super::operation::Operation;
 use crate::fault::Fault;
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::name::PodUrl;
 use crate::net::transport::Cause;
 
@@ -93,6 +94,44 @@ impl PodError {
     #[must_use]
     pub fn is_certificate_changed(&self) -> bool {
         matches!(self.kind, PodErrorKind::CertificateChanged { .. })
+    }
+
+    /// The same in the words of the controllers.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure {
+            class: self.class(),
+            kind: self.key().to_owned(),
+            says: crate::fault::chain(self),
+            hint: self.hint().into_owned(),
+            is_passing: self.is_passing(),
+            retry_after: self.retry_after(),
+            secret_was_sent: self.password_was_sent(),
+        }
+    }
+
+    fn class(&self) -> FailureClass {
+        use PodErrorKind as Kind;
+        match &self.kind {
+            Kind::WrongPassword { asked: true, .. } => FailureClass::SecretRejected,
+            Kind::WrongPassword { asked: false, .. } => FailureClass::SignInPaused,
+            Kind::CertificateChanged { .. } | Kind::CertificateUnknown { .. } => {
+                FailureClass::CertificateChanged
+            }
+            Kind::Refused {
+                error: ApiError::NotLicensed,
+                ..
+            } => FailureClass::NotLicensed,
+            Kind::TimedOut { .. } => FailureClass::TimedOut,
+            Kind::NotConnected(cause) if !cause.is_certificate() => FailureClass::Unreachable,
+            Kind::NoAnswer(_) => FailureClass::Unreachable,
+            _ => match (self.status(), self.retry_after) {
+                // A pod that is only busy is asked again as usual, unless it says when.
+                (Some(429), _) | (Some(503), Some(_)) => FailureClass::Throttled,
+                (Some(403), _) => FailureClass::Forbidden,
+                _ => FailureClass::Other,
+            },
+        }
     }
 
     /// Whether the pod may have done a write although it did not say so.

@@ -173,7 +173,9 @@ impl Service {
     #[must_use]
     pub fn is_first_pass_done(&self) -> bool {
         let feeds = self.feeds.values();
-        feeds.map(|feed| feed.view.borrow().attempts).all(|attempts| attempts > 0)
+        feeds
+            .map(|feed| feed.view.borrow().attempts)
+            .all(|attempts| attempts > 0)
             && self
                 .rooms
                 .values()
@@ -216,7 +218,10 @@ impl Service {
     pub fn late(&self, by: Duration) -> Vec<String> {
         let now = self.ground.clock.now().monotonic;
         let feeds = self.feeds.iter().filter(|(_, task)| task.is_late(by, now));
-        let rooms = self.rooms.iter().filter(|(_, task)| task.room.is_late(by, now));
+        let rooms = self
+            .rooms
+            .iter()
+            .filter(|(_, task)| task.room.is_late(by, now));
         let pods = self.pods.iter().filter(|(_, task)| task.is_late(by, now));
         feeds
             .map(|(feed, _)| format!("feed {feed}"))

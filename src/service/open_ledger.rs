@@ -78,13 +78,7 @@ impl OpenLedger {
 
     /// What tasks that work on it are made of.
     #[must_use]
-    pub fn ground(
-        &self,
-        clock: Clock,
-        network: &Network,
-        is_dry: bool,
-        is_once: bool,
-    ) -> Ground {
+    pub fn ground(&self, clock: Clock, network: &Network, is_dry: bool, is_once: bool) -> Ground {
         Ground {
             clock,
             gate: Gate::new(self.recorder.clone(), clock),
@@ -115,4 +109,3 @@ async fn record(recorder: Recorder, mut stopped: watch::Receiver<bool>) {
         })
         .await;
 }
-

@@ -62,9 +62,15 @@ impl Pass {
     #[must_use]
     pub fn of(service: &Service, rooms: &[RoomName], options: PassOptions) -> Self {
         let wanted = |name: &RoomName| rooms.is_empty() || rooms.contains(name);
-        let rooms = service.config.rooms.iter().filter(|room| wanted(&room.name));
+        let rooms = service
+            .config
+            .rooms
+            .iter()
+            .filter(|room| wanted(&room.name));
         Self {
-            rooms: rooms.filter_map(|room| RoomPass::of(service, room)).collect(),
+            rooms: rooms
+                .filter_map(|room| RoomPass::of(service, room))
+                .collect(),
             options,
         }
     }
@@ -132,7 +138,12 @@ impl RoomPass {
         self.settle().await;
         if options.force {
             let (done, forced) = oneshot::channel();
-            if self.commands.send(RoomCommand::Force { done }).await.is_ok() {
+            if self
+                .commands
+                .send(RoomCommand::Force { done })
+                .await
+                .is_ok()
+            {
                 let _ = forced.await;
             }
             self.settle().await;
@@ -179,9 +190,7 @@ impl PodPass {
             return;
         }
         let is_done = |view: &PodView| {
-            view.is_settled
-                && view.counts.attempts > before
-                && view.wanted.as_ref() == Some(wanted)
+            view.is_settled && view.counts.attempts > before && view.wanted.as_ref() == Some(wanted)
         };
         let _ = self.view.wait_for(is_done).await;
     }

@@ -61,7 +61,9 @@ impl Difference {
     pub fn between(old: &Config, new: &Config) -> Self {
         let by_name = |config: &Config| -> BTreeMap<RoomName, Room> {
             let rooms = config.rooms.iter();
-            rooms.map(|room| (room.name.clone(), room.clone())).collect()
+            rooms
+                .map(|room| (room.name.clone(), room.clone()))
+                .collect()
         };
         let (before, after) = (by_name(old), by_name(new));
         let pods_of = |config: &Config| -> BTreeSet<PodUrl> {
@@ -70,9 +72,9 @@ impl Difference {
         let names = |rooms: &BTreeMap<RoomName, Room>| -> BTreeSet<RoomName> {
             rooms.keys().cloned().collect()
         };
-        let kept = after.iter().filter(|(name, room)| {
-            before.get(*name).is_some_and(|before| before != *room)
-        });
+        let kept = after
+            .iter()
+            .filter(|(name, room)| before.get(*name).is_some_and(|before| before != *room));
         Self {
             added: &names(&after) - &names(&before),
             removed: &names(&before) - &names(&after),

@@ -7,18 +7,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::Service;
 use super::clock::Clock;
 use super::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use super::open_ledger::OpenLedger;
 use super::pass::{Pass, PassOptions};
 use super::pod_task::PodCommand;
-use super::open_ledger::OpenLedger;
 use super::reload::{self, Difference};
 use super::signals::{SignalRequest, Signals};
-use super::Service;
 use crate::config::load::Loaded;
 use crate::config::{self, Config};
-use crate::feed::Network;
 use crate::fault::{Fault as _, chain};
+use crate::feed::Network;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
@@ -97,7 +97,9 @@ impl Server {
                 break signal;
             }
         };
-        let Self { ledger, service, .. } = self;
+        let Self {
+            ledger, service, ..
+        } = self;
         // Tasks end in the middle of what they do: a pass can be repeated.
         drop(service);
         ledger.close().await;
@@ -152,8 +154,11 @@ impl Server {
 
     /// Begins a pass; its answer is sent when it is done.
     fn sync(&self, connection: Connection, request: &SyncRequest) {
-        let rooms: Option<Vec<RoomName>> =
-            request.rooms.iter().map(|name| RoomName::new(name)).collect();
+        let rooms: Option<Vec<RoomName>> = request
+            .rooms
+            .iter()
+            .map(|name| RoomName::new(name))
+            .collect();
         let unknown = request.rooms.iter().find(|name| {
             let rooms = &self.service.config().rooms;
             !rooms.iter().any(|room| room.name.as_str() == **name)

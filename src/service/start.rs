@@ -104,7 +104,9 @@ impl Service {
 
     fn forget_unconfigured(&self, config: &Config, feeds: Vec<FeedId>) {
         let rooms: Vec<_> = config.rooms.iter().map(|room| room.name.clone()).collect();
-        let pods: Vec<_> = reload::pods(config).map(|(_, _, pod)| pod.url.clone()).collect();
+        let pods: Vec<_> = reload::pods(config)
+            .map(|(_, _, pod)| pod.url.clone())
+            .collect();
         // Until a feed that took another's place was read, what the old one gave is kept by
         // the room's own memory.
         self.ground.recorder.keep_only(&feeds, &rooms, &pods);
@@ -358,7 +360,10 @@ impl Service {
                 identity: None,
             });
             if clears {
-                let _ = running.commands.send(PodCommand::Remove { clear: true }).await;
+                let _ = running
+                    .commands
+                    .send(PodCommand::Remove { clear: true })
+                    .await;
                 self.leaving.push(running);
             }
         }
@@ -408,4 +413,3 @@ fn brake_settings(config: &Config, ground: &Ground) -> BrakeSettings {
             .max(period.saturating_add(schedule.jitter)),
     }
 }
-

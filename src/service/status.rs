@@ -104,7 +104,9 @@ impl Status {
 
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.rooms.iter().all(|room| room.state == RoomState::InStep)
+        self.rooms
+            .iter()
+            .all(|room| room.state == RoomState::InStep)
     }
 
     #[must_use]
@@ -112,7 +114,12 @@ impl Status {
         let summary: serde_json::Map<String, Value> = self
             .counts()
             .into_iter()
-            .map(|(state, count)| (json!(state).as_str().unwrap_or_default().to_owned(), json!(count)))
+            .map(|(state, count)| {
+                (
+                    json!(state).as_str().unwrap_or_default().to_owned(),
+                    json!(count),
+                )
+            })
             .collect();
         json!({
             "now": self.now,
@@ -159,9 +166,17 @@ impl RoomStatus {
             .filter_map(|feed| part(&feed.id)?.hold.as_ref())
             .collect();
         let hold = holds.first().map(|first| HoldMemory {
-            since: holds.iter().map(|hold| hold.since).min().unwrap_or(first.since),
+            since: holds
+                .iter()
+                .map(|hold| hold.since)
+                .min()
+                .unwrap_or(first.since),
             empty_since: first.empty_since,
-            until: holds.iter().map(|hold| hold.until).max().unwrap_or(first.until),
+            until: holds
+                .iter()
+                .map(|hold| hold.until)
+                .max()
+                .unwrap_or(first.until),
             missing: holds.iter().map(|hold| hold.missing).sum(),
             is_brake: holds.iter().any(|hold| hold.is_brake),
         });
@@ -197,7 +212,10 @@ impl RoomStatus {
     /// The oldest failure of a feed that still lasts.
     #[must_use]
     pub fn stale_since(&self) -> Option<UnixTime> {
-        let failing = self.feeds.iter().filter_map(|feed| feed.memory.failing.as_ref());
+        let failing = self
+            .feeds
+            .iter()
+            .filter_map(|feed| feed.memory.failing.as_ref());
         failing.map(|failing| failing.since).min()
     }
 
@@ -238,7 +256,9 @@ impl RoomStatus {
             match &feed.memory.failing {
                 Some(failing) => troubles.push(failing.failure.says.clone()),
                 None if !feed.is_read && feed.memory.host.is_empty() => {}
-                None if !feed.is_read => troubles.push(format!("feed {} was never read", feed.feed)),
+                None if !feed.is_read => {
+                    troubles.push(format!("feed {} was never read", feed.feed))
+                }
                 None => {}
             }
         }

@@ -79,7 +79,8 @@ pub async fn study(ground: &Ground, room: &Room, at: UnixTime, back: Duration) -
     let memory = memory.room(&room.name);
     let memory = memory.map_or_else(RoomMemory::default, |memory| (**memory).clone());
     let versions = remembered_versions(ground, &room, &memory).await;
-    let work = tokio::task::spawn_blocking(move || decide(&room, memory, &versions, pulled, now, back));
+    let work =
+        tokio::task::spawn_blocking(move || decide(&room, memory, &versions, pulled, now, back));
     match work.await {
         Ok(study) => study,
         Err(error) => match error.try_into_panic() {
@@ -141,7 +142,10 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now) -> Pulled {
                 not_before: None,
             });
             let latest = view.latest.as_deref();
-            (latest.map(stage::reading_of).unwrap_or_default(), Some(failure))
+            (
+                latest.map(stage::reading_of).unwrap_or_default(),
+                Some(failure),
+            )
         }
     };
     view.attempts = 1;
@@ -153,7 +157,10 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now) -> Pulled {
         read_at: view.read_at.filter(|_| view.latest.is_some()),
         troubles: trouble.entries,
         unknown_zones: trouble.unknown_zones,
-        missing: view.latest.as_ref().map_or(0, |version| version.missing.len()),
+        missing: view
+            .latest
+            .as_ref()
+            .map_or(0, |version| version.missing.len()),
     };
     Pulled {
         view,
@@ -163,11 +170,7 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now) -> Pulled {
 }
 
 /// The version that the service would keep, and all that the calendar says besides.
-async fn read(
-    feed: &Feed,
-    fetched: Fetched,
-    now: Now,
-) -> Result<(FeedVersion, Reading), Failure> {
+async fn read(feed: &Feed, fetched: Fetched, now: Now) -> Result<(FeedVersion, Reading), Failure> {
     let by = ReduceBy {
         from: now.wall,
         filters: [Only::default(), feed.only.clone()].into(),
@@ -176,7 +179,10 @@ async fn read(
     };
     let is_document = !matches!(feed.source, Source::CalDav { .. });
     let work = tokio::task::spawn_blocking(move || {
-        let readings = fetched.items.iter().filter_map(|item: &FeedItem| ics::read(item).ok());
+        let readings = fetched
+            .items
+            .iter()
+            .filter_map(|item: &FeedItem| ics::read(item).ok());
         let reading = ics::merge(readings.collect());
         let download = Download {
             is_document,
@@ -258,8 +264,7 @@ fn explained(
     let window = room.window(now);
     let studied = Window::new(window.from().minus(back), window.to()).unwrap_or(window);
     let expansion = expand::expand(&reading.series, studied, &room.zone);
-    let mut meetings =
-        compose::of_feed(&expansion.occurrences, &feed.only, &room.meetings, window);
+    let mut meetings = compose::of_feed(&expansion.occurrences, &feed.only, &room.meetings, window);
     meetings.left_out.extend(reading.verdicts);
     meetings.left_out.extend(expansion.verdicts);
     meetings

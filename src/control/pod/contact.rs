@@ -25,6 +25,7 @@ pub(super) enum Phase {
     WaitToVerify(Check, Monotonic),
     ReadConfig,
     Patch(Map<String, Value>),
+    CheckSignIn,
     Finished,
 }
 

@@ -16,6 +16,7 @@ impl PodController {
         shown: &Arc<Agenda>,
         now: Now,
     ) -> Vec<PodEvent> {
+        let is_accepted = std::mem::take(&mut self.device.accept_next);
         let Some(device) = device else {
             self.device.live = None;
             return Vec::new();
@@ -30,7 +31,7 @@ impl PodController {
         self.device.live = Some(device.clone());
         let mut events = Vec::new();
         if self.device.accepted.as_ref() != Some(&device) {
-            events.extend(self.other_device(device.clone()));
+            events.extend(self.other_device(device.clone(), is_accepted));
         } else if matches!(self.device.blocked, Some(Blocked::OtherRoom { .. })) {
             self.device.blocked = None;
         }
@@ -41,8 +42,9 @@ impl PodController {
     }
 
     /// Another device than before answers, or one for the first time.
-    fn other_device(&mut self, device: String) -> Vec<PodEvent> {
-        if std::mem::take(&mut self.device.accept_next) {
+    fn other_device(&mut self, device: String, is_accepted: bool) -> Vec<PodEvent> {
+        let is_permitted = self.device.permitted.as_ref() == Some(&device);
+        if is_accepted || (is_permitted && self.device.accepted.is_some()) {
             self.new_device(device.clone());
             return vec![PodEvent::DeviceAccepted { device }];
         }
@@ -53,7 +55,7 @@ impl PodController {
             // known only by what the display shows.
             let may_be_clone =
                 self.device.accepted.is_none() && owner.live.as_deref() == Some(&device);
-            if !may_be_clone {
+            if !may_be_clone && !is_permitted {
                 return self.block_other_room(device, owner);
             }
         }
@@ -88,7 +90,6 @@ impl PodController {
     pub(super) fn new_device(&mut self, device: String) {
         self.device.accepted = Some(device);
         self.device.blocked = None;
-        self.device.accept_next = false;
         self.device.is_replacement = true;
         self.sent = super::Sent::default();
         self.unshown.forget();

@@ -19,9 +19,6 @@ use crate::model::agenda::{Agenda, Changes};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::time::UnixTime;
 
-/// The longest pause of sign-in after a rejected secret.
-const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
-
 impl PodController {
     /// Takes in what came of the step that [`PodController::next`] asked for.
     pub fn learn(&mut self, outcome: PodOutcome, now: Now) -> Vec<PodEvent> {
@@ -29,6 +26,13 @@ impl PodController {
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
         let events = match (outcome, phase) {
             (PodOutcome::SignInPaused { until }, phase) => self.paused(phase, until, now),
+            (PodOutcome::SignInChecked { paused_until }, Phase::CheckSignIn) => {
+                match paused_until {
+                    Some(until) => self.pause_sign_in(until, now),
+                    None => self.secret_changed(now),
+                }
+                Vec::new()
+            }
             (PodOutcome::SignInBusy, phase) => {
                 self.schedule.busy_until = Some(now.monotonic.plus(BUSY));
                 self.keep_clearing(phase)
@@ -582,8 +586,8 @@ impl PodController {
         Vec::new()
     }
 
-    fn paused(&mut self, phase: Phase, until: UnixTime, now: Now) -> Vec<PodEvent> {
-        self.schedule.paused_until = Some(now.restored(until, LONGEST_PAUSE));
+    fn paused(&mut self, phase: Phase, until: Monotonic, now: Now) -> Vec<PodEvent> {
+        self.pause_sign_in(until, now);
         if matches!(
             phase,
             Phase::Look(Purpose::Clear) | Phase::AskMode(Purpose::Clear)
@@ -591,7 +595,10 @@ impl PodController {
             let why = "sign-in is paused".to_owned();
             return self.finish(Removal::NotCleared { why });
         }
+        self.counts.attempts += 1;
         self.is_settled = true;
+        let until = self.schedule.paused_until.unwrap_or(until);
+        let until = now.wall_at(until);
         let detail = format!("its password was rejected; it is not tried again before {until}");
         let state = PodState::SignInPaused;
         self.log

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Blocked, Corrections, PodController, PodSettings, PodState, PodView, PushFailing, ReportedMode,
-    StateLog, Unshown,
+    Blocked, Corrections, PodController, PodState, PodView, PushFailing, ReportedMode, StateLog,
+    Unshown,
 };
 use crate::control::now::{Monotonic, Now};
 use crate::control::retry::{LONGEST_RETRY_AFTER, PUSH_RETRY};
@@ -112,16 +112,11 @@ impl PodController {
         }
     }
 
-    /// Goes on from what was written down, and from the configuration of the pod as it was
+    /// Goes on from what was written down; `config` is the configuration of the pod as it was
     /// read last.
-    #[must_use]
-    pub fn restored(
-        settings: PodSettings,
-        memory: PodMemory,
-        config: Option<Value>,
-        now: Now,
-    ) -> Self {
-        let mut pod = Self::new(settings, now);
+    pub fn restore(&mut self, memory: &PodMemory, config: Option<Value>, now: Now) {
+        let memory = memory.clone();
+        let pod = self;
         let was_here = memory.room.as_deref() == Some(pod.settings.room.as_str());
         pod.device.accepted = memory.device_id;
         pod.mode = memory.mode.as_deref().map(ReportedMode::of_name);
@@ -158,7 +153,6 @@ impl PodController {
         pod.seen_at = memory.seen_at;
         pod.checked_at = memory.checked_at;
         pod.config = config;
-        pod
     }
 
     /// What others may know.

@@ -95,7 +95,8 @@ impl StateLog {
             self.flapping = Some(changes);
             events.push(PodEvent::Flapping { changes });
         } else {
-            events.push(self.event(before, failures, false));
+            let is_said = has_own_event(state) || ends_with_own_event(before);
+            events.push(self.event(before, failures, is_said));
         }
         events
     }
@@ -131,6 +132,23 @@ fn is_usual(state: PodState) -> bool {
         state,
         PodState::Unknown | PodState::Waiting | PodState::InStep | PodState::Behind
     )
+}
+
+/// States that are said by an event of their own, with more to tell.
+fn has_own_event(state: PodState) -> bool {
+    matches!(
+        state,
+        PodState::WrongMode
+            | PodState::DeviceChanged
+            | PodState::AddressClash
+            | PodState::SomebodyElseWrites
+            | PodState::ShowsPart
+            | PodState::CannotBeVerified
+    )
+}
+
+fn ends_with_own_event(state: PodState) -> bool {
+    matches!(state, PodState::WrongMode | PodState::AddressClash)
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub enum PodStep {
     ReadConfig,
     /// Change a part of the configuration.
     PatchConfig(Map<String, Value>),
+    /// Sign-in is paused: compare the secret with the one that was rejected, and see
+    /// whether the pause still stands.
+    CheckSignIn,
     /// The pod left the configuration, and everything was done about it.
     Finished,
 }
@@ -39,7 +42,11 @@ pub enum PodOutcome {
     Patch(Result<PatchAnswer, Failure>),
     /// The step was not taken: sign-in is paused until then, after a rejected secret.
     SignInPaused {
-        until: UnixTime,
+        until: Monotonic,
+    },
+    /// `None`: the secret is another one, or the pause has ended.
+    SignInChecked {
+        paused_until: Option<Monotonic>,
     },
     /// The step was not taken: another request is just trying this secret.
     SignInBusy,

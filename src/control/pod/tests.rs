@@ -37,6 +37,8 @@ struct Pod {
     down: Option<Failure>,
     /// The next PUT does its work and its answer is lost.
     loses_answer: bool,
+    /// Until when sign-in is paused, as the gate says.
+    pause: Option<Monotonic>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,6 +90,7 @@ impl Story {
                 failures: VecDeque::new(),
                 down: None,
                 loses_answer: false,
+                pause: None,
             },
             controller: PodController::new(settings, now),
             second: 0,
@@ -168,6 +171,7 @@ impl Story {
             PodStep::Put(_) => "put",
             PodStep::ReadConfig => "config",
             PodStep::PatchConfig(_) => "patch",
+            PodStep::CheckSignIn => "check",
             PodStep::Wait(_) | PodStep::Finished => unreachable!(),
         };
         self.steps.push((self.second, name));
@@ -223,6 +227,9 @@ impl Story {
                     Ok(PatchAnswer::default())
                 }
             }),
+            PodStep::CheckSignIn => PodOutcome::SignInChecked {
+                paused_until: self.pod.pause,
+            },
             PodStep::Wait(_) | PodStep::Finished => unreachable!(),
         }
     }
@@ -291,7 +298,8 @@ impl Story {
         // The new process counts its monotonic time from its own start.
         self.boot = self.second;
         let now = self.now();
-        self.controller = PodController::restored(settings, memory, config, now);
+        self.controller = PodController::new(settings, now);
+        self.controller.restore(&memory, config, now);
         self.controller.set_devices(devices);
         if let Some(wanted) = wanted {
             self.want_value(wanted);

@@ -129,47 +129,77 @@ fn a_retry_after_is_never_longer_than_a_day() {
     story.want(&DAY).live(86_500).expect_puts(1);
 }
 
+/// The gate says that sign-in is paused for so long.
+fn pause(story: &mut Story, seconds: u64) {
+    let now = story.now();
+    let until = now.monotonic.plus(Duration::from_secs(seconds));
+    story.pod.pause = Some(until);
+    assert_eq!(story.controller.next(now), PodStep::Look);
+    let events = story
+        .controller
+        .learn(PodOutcome::SignInPaused { until }, now);
+    story.events.extend(events);
+}
+
 #[test]
 fn while_sign_in_is_paused_nothing_is_asked() {
     let mut story = Story::new();
     story.want(&DAY);
-    let until = story.now().wall.plus(Duration::from_secs(300));
-    let _ = story.controller.next(story.now());
-    let paused = PodOutcome::SignInPaused { until };
-    let events = story.controller.learn(paused, story.now());
-    assert!(matches!(
-        events[..],
-        [PodEvent::State {
-            state: PodState::SignInPaused,
-            is_quiet: false,
-            ..
-        }]
-    ));
+    pause(&mut story, 300);
+    let said = |event: &PodEvent| {
+        matches!(
+            event,
+            PodEvent::State {
+                state: PodState::SignInPaused,
+                is_quiet: false,
+                ..
+            }
+        )
+    };
+    assert_eq!(story.count(said), 1);
     assert!(story.controller.view().is_settled);
     story.live(299);
-    assert_eq!(story.steps, []);
+    // But the secret is compared now and then.
+    assert!(story.steps.iter().all(|(_, step)| *step == "check"));
+    assert!((8..=10).contains(&story.steps.len()), "{:?}", story.steps);
+    story.pod.pause = None;
     story.live(1).expect_puts(1).expect_state(PodState::InStep);
-    // Another secret ends a pause at once.
-    story.controller.look_now(story.now());
-    let _ = story.controller.next(story.now());
-    let until = story.now().wall.plus(Duration::from_secs(3000));
-    story
-        .controller
-        .learn(PodOutcome::SignInPaused { until }, story.now());
-    story.live(60).expect_state(PodState::SignInPaused);
-    story.controller.secret_changed(story.now());
-    story.live(0).expect_state(PodState::InStep);
 }
 
 #[test]
-fn a_pause_in_wall_time_is_never_longer_than_its_maximum() {
+fn another_secret_ends_a_pause_at_once() {
     let mut story = Story::new();
     story.want(&DAY);
-    let _ = story.controller.next(story.now());
-    let until = UnixTime::MAX;
-    story
-        .controller
-        .learn(PodOutcome::SignInPaused { until }, story.now());
+    pause(&mut story, 3000);
+    story.live(100).expect_state(PodState::SignInPaused);
+    story.controller.secret_changed(story.now());
+    story.live(0).expect_state(PodState::InStep);
+    // It is noticed without being told.
+    story.controller.look_now(story.now());
+    pause(&mut story, 3000);
+    story.pod.pause = None;
+    story.live(30).expect_state(PodState::InStep);
+}
+
+#[test]
+fn a_look_that_must_not_be_taken_is_an_attempt_in_vain() {
+    let mut story = Story::new();
+    story.want(&DAY);
+    pause(&mut story, 3000);
+    let before = story.controller.view().counts.attempts;
+    story.controller.look_now(story.now());
+    let view = story.controller.view();
+    assert!(view.is_settled && view.counts.attempts > before);
+    assert!(view.state.wants_a_person());
+}
+
+#[test]
+fn a_pause_is_never_longer_than_its_maximum() {
+    let mut story = Story::new();
+    story.want(&DAY);
+    pause(&mut story, 100 * 86_400);
+    story.pod.pause = None;
+    story.controller.schedule.check_sign_in = Monotonic::NEVER;
     story.live(6 * 3600).expect_puts(1);
 }
 
@@ -281,7 +311,7 @@ fn an_old_ledger_is_understood() {
     let memory: PodMemory = serde_json::from_value(old).unwrap();
     let mut story = Story::new();
     let now = story.now();
-    story.controller = PodController::restored(settings(), memory, None, now);
+    story.controller.restore(&memory, None, now);
     assert_eq!(story.state(), PodState::InStep);
     story.pod.shown = agenda(&DAY).meetings().to_vec();
     story
