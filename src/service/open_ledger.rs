@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::control_socket::ControlSocket;
-use super::gate::Gate;
+use super::gate::{Gate, SignIns};
 use super::recorder::Recorder;
 use super::{Ground, Mode};
 use crate::config::Config;
@@ -87,7 +87,7 @@ impl OpenLedger {
     ) -> Ground {
         Ground {
             clock,
-            gate: Gate::new(self.recorder.clone(), clock),
+            gate: Gate::new(SignIns::Recorder(self.recorder.clone()), clock),
             recorder: self.recorder.clone(),
             network: network.clone(),
             mode: Mode {
