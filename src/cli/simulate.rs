@@ -13,6 +13,7 @@ use super::Failure;
 use super::output::{Ended, Output};
 use crate::sim::action::{self, Scheduled};
 use crate::sim::building::{Building, Setup, SetupError, Spread};
+use crate::sim::feedhost::{self, FeedFault, SignIn};
 use crate::sim::options::Password;
 use crate::sim::{CalendarMode, Options, Quirks, Sim};
 
@@ -98,9 +99,18 @@ pub struct SimulateArgs {
     /// Take orders (faults, reboot, another mode ...) over plain HTTP at this loopback address.
     #[arg(long, value_name = "ADDR:PORT")]
     control: Option<SocketAddr>,
-    /// Do something to every pod at intervals, such as 500@30s or slow=10s,method=PUT@5m; may be repeated.
-    #[arg(long = "fault", value_name = "SPEC@EVERY", value_parser = Scheduled::parse, long_help = fault_help())]
+    /// Let pods go wrong from the start (cap=4,pod=2) or at intervals (500@30s); may be repeated.
+    #[arg(long = "fault", value_name = "SPEC[@EVERY]", value_parser = Scheduled::parse, long_help = fault_help())]
     faults: Vec<Scheduled>,
+    /// Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.
+    #[arg(long = "feed-fault", value_name = "SPEC", value_parser = feedhost::parse_fault, requires = "feeds", long_help = feed_fault_help())]
+    feed_faults: Vec<FeedFault>,
+    /// Ask for this name at the calendar host (Basic).
+    #[arg(long, value_name = "NAME", requires_all = ["feeds", "feeds_password"])]
+    feeds_user: Option<String>,
+    /// And for this password.
+    #[arg(long, value_name = "P", requires = "feeds_user")]
+    feeds_password: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -140,10 +150,20 @@ fn time(text: &str) -> Result<Duration, String> {
 
 fn fault_help() -> String {
     format!(
-        "Do something to every pod at intervals, such as 500@30s or slow=10s,method=PUT,path=/v2/calendar@5m; \
-         may be repeated.\n\nThere are {}. A fault may be followed by times=N, after=N, method=M and path=P \
-         (a * at the end of a path stands for anything).",
-        action::WORDS
+        "Let pods go wrong from the start, such as cap=4,pod=2, or at intervals, such as 500@30s or \
+         slow=10s,method=PUT,path=/v2/calendar@5m; may be repeated.\n\nKnown are {}. Each may be followed by pod=N \
+         and for=TIME, a fault also by times=N, after=N, method=M and path=P (a * at the end of a path stands for \
+         anything). See docs/simulate.md.",
+        action::words()
+    )
+}
+
+fn feed_fault_help() -> String {
+    format!(
+        "Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.\n\n\
+         Known are {}. Each may be followed by times=N, after=N, for=TIME, method=M and path=P (a * at the end of a \
+         path stands for anything). See docs/simulate.md.",
+        feedhost::WORDS
     )
 }
 
@@ -192,6 +212,8 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
             QuirkArg::NoLegacy => &mut quirks.no_legacy,
         } = true;
     }
+    let feed_sign_in = args.feeds_user.zip(args.feeds_password);
+    let feed_sign_in = feed_sign_in.map(|(user, password)| SignIn::basic(&user, &password));
     let (few, many) = REMEMBERED;
     let options = Options {
         seed: args.seed,
@@ -221,6 +243,8 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         state: args.state,
         control: args.control,
         schedule: args.faults,
+        feed_faults: args.feed_faults,
+        feed_sign_in,
     })
 }
 
@@ -302,7 +326,7 @@ fn as_text(building: &Building, has_password: bool) -> String {
         let _ = writeln!(
             text,
             "Control:         http://{control}/   for example: curl http://{control}/pods/1/faults \
-             -d '{{\"fault\": \"status\", \"status\": 503, \"times\": 2}}'"
+             -H 'Content-Type: application/json' -d '{{\"fault\": \"status\", \"status\": 503, \"times\": 2}}'"
         );
     }
     text.push_str("Ctrl-C stops.");

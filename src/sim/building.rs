@@ -16,8 +16,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::action::Scheduled;
 use super::control::Control;
-use super::feedhost::FeedHost;
-use super::server::{App, Server};
+use super::feedhost::{FeedFault, FeedHost, SignIn};
+use super::server::{Server, Site};
 use super::{Options, Sim, persist};
 
 /// How often changed state is written and the folder of feeds is looked through.
@@ -37,8 +37,11 @@ pub struct Setup {
     pub state: Option<PathBuf>,
     /// Plain HTTP; must be a loopback address.
     pub control: Option<SocketAddr>,
-    /// Done to every pod.
     pub schedule: Vec<Scheduled>,
+    /// Faults of the calendar host from the start.
+    pub feed_faults: Vec<FeedFault>,
+    /// What the calendar host asks for.
+    pub feed_sign_in: Option<SignIn>,
 }
 
 /// How further pods are told apart from the first.
@@ -125,7 +128,7 @@ impl Building {
             let pod = Sim::start(bind(address).await?, options).map_err(listen)?;
             if let Some(saved) = state.as_ref().and_then(|state| state.of(number)) {
                 let certificate = pod.pod.change(|state| {
-                    persist::restore(state, saved);
+                    persist::restore(&pod.pod, state, saved);
                     state.certificates
                 });
                 pod.pod.present(certificate).map_err(listen)?;
@@ -138,15 +141,29 @@ impl Building {
             Some((folder, address)) => Some(serve_feeds(folder, address, &mut tasks).await?),
             None => None,
         };
+        if let Some(host) = &feeds {
+            for fault in setup.feed_faults {
+                host.fault(fault);
+            }
+            if let Some(sign_in) = setup.feed_sign_in {
+                host.require(sign_in);
+            }
+        }
         for scheduled in setup.schedule {
-            tasks.spawn(keep_doing(scheduled, Arc::clone(&pods)));
+            match scheduled.every {
+                None => scheduled.perform(&pods),
+                Some(every) => {
+                    tasks.spawn(keep_doing(scheduled, every, Arc::clone(&pods)));
+                }
+            }
         }
         let control = match setup.control {
             Some(address) => {
                 let listener = bind(address).await?;
                 let address = listener.local_addr().unwrap_or(address);
-                let app = Arc::new(Control::new(Arc::clone(&pods))) as Arc<dyn App>;
-                Some((address, Server::start(listener, app)))
+                let control = Control::new(Arc::clone(&pods), feeds.clone(), address.ip());
+                let site = Arc::new(control) as Arc<dyn Site>;
+                Some((address, Server::start(listener, site)))
             }
             None => None,
         };
@@ -238,13 +255,10 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, SetupError> {
         .map_err(|source| SetupError::Listen { address, source })
 }
 
-async fn keep_doing(scheduled: Scheduled, pods: Arc<Vec<Sim>>) {
+async fn keep_doing(scheduled: Scheduled, every: Duration, pods: Arc<Vec<Sim>>) {
     loop {
-        tokio::time::sleep(scheduled.every).await;
-        for pod in pods.iter() {
-            // A certificate that cannot be made leaves the old one; nothing else can fail.
-            let _ = scheduled.action.perform(pod);
-        }
+        tokio::time::sleep(every).await;
+        scheduled.perform(&pods);
     }
 }
 
@@ -277,24 +291,29 @@ async fn serve_feeds(
 
 type Known = HashMap<String, (Option<SystemTime>, u64)>;
 
+/// Serves what is new or changed. Links that lead out of the folder are not followed.
 fn look_through(folder: &Path, known: &mut Known, host: &FeedHost) -> io::Result<()> {
     let mut found = Known::new();
-    for entry in std::fs::read_dir(folder)? {
+    let folder = folder.canonicalize()?;
+    for entry in std::fs::read_dir(&folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let Ok(metadata) = std::fs::metadata(entry.path()) else {
+        let extension = Path::new(&name).extension();
+        if !extension.is_some_and(|extension| extension.eq_ignore_ascii_case("ics")) {
+            continue;
+        }
+        let Ok(path) = entry.path().canonicalize() else {
             continue;
         };
-        if metadata.is_file()
-            && Path::new(&name)
-                .extension()
-                .is_some_and(|end| end.eq_ignore_ascii_case("ics"))
-        {
+        let Ok(metadata) = path.metadata() else {
+            continue;
+        };
+        if path.starts_with(&folder) && metadata.is_file() {
             let mark = (metadata.modified().ok(), metadata.len());
             if known.get(&name) != Some(&mark) {
-                host.set(&name, std::fs::read(entry.path())?);
+                host.set(&name, std::fs::read(&path)?);
             }
             found.insert(name, mark);
         }

@@ -4,11 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::calendar::{self, Meeting};
+use super::images::Images;
+use super::meeting::{Meeting, read_meetings};
 use super::options::CalendarMode;
-use super::pod::State;
 use super::secret::Hashed;
-use super::splash::Images;
+use super::state::{Pod, State};
 use crate::model::time::UnixTime;
 
 /// The state as JSON. It holds meetings and hashes of passwords, so its file is nobody else's to read.
@@ -16,6 +16,8 @@ pub(super) fn save(state: &State) -> Value {
     json!({
         "device_id": state.device_id,
         "screen_key": state.screen_key,
+        "origin": state.origin,
+        "name": state.name,
         "generation": state.generation,
         "certificates": state.certificates,
         "token_epoch": state.token_epoch,
@@ -32,7 +34,7 @@ pub(super) fn save(state: &State) -> Value {
 }
 
 /// Takes over what was saved.
-pub(super) fn restore(state: &mut State, saved: &Map<String, Value>) {
+pub(super) fn restore(pod: &Pod, state: &mut State, saved: &Map<String, Value>) {
     let number = |key: &str| {
         saved
             .get(key)
@@ -46,6 +48,11 @@ pub(super) fn restore(state: &mut State, saved: &Map<String, Value>) {
     }
     if let Some(screen_key) = text("screen_key") {
         screen_key.clone_into(&mut state.screen_key);
+    }
+    // A device that was swapped with another pod's keeps its keys and name.
+    if let Some(origin) = number("origin").filter(|origin| *origin != pod.options.number) {
+        let name = text("name").unwrap_or_default();
+        pod.become_device(state, origin, name);
     }
     state.generation = number("generation").unwrap_or_default();
     state.certificates = number("certificates").unwrap_or_default();
@@ -62,7 +69,7 @@ pub(super) fn restore(state: &mut State, saved: &Map<String, Value>) {
         .unwrap_or(state.clock_offset);
     state.licensed = is("licensed").unwrap_or(state.licensed);
     if let Some(meetings) = saved.get("meetings").and_then(Value::as_array) {
-        state.meetings = calendar::read_meetings(meetings, false).unwrap_or_default();
+        state.meetings = read_meetings(meetings, false).unwrap_or_default();
     }
     if let Some(settings @ Value::Object(_)) = saved.get("settings") {
         state.settings = settings.clone();

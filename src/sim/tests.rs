@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::model::time::UnixTime;
@@ -11,6 +12,7 @@ use crate::model::time::UnixTime;
 mod building;
 mod config;
 mod device;
+mod faults;
 mod page;
 mod random;
 

@@ -4,33 +4,40 @@
 //! Files are set by the test or the command; reading them from disk is left to the caller.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::{Extension, Router};
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
 use ring::digest;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::answer::http_date;
 use super::certificate::{Certificate, server_config};
+use super::fault::Faults;
+use super::options::Clock;
 use super::secret::{derive, hex};
-use super::server::{App, Cut, Server};
+use super::server::{Cut, Server, Site};
+use super::traffic::Traffic;
+use crate::model::time::UnixTime;
+
+/// How many requests are kept, and how many times of each count.
+const MAX_REQUESTS: usize = 100_000;
+const REMEMBERED: usize = 1000;
 
 mod auth;
 mod body;
 mod fault;
 
 pub use auth::SignIn;
-pub use fault::FeedFault;
+pub use fault::{FeedFault, WORDS, parse_fault};
 
-use fault::{Faults, Kind};
+use fault::{HostFault, normal};
 
 /// Serves the feeds over HTTPS, with a self-signed certificate that follows from the seed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,9 +81,10 @@ impl FeedHost {
         let host = Arc::new(Host {
             tls,
             state: Mutex::default(),
+            traffic: Arc::new(Traffic::new(REMEMBERED)),
             changes: watch::Sender::new(0),
         });
-        let server = Server::start(listener, Arc::clone(&host) as Arc<dyn App>);
+        let server = Server::start(listener, Arc::clone(&host) as Arc<dyn Site>);
         Ok(Self {
             host,
             address,
@@ -151,7 +159,12 @@ impl FeedHost {
         self.host.change(|state| state.sign_in = Some(sign_in));
     }
 
-    /// Adds a fault; the first that fits a request is served.
+    /// Asks for no name and password from now on.
+    pub fn require_nothing(&self) {
+        self.host.change(|state| state.sign_in = None);
+    }
+
+    /// Adds a fault. Of faults that exclude each other the first that fits a request is shown.
     pub fn fault(&self, fault: FeedFault) {
         self.host.change(|state| state.faults.add(fault));
     }
@@ -170,6 +183,18 @@ impl FeedHost {
         self.host.change(|state| state.seen.clear());
     }
 
+    /// Counts of requests and sign-ins.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.host.traffic
+    }
+
+    /// The paths of the files that are served.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        self.host.lock().files.keys().cloned().collect()
+    }
+
     /// Resolves as soon as `holds` is true, which is asked again after each request and each change.
     pub async fn wait_for(&self, mut holds: impl FnMut(&Self) -> bool) {
         let mut changes = self.host.changes.subscribe();
@@ -183,6 +208,7 @@ impl FeedHost {
 
 struct Host {
     tls: Option<Tls>,
+    traffic: Arc<Traffic>,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
 }
@@ -197,7 +223,9 @@ struct State {
     files: BTreeMap<String, File>,
     sets: i64,
     sign_in: Option<SignIn>,
-    faults: Faults,
+    faults: Faults<HostFault>,
+    /// How many answers had an entity tag of their own.
+    etags: u64,
     seen: Vec<FeedSeen>,
 }
 
@@ -238,66 +266,140 @@ impl Host {
     }
 
     async fn serve(self: Arc<Self>, request: Request, cut: Cut) -> Response<Body> {
-        let path = request.uri().path().to_owned();
-        let fault = self.lock().faults.take(&normal(&path));
-        let response = match &fault {
-            Some(Kind::Hang | Kind::Refuse) => None,
-            fault => Some(respond(&self.lock(), &request, fault.as_ref(), &cut)),
+        let method = request.method().as_str();
+        let path = normal(request.uri().path());
+        let _in_flight = self.traffic.begin(method, request.uri().path());
+        let (faults, sign_in) = {
+            let mut state = self.lock();
+            let faults = state
+                .faults
+                .take(method, &path, |fault| Some(fault.group()));
+            (Shown(faults), state.sign_in.clone())
+        };
+        let presented = request.headers().contains_key(header::AUTHORIZATION);
+        let challenge = sign_in.filter(|sign_in| {
+            let admits = sign_in.admits(&request);
+            if presented {
+                self.traffic.sign_in(admits);
+            }
+            !admits
+        });
+        if let Some(by) = faults.find(|fault| match fault {
+            HostFault::Delay(by) => Some(*by),
+            _ => None,
+        }) {
+            tokio::time::sleep(by).await;
+        }
+        let response = if faults.has(&HostFault::Hang) || faults.has(&HostFault::Refuse) {
+            None
+        } else {
+            let response = respond(&mut self.lock(), &request, &faults, challenge.as_ref());
+            Some(faults.deliver(response, request.method(), &cut).await)
         };
         let status = response.as_ref().map(|response| response.status().as_u16());
-        self.change(|state| state.seen.push(seen(&request, status)));
-        match (response, fault) {
-            (Some(response), _) => response,
-            (None, Some(Kind::Refuse)) => cut.now().await,
-            (None, _) => std::future::pending().await,
+        self.change(|state| {
+            if state.seen.len() >= MAX_REQUESTS {
+                state.seen.drain(..MAX_REQUESTS / 10);
+            }
+            state.seen.push(seen(&request, status));
+        });
+        match response {
+            Some(response) => response,
+            None if faults.has(&HostFault::Refuse) => cut.now().await,
+            None => std::future::pending().await,
         }
     }
 }
 
-impl App for Host {
-    fn welcomes(&self) -> bool {
-        true
-    }
-
+impl Site for Host {
     fn tls(&self) -> io::Result<Option<Arc<rustls::ServerConfig>>> {
         Ok(self.tls.as_ref().map(|tls| Arc::clone(&tls.config)))
     }
 
-    fn http2(&self) -> bool {
-        false
-    }
-
-    fn answer(
-        self: Arc<Self>,
-        request: Request,
-        cut: Cut,
-    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
-        Box::pin(self.serve(request, cut))
+    fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .fallback(|Extension(cut): Extension<Cut>, request: Request| self.serve(request, cut))
     }
 }
 
-fn respond(state: &State, request: &Request, fault: Option<&Kind>, cut: &Cut) -> Response<Body> {
-    let early = match fault {
-        Some(Kind::LoginPage) => Some(text(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE)),
-        Some(Kind::Empty) => Some(text(StatusCode::OK, "text/calendar; charset=utf-8", "")),
-        Some(Kind::Status(status, retry_after)) => Some(failed(*status, *retry_after)),
-        Some(Kind::Redirect(status, to)) => Some(redirect(*status, to)),
-        Some(Kind::Oversized(size)) => Some(body::oversized(*size)),
-        Some(Kind::GzipBomb(size)) => Some(body::gzip_bomb(*size)),
+/// The faults that one request is shown.
+struct Shown(Vec<HostFault>);
+
+impl Shown {
+    fn has(&self, fault: &HostFault) -> bool {
+        self.0.contains(fault)
+    }
+
+    fn find<'a, T>(&'a self, pick: impl Fn(&'a HostFault) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(pick)
+    }
+
+    /// The response as it is to arrive: its `Date`, and its body late, cut off or in small pieces.
+    async fn deliver(
+        &self,
+        mut response: Response<Body>,
+        method: &Method,
+        cut: &Cut,
+    ) -> Response<Body> {
+        if let Some(offset) = self.find(|fault| match fault {
+            HostFault::Date(offset) => Some(*offset),
+            _ => None,
+        }) {
+            let now = Clock::system().now().seconds().saturating_add(offset);
+            let date = http_date(UnixTime::from_seconds(now));
+            insert(response.headers_mut(), header::DATE, &date);
+        }
+        let is_file = response.headers().contains_key(header::ETAG);
+        if !is_file || response.status() != StatusCode::OK || *method == Method::HEAD {
+            return response;
+        }
+        for fault in &self.0 {
+            response = match fault {
+                HostFault::CutOff => cut.half(response).await,
+                HostFault::CutChunked => {
+                    let mut half = cut.half(response).await;
+                    half.headers_mut().remove(header::CONTENT_LENGTH);
+                    half
+                }
+                HostFault::Drip(size, every) => body::drip(response, *size, *every).await,
+                HostFault::Slow(by) => body::late(response, *by).await,
+                _ => response,
+            };
+        }
+        response
+    }
+}
+
+fn respond(
+    state: &mut State,
+    request: &Request,
+    faults: &Shown,
+    challenge: Option<&SignIn>,
+) -> Response<Body> {
+    let early = faults.find(|fault| match fault {
+        HostFault::LoginPage => Some(text(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE)),
+        HostFault::Empty => Some(text(StatusCode::OK, "text/calendar; charset=utf-8", "")),
+        HostFault::NotModified => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            Some(response)
+        }
+        HostFault::Status(status, retry_after) => Some(failed(*status, *retry_after)),
+        HostFault::Redirect(status, to) => Some(redirect(*status, to)),
+        HostFault::Oversized(size) => Some(body::oversized(*size)),
+        HostFault::GzipBomb(size) => Some(body::gzip_bomb(*size)),
         _ => None,
-    };
+    });
     if let Some(response) = early {
         return response;
     }
-    if let Some(sign_in) = &state.sign_in
-        && !sign_in.admits(request)
-    {
+    if let Some(sign_in) = challenge {
         let mut response = text(StatusCode::UNAUTHORIZED, "text/plain", "sign in\n");
-        if let Ok(challenge) = HeaderValue::from_str(&sign_in.challenge()) {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
-        }
+        insert(
+            response.headers_mut(),
+            header::WWW_AUTHENTICATE,
+            &sign_in.challenge(),
+        );
         return response;
     }
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
@@ -307,59 +409,62 @@ fn respond(state: &State, request: &Request, fault: Option<&Kind>, cut: &Cut) ->
             "GET or HEAD\n",
         );
     }
-    let Some(file) = state.files.get(&normal(request.uri().path())) else {
+    let Some(mut file) = state.files.get(&normal(request.uri().path())).cloned() else {
         return text(StatusCode::NOT_FOUND, "text/plain", "not found\n");
     };
-    serve_file(file, request, fault, cut)
+    if faults.has(&HostFault::EmptyCalendar) {
+        file.body = Bytes::from_static(EMPTY_CALENDAR);
+        file.etag = etag(&file.body);
+    }
+    if faults.has(&HostFault::SameEtag) {
+        "same".clone_into(&mut file.etag);
+    }
+    if faults.has(&HostFault::NewEtag) {
+        state.etags += 1;
+        file.etag = format!("answer-{}", state.etags);
+    }
+    serve_file(file, request, faults)
 }
 
-fn serve_file(file: &File, request: &Request, fault: Option<&Kind>, cut: &Cut) -> Response<Body> {
-    let gzip = asks_for_gzip(request.headers()) && !matches!(fault, Some(Kind::NoGzip));
-    let etag = match fault {
-        Some(Kind::WeakEtag) => format!("W/\"{}\"", file.etag),
+fn serve_file(file: File, request: &Request, faults: &Shown) -> Response<Body> {
+    let gzip = asks_for_gzip(request.headers()) && !faults.has(&HostFault::NoGzip);
+    let etag = if faults.has(&HostFault::WeakEtag) {
+        format!("W/\"{}\"", file.etag)
+    } else if gzip && faults.has(&HostFault::GzipEtag) {
         // As Apache's mod_deflate has it.
-        Some(Kind::GzipEtag) if gzip => format!("\"{}-gzip\"", file.etag),
-        _ => format!("\"{}\"", file.etag),
-    };
-    let unchanged = is_unchanged(file, request.headers()) && !matches!(fault, Some(Kind::Never304));
-    let body = if unchanged {
-        Bytes::new()
+        format!("\"{}-gzip\"", file.etag)
     } else {
-        file.body.clone()
+        format!("\"{}\"", file.etag)
     };
-    let body = if gzip && !unchanged {
-        body::compressed(&body)
-    } else {
-        body
-    };
+    let is_unchanged = is_unchanged(&file, request.headers()) && !faults.has(&HostFault::Never304);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     insert(headers, header::ETAG, &etag);
     insert(headers, header::LAST_MODIFIED, &file.modified);
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    if unchanged {
+    insert(headers, header::VARY, "Accept-Encoding");
+    if is_unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
-    let media = match fault {
-        Some(Kind::ContentType(media)) => media.as_str(),
-        _ => "text/calendar; charset=utf-8",
+    let media = faults.find(|fault| match fault {
+        HostFault::ContentType(media) => Some(media.as_str()),
+        _ => None,
+    });
+    insert(
+        headers,
+        header::CONTENT_TYPE,
+        media.unwrap_or("text/calendar; charset=utf-8"),
+    );
+    let body = if gzip {
+        insert(headers, header::CONTENT_ENCODING, "gzip");
+        body::compressed(&file.body)
+    } else {
+        file.body
     };
-    insert(headers, header::CONTENT_TYPE, media);
-    if gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    if *request.method() != Method::HEAD {
+        *response.body_mut() = Body::from(body);
     }
-    let half = body.slice(..body.len() / 2);
-    if !matches!(fault, Some(Kind::CutChunked)) {
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
-    }
-    *response.body_mut() = match fault {
-        _ if *request.method() == Method::HEAD => Body::empty(),
-        Some(Kind::CutOff | Kind::CutChunked) => cut.after(half),
-        Some(Kind::Drip(size, every)) => body::drip(body, *size, *every),
-        Some(Kind::Slow(by)) => body::late(body, *by),
-        _ => Body::from(body),
-    };
     response
 }
 
@@ -449,13 +554,6 @@ fn seen(request: &Request, status: Option<u16>) -> FeedSeen {
     }
 }
 
-/// Paths are compared decoded and without the leading slash.
-fn normal(path: &str) -> String {
-    percent_decode_str(path.trim_start_matches('/'))
-        .decode_utf8_lossy()
-        .into_owned()
-}
-
 fn etag(body: &[u8]) -> String {
     let mut etag = hex(digest::digest(&digest::SHA256, body).as_ref());
     etag.truncate(20);
@@ -464,13 +562,12 @@ fn etag(body: &[u8]) -> String {
 
 /// A date that moves on by a minute with each file that is set, as the real clock is too coarse for tests.
 fn modified(sets: i64) -> String {
-    let at = crate::model::time::UnixTime::from_seconds(
-        1_704_067_200_i64.saturating_add(sets.saturating_mul(60)),
-    );
-    at.timestamp()
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string()
+    let at = 1_704_067_200_i64.saturating_add(sets.saturating_mul(60));
+    http_date(UnixTime::from_seconds(at))
 }
+
+const EMPTY_CALENDAR: &[u8] =
+    b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//simulated//EN\r\nEND:VCALENDAR\r\n";
 
 const LOGIN_PAGE: &str =
     "<!doctype html><title>Sign in</title><form><input name=user><input type=password></form>\n";

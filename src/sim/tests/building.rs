@@ -17,6 +17,8 @@ fn setup(pods: u32) -> Setup {
         state: None,
         control: Some(any),
         schedule: Vec::new(),
+        feed_faults: Vec::new(),
+        feed_sign_in: None,
     }
 }
 
