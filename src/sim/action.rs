@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::options::Password;
+use super::handle::{Fault, Sim};
+use super::options::{CalendarMode, Password, Quirks};
+use super::pod_fault;
 use super::spec::Spec;
 use super::state::Pod;
-use super::{CalendarMode, Fault, Quirks, Sim, pod_fault};
 
 pub use super::spec::duration;
 

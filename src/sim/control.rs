@@ -33,10 +33,12 @@ use serde_json::{Map, Value, json};
 use super::action::{Order, numbered};
 use super::answer::Answer;
 use super::feedhost::{FeedFault, FeedHost, FeedSeen, SignIn};
+use super::handle::{Fault, Sim};
+use super::page;
+use super::request::Seen;
 use super::secret::hex;
 use super::server::Site;
 use super::spec::Spec;
-use super::{Seen, Sim, page};
 
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -260,7 +262,7 @@ async fn order(
     let pods = control.pods(&number)?;
     let members = members(&body)?;
     if what == "faults" {
-        let fault = fault(&members, super::Fault::read)?;
+        let fault = fault(&members, Fault::read)?;
         for sim in &pods {
             sim.fault(fault.clone());
         }

@@ -41,7 +41,6 @@ mod secret;
 mod spec;
 mod traffic;
 
-mod persist;
 mod state;
 
 mod calendar;
@@ -57,13 +56,15 @@ mod routes;
 mod serve;
 mod server;
 
-mod control;
 mod handle;
+
+mod control;
+mod folder;
+mod persist;
 
 pub use handle::{Fault, Sim};
 pub use options::{CalendarMode, Clock, Options, Quirks};
 pub use request::Seen;
-pub use spec::duration;
 pub use traffic::Traffic;
 
 #[cfg(test)]

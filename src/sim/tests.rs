@@ -11,6 +11,7 @@ use crate::model::time::UnixTime;
 
 mod building;
 mod config;
+mod control;
 mod device;
 mod faults;
 mod page;

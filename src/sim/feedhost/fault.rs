@@ -123,6 +123,19 @@ impl HostFault {
     }
 }
 
+/// The faults that one request is shown.
+pub(super) struct Shown(pub Vec<HostFault>);
+
+impl Shown {
+    pub fn has(&self, fault: &HostFault) -> bool {
+        self.0.contains(fault)
+    }
+
+    pub fn find<'a, T>(&'a self, pick: impl Fn(&'a HostFault) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(pick)
+    }
+}
+
 impl Fault<HostFault> {
     /// Answers rightly, but late.
     #[must_use]

@@ -7,6 +7,8 @@ use flate2::read::GzDecoder;
 use reqwest::{Client, Response, redirect};
 
 use super::*;
+use crate::sim::options::Clock;
+use crate::sim::secret::hex;
 
 const ICS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n";
 

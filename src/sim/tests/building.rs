@@ -6,7 +6,7 @@ use super::*;
 use crate::sim::action::Scheduled;
 use crate::sim::building::{Building, Setup, SetupError, Spread};
 
-fn setup(pods: u32) -> Setup {
+pub(super) fn setup(pods: u32) -> Setup {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     Setup {
         listen: any,
@@ -22,7 +22,12 @@ fn setup(pods: u32) -> Setup {
     }
 }
 
-async fn order(building: &Building, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(super) async fn order(
+    building: &Building,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> (u16, Value) {
     let url = format!("http://{}{path}", building.control().unwrap());
     let method: Method = method.parse().unwrap();
     answered(
