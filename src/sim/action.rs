@@ -16,7 +16,7 @@ pub use super::spec::duration;
 
 /// One thing to do to a pod, and for how long.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct Command {
     pub action: Action,
     /// After this time it is undone. The time of a fault is with the fault.
     pub lasts: Option<Duration>,
@@ -49,7 +49,7 @@ pub enum Action {
     Swap(u32),
 }
 
-/// The words that [`Order::parse`] knows, for help texts and errors.
+/// The words that [`Command::parse`] knows, for help texts and errors.
 #[must_use]
 pub fn words() -> String {
     format!(
@@ -58,18 +58,18 @@ pub fn words() -> String {
     )
 }
 
-/// An order at the start or at intervals.
+/// A command at the start or at intervals.
 #[derive(Clone, Debug)]
-pub struct Scheduled {
-    pub order: Order,
+pub struct ScheduledCommand {
+    pub command: Command,
     /// The first time comes after one interval; at the start only, without one.
     pub every: Option<Duration>,
     /// The number of a pod; every pod without one.
     pub pod: Option<u32>,
 }
 
-impl Scheduled {
-    /// Reads `ORDER` or `ORDER@EVERY`, such as `cap=4,pod=2`, `500@30s` or `slow=10s,method=PUT@5m`.
+impl ScheduledCommand {
+    /// Reads `COMMAND` or `COMMAND@EVERY`, such as `cap=4,pod=2`, `500@30s` or `slow=10s,method=PUT@5m`.
     ///
     /// # Errors
     /// Says what is wrong and what would be right. At intervals, a fault without `times` and `for` is shown once at
@@ -85,11 +85,15 @@ impl Scheduled {
         };
         let mut spec = Spec::from_words(text)?;
         let pod = spec.number("pod")?;
-        let mut order = Order::read(spec)?;
-        if let (Action::Fault(fault), Some(_)) = (&order.action, every) {
-            order.action = Action::Fault(fault.clone().once_unless_limited());
+        let mut command = Command::read(spec)?;
+        if let (Action::Fault(fault), Some(_)) = (&command.action, every) {
+            command.action = Action::Fault(fault.clone().once_unless_limited());
         }
-        Ok(Self { order, every, pod })
+        Ok(Self {
+            command,
+            every,
+            pod,
+        })
     }
 
     /// Does it to the pods that it is for.
@@ -97,7 +101,7 @@ impl Scheduled {
         let is_meant = |sim: &&Sim| self.pod.is_none_or(|number| sim.number() == number);
         for sim in pods.iter().filter(is_meant) {
             // A certificate that cannot be made, or a pod that does not exist, leaves things as they are.
-            let _ = self.order.perform(sim, pods);
+            let _ = self.command.perform(sim, pods);
         }
     }
 }
@@ -105,7 +109,7 @@ impl Scheduled {
 /// Undoes an action on the pod that it was done to.
 type Undo = Box<dyn FnOnce(&Pod) + Send>;
 
-impl Order {
+impl Command {
     /// Reads `WORD[=VALUE][,KEY=VALUE]...`; see [`words`].
     ///
     /// # Errors
@@ -267,19 +271,10 @@ pub(super) fn numbered(pods: &[Sim], number: u32) -> Result<&Sim, String> {
 
 fn quirks(spec: &mut Spec) -> Result<Quirks, String> {
     let mut quirks = Quirks::default();
-    for (name, quirk) in [
-        ("colon_in_meetings", &mut quirks.colon_in_meetings),
-        ("times_as_strings", &mut quirks.times_as_strings),
-        (
-            "empty_object_for_bad_token",
-            &mut quirks.empty_object_for_bad_token,
-        ),
-        ("arrays", &mut quirks.arrays),
-        ("wrapped", &mut quirks.wrapped),
-        ("no_info", &mut quirks.no_info),
-        ("no_legacy", &mut quirks.no_legacy),
-    ] {
-        *quirk = spec.flag(name)?.unwrap_or_default();
+    for quirk in &Quirks::ALL {
+        *(quirk.of)(&mut quirks) = spec
+            .flag(&quirk.name.replace('-', "_"))?
+            .unwrap_or_default();
     }
     Ok(quirks)
 }
@@ -289,14 +284,14 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> Fault {
-        match Order::parse(text).unwrap().action {
+        match Command::parse(text).unwrap().action {
             Action::Fault(fault) => fault,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn orders_are_read_from_words() {
+    fn commands_are_read_from_words() {
         let calendar = Fault::slow(Duration::from_secs(10))
             .times(2)
             .on("PUT", "/v2/calendar");
@@ -315,11 +310,11 @@ mod tests {
         ] {
             assert_eq!(fault(text), wanted, "{text}");
         }
-        let order = Order::parse("mode=o365,for=5s").unwrap();
-        assert!(matches!(order.action, Action::Mode(CalendarMode::O365)));
-        assert_eq!(order.lasts, Some(Duration::from_secs(5)));
+        let command = Command::parse("mode=o365,for=5s").unwrap();
+        assert!(matches!(command.action, Action::Mode(CalendarMode::O365)));
+        assert_eq!(command.lasts, Some(Duration::from_secs(5)));
         assert!(matches!(
-            Order::parse("clock=-90").unwrap().action,
+            Command::parse("clock=-90").unwrap().action,
             Action::Clock(-90)
         ));
         for (text, says) in [
@@ -332,14 +327,14 @@ mod tests {
             ("500,times=x", "`times` must be an integer"),
             ("500,path", "must be `key=value`"),
         ] {
-            let refused = Order::parse(text).unwrap_err();
+            let refused = Command::parse(text).unwrap_err();
             assert!(refused.contains(says), "{text}: {refused}");
         }
     }
 
     #[test]
     fn a_scheduled_fault_is_shown_once_at_each_turn() {
-        let scheduled = |text: &str| Scheduled::parse(text).unwrap();
+        let scheduled = |text: &str| ScheduledCommand::parse(text).unwrap();
         assert_eq!(scheduled("500@90s").every, Some(Duration::from_secs(90)));
         for (text, wanted) in [
             ("500@90s", Fault::status(500).once()),
@@ -350,7 +345,7 @@ mod tests {
             ),
             ("500", Fault::status(500)),
         ] {
-            let Action::Fault(fault) = scheduled(text).order.action else {
+            let Action::Fault(fault) = scheduled(text).command.action else {
                 panic!("{text}")
             };
             assert_eq!(fault, wanted, "{text}");
@@ -358,7 +353,7 @@ mod tests {
         let second = scheduled("cap=4,pod=2");
         assert_eq!((second.pod, second.every), (Some(2), None));
         for text in ["500@", "500@0s", "500@1d", "@5m", ""] {
-            assert!(Scheduled::parse(text).is_err(), "{text}");
+            assert!(ScheduledCommand::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::action::Scheduled;
+use super::action::ScheduledCommand;
 use super::control::Control;
 use super::feedhost::{FeedFault, FeedHost, SignIn};
 use super::folder::Folder;
@@ -38,7 +38,7 @@ pub struct Setup {
     pub state: Option<PathBuf>,
     /// Plain HTTP; must be a loopback address.
     pub control: Option<SocketAddr>,
-    pub schedule: Vec<Scheduled>,
+    pub schedule: Vec<ScheduledCommand>,
     /// Faults of the calendar host from the start.
     pub feed_faults: Vec<FeedFault>,
     /// What the calendar host asks for.
@@ -266,7 +266,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, SetupError> {
         .map_err(|source| SetupError::Listen { address, source })
 }
 
-async fn keep_doing(scheduled: Scheduled, every: Duration, pods: Arc<Vec<Sim>>) {
+async fn keep_doing(scheduled: ScheduledCommand, every: Duration, pods: Arc<Vec<Sim>>) {
     loop {
         tokio::time::sleep(every).await;
         scheduled.perform(&pods);

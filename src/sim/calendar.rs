@@ -14,7 +14,7 @@ use super::options::CalendarMode;
 use super::pod_fault::{Delay, PodFault};
 use super::request::Call;
 use super::secret::{derive, hex};
-use super::state::{Due, Pending, Pod, State};
+use super::state::{Due, PendingSet, Pod, State};
 
 /// So that an added meeting more a second does not fill the memory.
 const MOST_MEETINGS: usize = 10_000;
@@ -182,7 +182,7 @@ fn show(pod: &Arc<Pod>, state: &mut State, call: &Call, mut meetings: Vec<Meetin
             Due::At(now.checked_add(time).unwrap_or(now))
         }
     };
-    state.pending.push_back(Pending { meetings, due });
+    state.pending.push_back(PendingSet { meetings, due });
     state.show_pending();
 }
 

@@ -12,7 +12,7 @@ use super::config_tree::{self, FREE_MAPS, Facts, is_indexed, is_secret};
 use super::fields;
 use super::options::CalendarMode;
 use super::request::Call;
-use super::secret::Hashed;
+use super::secret::SecretHash;
 use super::state::{Pod, Rollback, State};
 use crate::model::time::UnixTime;
 
@@ -194,14 +194,14 @@ pub(super) fn roll_back_if_due(pod: &Pod, state: &mut State) {
 }
 
 /// What a patch came to.
-pub(super) struct Applied {
+pub(super) struct PatchOutcome {
     unknown: Vec<String>,
     reboot_required: bool,
     restart_required: bool,
 }
 
 /// Checks the whole patch, then lays it over the settings.
-pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<Applied, Refusal> {
+pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<PatchOutcome, Refusal> {
     let delivered = delivered(pod, state);
     let current = tree(pod, state);
     let mut merge = Merge {
@@ -242,7 +242,7 @@ pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<Appli
     }
     let now = tree(pod, state);
     let differs = |path: &str| current.pointer(path) != now.pointer(path);
-    Ok(Applied {
+    Ok(PatchOutcome {
         unknown,
         reboot_required: [
             "/connection",
@@ -270,7 +270,7 @@ struct Merge<'a> {
     /// Whether the rules for admin passwords are enforced.
     rules: bool,
     unknown: Vec<String>,
-    password: Option<Hashed>,
+    password: Option<SecretHash>,
     mode: Option<CalendarMode>,
     time: Option<UnixTime>,
 }
@@ -398,7 +398,7 @@ impl Merge<'_> {
                 "`security.admin_password` needs 8 characters: upper and lower case, and a digit or another sign",
             ));
         }
-        let hashed = Hashed::new(&self.key, path, secret);
+        let hashed = SecretHash::new(&self.key, path, secret);
         let shown = hashed.to_json();
         if is_password {
             self.password = Some(hashed);

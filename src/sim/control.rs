@@ -30,12 +30,12 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use super::action::{Order, numbered};
+use super::action::{Command, numbered};
 use super::answer::Answer;
-use super::feedhost::{FeedFault, FeedHost, FeedSeen, SignIn};
+use super::feedhost::{FeedFault, FeedHost, FeedRequest, SignIn};
 use super::handle::{Fault, Sim};
 use super::page;
-use super::request::Seen;
+use super::request::RequestRecord;
 use super::secret::hex;
 use super::server::Site;
 use super::spec::Spec;
@@ -51,26 +51,29 @@ pub(super) struct Control {
 
 /// What was wrong with a request.
 #[derive(Debug)]
-struct Refused(StatusCode, String);
+struct Rejection(StatusCode, String);
 
-impl IntoResponse for Refused {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response<Body> {
         Answer::json_with(self.0, &json!({ "error": self.1 })).into_response()
     }
 }
 
-fn bad(says: impl Into<String>) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, says.into())
+impl Rejection {
+    fn new(status: StatusCode, message: &str) -> Self {
+        Self(status, message.to_owned())
+    }
 }
 
-fn unknown() -> Refused {
-    Refused(
-        StatusCode::NOT_FOUND,
-        "there is nothing at this path".to_owned(),
-    )
+fn bad(message: impl Into<String>) -> Rejection {
+    Rejection(StatusCode::BAD_REQUEST, message.into())
 }
 
-type Reply = Result<Answer, Refused>;
+fn unknown() -> Rejection {
+    Rejection::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+type Reply = Result<Answer, Rejection>;
 
 impl Site for Control {
     fn router(self: Arc<Self>) -> Router {
@@ -81,19 +84,17 @@ impl Site for Control {
             .route("/pods/{number}/events", get(events))
             .route(
                 "/pods/{number}/{what}",
-                get(show).post(order).delete(forget),
+                get(show).post(command).delete(forget),
             )
             .route("/feeds", get(feeds))
             .route(
                 "/feeds/{what}",
-                get(show_feeds).post(order_feeds).delete(forget_feeds),
+                get(show_feeds).post(command_feeds).delete(forget_feeds),
             )
             .fallback(async || unknown())
             .method_not_allowed_fallback(async || {
-                Refused(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "this path takes GET, POST or DELETE".to_owned(),
-                )
+                let message = "this path takes GET, POST or DELETE";
+                Rejection::new(StatusCode::METHOD_NOT_ALLOWED, message)
             })
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(from_fn_with_state(Arc::clone(&self), guard))
@@ -110,52 +111,51 @@ impl Control {
         }
     }
 
-    fn pod(&self, number: &str) -> Result<&Sim, Refused> {
+    fn pod(&self, number: &str) -> Result<&Sim, Rejection> {
         let number = number.parse().unwrap_or_default();
-        numbered(&self.pods, number).map_err(|says| Refused(StatusCode::NOT_FOUND, says))
+        numbered(&self.pods, number).map_err(|message| Rejection(StatusCode::NOT_FOUND, message))
     }
 
-    fn pods(&self, number: &str) -> Result<Vec<&Sim>, Refused> {
+    fn pods(&self, number: &str) -> Result<Vec<&Sim>, Rejection> {
         match number {
             "all" => Ok(self.pods.iter().collect()),
             number => Ok(vec![self.pod(number)?]),
         }
     }
 
-    fn feeds(&self) -> Result<&FeedHost, Refused> {
-        let missing = || Refused(StatusCode::NOT_FOUND, "no calendars are served".to_owned());
+    fn feeds(&self) -> Result<&FeedHost, Rejection> {
+        let missing = || Rejection::new(StatusCode::NOT_FOUND, "no calendars are served");
         self.feeds.as_deref().ok_or_else(missing)
     }
 
-    fn check(&self, request: &Request) -> Result<(), Refused> {
+    fn check(&self, request: &Request) -> Result<(), Rejection> {
         let text = |name| {
             let value = request.headers().get(name)?;
             value.to_str().ok()
         };
         let authority = request.uri().authority().map(|host| host.as_str());
         let host = authority.or_else(|| text(header::HOST)).unwrap_or_default();
-        if !self.is_own(host) {
-            let says = "the Host header must be `localhost` or the address of this machine";
-            return Err(Refused(StatusCode::FORBIDDEN, says.to_owned()));
-        }
-        if let Some(origin) = text(header::ORIGIN) {
-            let authority = origin.split_once("://").map(|(_, authority)| authority);
-            if !authority.is_some_and(|authority| self.is_own(authority)) {
-                let says = "requests from pages of other sites are refused";
-                return Err(Refused(StatusCode::FORBIDDEN, says.to_owned()));
-            }
-        }
+        let origin = text(header::ORIGIN);
+        let origin = origin.map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
         let media = text(header::CONTENT_TYPE).unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim();
         let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-        if !is_read && !media.eq_ignore_ascii_case("application/json") {
-            let says = "the Content-Type must be `application/json`";
-            return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, says.to_owned()));
-        }
-        Ok(())
+        let (status, message) = if !self.is_own(host) {
+            let message = "the Host header must be `localhost` or the address of this machine";
+            (StatusCode::FORBIDDEN, message)
+        } else if !origin.is_none_or(|origin| self.is_own(origin)) {
+            let message = "requests from pages of other sites are refused";
+            (StatusCode::FORBIDDEN, message)
+        } else if !is_read && !media.eq_ignore_ascii_case("application/json") {
+            let message = "the Content-Type must be `application/json`";
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+        } else {
+            return Ok(());
+        };
+        Err(Rejection::new(status, message))
     }
 
-    /// Whether a `Host` or `Origin` names this machine, so that no name that somebody points here is taken.
+    /// Whether a `Host` or `Origin` names this machine, so that a foreign name that was pointed here is refused.
     fn is_own(&self, authority: &str) -> bool {
         let host = match authority.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -210,14 +210,14 @@ async fn pod(State(control): State<Arc<Control>>, Path(number): Path<String>) ->
 async fn display(
     State(control): State<Arc<Control>>,
     Path(number): Path<String>,
-) -> Result<Response<Body>, Refused> {
+) -> Result<Response<Body>, Rejection> {
     Ok(page::page(&control.pod(&number)?.pod))
 }
 
 async fn events(
     State(control): State<Arc<Control>>,
     Path(number): Path<String>,
-) -> Result<Response<Body>, Refused> {
+) -> Result<Response<Body>, Rejection> {
     Ok(page::events(Arc::clone(&control.pod(&number)?.pod)))
 }
 
@@ -254,7 +254,7 @@ const ACTIONS: [&str; 12] = [
 ];
 
 /// Does one thing to one pod or to all; answers how many it was done to.
-async fn order(
+async fn command(
     State(control): State<Arc<Control>>,
     Path((number, what)): Path<(String, String)>,
     body: Bytes,
@@ -267,14 +267,14 @@ async fn order(
             sim.fault(fault.clone());
         }
     } else if ACTIONS.contains(&what.as_str()) {
-        let order = Order::read(Spec::new(&what, members)).map_err(bad)?;
+        let command = Command::read(Spec::new(&what, members)).map_err(bad)?;
         for sim in &pods {
-            order.perform(sim, &control.pods).map_err(bad)?;
+            command.perform(sim, &control.pods).map_err(bad)?;
         }
     } else {
         return Err(unknown());
     }
-    Ok(done(pods.len()))
+    Ok(Answer::json(&json!({ "pods": pods.len() })))
 }
 
 async fn forget(
@@ -290,7 +290,7 @@ async fn forget(
             _ => return Err(unknown()),
         }
     }
-    Ok(done(pods.len()))
+    Ok(Answer::json(&json!({ "pods": pods.len() })))
 }
 
 async fn feeds(State(control): State<Arc<Control>>) -> Reply {
@@ -310,7 +310,7 @@ async fn show_feeds(State(control): State<Arc<Control>>, Path(what): Path<String
     Ok(Answer::json(&shown))
 }
 
-async fn order_feeds(
+async fn command_feeds(
     State(control): State<Arc<Control>>,
     Path(what): Path<String>,
     body: Bytes,
@@ -327,7 +327,7 @@ async fn order_feeds(
         }
         _ => return Err(unknown()),
     }
-    Ok(done(1))
+    Ok(Answer::json(&json!({ "done": true })))
 }
 
 async fn forget_feeds(State(control): State<Arc<Control>>, Path(what): Path<String>) -> Reply {
@@ -339,10 +339,10 @@ async fn forget_feeds(State(control): State<Arc<Control>>, Path(what): Path<Stri
         "password" => host.require_nothing(),
         _ => return Err(unknown()),
     }
-    Ok(done(1))
+    Ok(Answer::json(&json!({ "done": true })))
 }
 
-fn members(body: &[u8]) -> Result<Map<String, Value>, Refused> {
+fn members(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
     match serde_json::from_slice(body) {
         _ if body.is_empty() => Ok(Map::new()),
         Ok(Value::Object(object)) => Ok(object),
@@ -353,15 +353,11 @@ fn members(body: &[u8]) -> Result<Map<String, Value>, Refused> {
 fn fault<F>(
     members: &Map<String, Value>,
     read: impl FnOnce(&mut Spec) -> Result<F, String>,
-) -> Result<F, Refused> {
+) -> Result<F, Rejection> {
     let mut spec = Spec::from_json(members).map_err(bad)?;
     let fault = read(&mut spec).map_err(bad)?;
     spec.finish().map_err(bad)?;
     Ok(fault)
-}
-
-fn done(count: usize) -> Answer {
-    Answer::json(&json!({ "pods": count }))
 }
 
 fn summary(sim: &Sim) -> Value {
@@ -381,7 +377,7 @@ fn summary(sim: &Sim) -> Value {
     })
 }
 
-fn request(seen: &Seen) -> Value {
+fn request(seen: &RequestRecord) -> Value {
     json!({
         "at": seen.at.seconds(),
         "method": seen.method,
@@ -393,7 +389,7 @@ fn request(seen: &Seen) -> Value {
     })
 }
 
-fn feed_request(seen: &FeedSeen) -> Value {
+fn feed_request(seen: &FeedRequest) -> Value {
     json!({
         "method": seen.method,
         "path": seen.path,

@@ -42,14 +42,14 @@ impl<K> Fault<K> {
         self.times(1)
     }
 
-    /// Lets so many fitting requests pass first.
+    /// Lets this many matching requests pass first.
     #[must_use]
     pub fn after(mut self, requests: u32) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Ends so long after it was added.
+    /// Ends this long after it was added.
     #[must_use]
     pub fn lasting(mut self, time: Duration) -> Self {
         self.lasts = Some(time);

@@ -78,7 +78,7 @@ pub(super) fn name(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(number) if number.as_i64().is_some() => "an integer",
-        Value::Number(_) => "a number that is no 64-bit integer",
+        Value::Number(_) => "a number that is not a 64-bit integer",
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",

@@ -9,23 +9,23 @@ use super::feedhost::FeedHost;
 
 pub(super) struct Folder {
     path: PathBuf,
-    known: Known,
+    known: FileMarks,
 }
 
 /// The files that are served, each with time and size.
-type Known = HashMap<String, (Option<SystemTime>, u64)>;
+type FileMarks = HashMap<String, (Option<SystemTime>, u64)>;
 
 impl Folder {
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
-            known: Known::new(),
+            known: FileMarks::new(),
         }
     }
 
     /// Serves what is new or changed. Links that lead out of the folder are not followed.
     pub fn look_through(&mut self, host: &FeedHost) -> io::Result<()> {
-        let mut found = Known::new();
+        let mut found = FileMarks::new();
         let folder = self.path.canonicalize()?;
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;

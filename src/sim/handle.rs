@@ -11,7 +11,7 @@ use super::config;
 use super::meeting::{Meeting, read_meetings};
 use super::options::{CalendarMode, Options, Quirks};
 use super::pod_fault::PodFault;
-use super::request::Seen;
+use super::request::RequestRecord;
 use super::server::{Server, Site};
 use super::state::{Pod, State};
 use super::traffic::Traffic;
@@ -105,9 +105,9 @@ impl Sim {
         has_camera.then(|| self.pod.read(State::camera_guid))
     }
 
-    /// The latest requests, oldest first; as many as [`Options::remember`] says.
+    /// The latest requests, oldest first; at most [`Options::remember`].
     #[must_use]
-    pub fn requests(&self) -> Vec<Seen> {
+    pub fn requests(&self) -> Vec<RequestRecord> {
         self.pod
             .read(|state| state.log.seen.iter().cloned().collect())
     }
@@ -194,7 +194,7 @@ impl Sim {
         self.pod.new_certificate()
     }
 
-    /// Sets the pod's clock so many seconds ahead of (or, negative, behind) the right time.
+    /// Sets by how many seconds the pod's clock is ahead, or behind if negative.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.pod.change(|state| state.clock_offset = seconds);
     }
@@ -249,7 +249,7 @@ impl Sim {
         })
     }
 
-    /// Changes the admin password; tokens that were given out are no longer good.
+    /// Changes the admin password; tokens that were given out become invalid.
     pub fn set_password(&self, password: &str) {
         self.pod.set_password(password);
     }

@@ -118,7 +118,7 @@ fn hash(image: &[u8]) -> String {
 const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
 pub(super) const JPEG: [u8; 3] = [0xff, 0xd8, 0xff];
 
-/// Format, width and height of a PNG or JPEG image. A JPEG without a frame is taken too, as of no size.
+/// Format, width and height of a PNG or JPEG image. A JPEG without a frame is accepted as one of size 0.
 pub(super) fn measure(image: &[u8]) -> Option<(&'static str, u32, u32)> {
     let number = |at: usize, length: usize| {
         let bytes = image.get(at..at.checked_add(length)?)?;

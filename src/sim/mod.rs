@@ -14,13 +14,13 @@
 //! | a meeting with an unknown field, a repeated id, or `end_time <= start_time` | 400 `invalid_request` |
 //! | unknown configuration keys | kept, given back, and remembered as a violation |
 //! | a wrong type of a known configuration key | 400 `invalid_request`, nothing is changed |
-//! | a secret's salt and hash sent back | taken when it is what the pod holds, otherwise 400 |
+//! | a secret's salt and hash sent back | accepted when it is what the pod holds, otherwise 400 |
 //! | an unknown path or configuration key | 404 `not_found` |
 //! | a known path with another method | 405 `invalid_request` with `Allow` |
 //! | a body over 1 MiB (an image: 16 MiB) | 413 `invalid_request` |
 //! | a pod without a licence | 403 `not_licensed` |
 //! | `POST /info/screen_key` without a token | answered, as in the reference's Python sample |
-//! | an empty admin password | any password is taken |
+//! | an empty admin password | any password is accepted |
 
 pub mod action;
 pub mod building;
@@ -64,7 +64,7 @@ mod persist;
 
 pub use handle::{Fault, Sim};
 pub use options::{CalendarMode, Clock, Options, Quirks};
-pub use request::Seen;
+pub use request::RequestRecord;
 pub use traffic::Traffic;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::handle::Sim;
 use super::images::Images;
 use super::meeting::{Meeting, read_meetings};
 use super::options::CalendarMode;
-use super::secret::Hashed;
+use super::secret::SecretHash;
 use super::state::{Pod, State};
 use crate::model::time::UnixTime;
 
@@ -92,7 +92,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::rename(&beside, path)
 }
 
-/// The state as JSON. It holds meetings and hashes of passwords, so its file is nobody else's to read.
+/// The state as JSON. It holds meetings and hashes of passwords, so only the owner may read its file.
 fn save(state: &State) -> Value {
     json!({
         "device_id": state.device_id,
@@ -138,7 +138,7 @@ fn restore(pod: &Pod, state: &mut State, saved: &Map<String, Value>) {
     state.generation = number("generation").unwrap_or_default();
     state.certificates = number("certificates").unwrap_or_default();
     state.token_epoch = number("token_epoch").unwrap_or_default();
-    if let Some(password) = saved.get("password").and_then(Hashed::from_json) {
+    if let Some(password) = saved.get("password").and_then(SecretHash::from_json) {
         state.password = password;
     }
     state.mode = text("mode")

@@ -215,7 +215,7 @@ impl Fault<PodFault> {
         Self::of(PodFault::Late(Delay::Reads(n)))
     }
 
-    /// Cuts the titles of a set to so many characters.
+    /// Cuts the titles of a set to this many characters.
     #[must_use]
     pub fn truncate(characters: usize) -> Self {
         Self::of(PodFault::Truncate(characters))

@@ -25,7 +25,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request that the pod received.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct RequestRecord {
     pub at: UnixTime,
     pub method: String,
     /// The path without its query.
@@ -35,11 +35,11 @@ pub struct Seen {
     pub status: Option<u16>,
     /// `None` when there was none or it is not UTF-8. A password is left out of a request for a token.
     pub body: Option<String>,
-    /// Whether it bore a token that is good.
+    /// Whether it bore a valid token.
     pub authorized: bool,
 }
 
-impl Seen {
+impl RequestRecord {
     pub(super) fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
     }
@@ -55,7 +55,7 @@ impl Seen {
 }
 
 /// Leaves out the body, which may hold meetings and secrets.
-impl fmt::Debug for Seen {
+impl fmt::Debug for RequestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.at, self.method, self.path)?;
         match self.status {
@@ -130,7 +130,7 @@ impl Call {
         self.path == TOKEN
     }
 
-    pub fn to_seen(&self, at: UnixTime, status: Option<u16>, authorized: bool) -> Seen {
+    pub fn to_seen(&self, at: UnixTime, status: Option<u16>, authorized: bool) -> RequestRecord {
         let status = status.filter(|_| !self.unanswered);
         let body = (!self.body.is_empty() && self.body.len() <= REMEMBERED_BODY)
             .then(|| std::str::from_utf8(&self.body).ok())
@@ -142,7 +142,7 @@ impl Call {
                     body.to_owned()
                 }
             });
-        Seen {
+        RequestRecord {
             at,
             method: self.method.as_str().to_owned(),
             path: self.path.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-/// A word and its members, of which each is taken once; what is left over is refused.
+/// A word and its members. Each member is read once; members that nobody read are refused.
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
     word: String,

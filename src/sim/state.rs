@@ -17,8 +17,8 @@ use super::images::Images;
 use super::meeting::Meeting;
 use super::options::{CalendarMode, Options, Quirks};
 use super::pod_fault::PodFault;
-use super::request::Seen;
-use super::secret::{Hashed, derive, hex};
+use super::request::RequestRecord;
+use super::secret::{SecretHash, derive, hex};
 use super::traffic::Traffic;
 use crate::model::time::UnixTime;
 
@@ -42,18 +42,18 @@ pub(super) struct State {
     /// How often the device was replaced.
     pub generation: u32,
     pub certificates: u32,
-    pub presented: Presented,
-    /// Part of the key of tokens: those of another epoch are not good.
+    pub presented: PresentedCertificate,
+    /// Part of the key of tokens: those of another epoch are not valid.
     pub token_epoch: u32,
     pub wrong_passwords: u32,
-    pub password: Hashed,
+    pub password: SecretHash,
     pub mode: CalendarMode,
     pub quirks: Quirks,
     pub clock_offset: i64,
     pub licensed: bool,
     pub meetings: Vec<Meeting>,
     /// Sets that were answered with success and are not on the display yet, oldest first.
-    pub pending: VecDeque<Pending>,
+    pub pending: VecDeque<PendingSet>,
     /// How many sets got ids of the pod's own.
     pub own_ids: u32,
     /// What was ever set in the configuration; the rest is `config_tree`. Small, so that thousands of pods are cheap.
@@ -70,20 +70,20 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Log {
     pub faults: Faults<PodFault>,
-    pub seen: VecDeque<Seen>,
+    pub seen: VecDeque<RequestRecord>,
     pub violations: VecDeque<String>,
     remember: usize,
 }
 
 /// A set of meetings that the display shows later.
-pub(super) struct Pending {
+pub(super) struct PendingSet {
     pub meetings: Vec<Meeting>,
     pub due: Due,
 }
 
 pub(super) enum Due {
     At(Instant),
-    /// After so many more reads of the calendar.
+    /// After this many more reads of the calendar.
     Reads(u32),
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Camera {
 }
 
 /// The certificate that new connections are shown.
-pub(super) struct Presented {
+pub(super) struct PresentedCertificate {
     certificate: Arc<Certificate>,
     tls: OnceLock<Arc<rustls::ServerConfig>>,
 }
@@ -112,7 +112,7 @@ impl Log {
         push_bounded(&mut self.violations, violation, self.remember);
     }
 
-    pub fn seen(&mut self, seen: Seen) {
+    pub fn seen(&mut self, seen: RequestRecord) {
         push_bounded(&mut self.seen, seen, self.remember);
     }
 }
@@ -132,7 +132,7 @@ impl Pod {
             options.name.clone()
         };
         let key = key(&options, options.number);
-        let presented = Presented::new(&key, &name, address, 0)?;
+        let presented = PresentedCertificate::new(&key, &name, address, 0)?;
         let mut state = State::new(&options, key, name, 0, presented);
         if !options.device_id.is_empty() {
             state.device_id.clone_from(&options.device_id);
@@ -206,7 +206,8 @@ impl Pod {
     /// Presents the certificate with this number from the next connection on.
     pub fn present(&self, number: u32) -> io::Result<()> {
         self.change(|state| {
-            state.presented = Presented::new(&state.key, &state.name, self.address, number)?;
+            state.presented =
+                PresentedCertificate::new(&state.key, &state.name, self.address, number)?;
             state.certificates = number;
             Ok(())
         })
@@ -232,7 +233,7 @@ impl Pod {
     /// Another device with this one's certificate, password, mode, quirks and clock, and nothing else.
     pub fn replace(&self) {
         self.change(|state| {
-            let presented = Presented {
+            let presented = PresentedCertificate {
                 certificate: Arc::clone(&state.presented.certificate),
                 tls: OnceLock::new(),
             };
@@ -272,7 +273,7 @@ impl Pod {
 
     pub fn set_password(&self, password: &str) {
         self.change(|state| {
-            let password = Hashed::new(&state.key, "admin_password", password);
+            let password = SecretHash::new(&state.key, "admin_password", password);
             state.take_password(password);
         });
     }
@@ -289,7 +290,7 @@ impl State {
         key: [u8; 32],
         name: String,
         generation: u32,
-        presented: Presented,
+        presented: PresentedCertificate,
     ) -> Self {
         let identity = hex(&derive(&key, &["device", &generation.to_string()]));
         let number =
@@ -303,7 +304,7 @@ impl State {
             presented,
             token_epoch: 0,
             wrong_passwords: 0,
-            password: Hashed::new(&key, "admin_password", options.password.reveal()),
+            password: SecretHash::new(&key, "admin_password", options.password.reveal()),
             key,
             mode: options.mode,
             quirks: options.quirks,
@@ -325,8 +326,8 @@ impl State {
         }
     }
 
-    /// Sets the admin password; tokens that were given out are no longer good.
-    pub fn take_password(&mut self, password: Hashed) {
+    /// Sets the admin password; tokens that were given out become invalid.
+    pub fn take_password(&mut self, password: SecretHash) {
         self.password = password;
         self.wrong_passwords = 0;
         self.token_epoch = self.token_epoch.wrapping_add(1);
@@ -367,7 +368,7 @@ impl State {
     }
 }
 
-impl Presented {
+impl PresentedCertificate {
     pub fn fingerprint(&self) -> [u8; 32] {
         self.certificate.fingerprint()
     }

@@ -1,7 +1,7 @@
 //! `POST /token`, and the check of the bearer token that every other operation bears.
 //!
 //! Tokens are JWTs as in the reference's sample: HS256, with nothing but `exp`, which the pod's own clock sets. They
-//! are stateless, so many are good at once.
+//! are stateless, so many are valid at once.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ fn credentials(pod: &Pod, call: &Call) -> Result<Credentials, TokenRefusal> {
         });
     }
     if pod.options.strict {
-        // The parameter table says "query"; every sample sends a body. A query lands in logs, so it is not taken.
+        // The parameter table says "query"; every sample sends a body. A query ends up in logs, so it is refused.
         if call.query.is_some() {
             return Err(TokenRefusal::malformed(
                 "credentials belong in the body, not in the query",
@@ -129,15 +129,15 @@ fn credentials(pod: &Pod, call: &Call) -> Result<Credentials, TokenRefusal> {
     Ok(Credentials { username, password })
 }
 
-/// Whether the request bears a token that is good now.
+/// Whether the request bears a valid token.
 pub(super) fn is_authorized(pod: &Pod, state: &State, call: &Call) -> bool {
     match Authorization::of(&call.headers) {
-        Authorization::Bearer(token) => is_good(pod, state, token),
+        Authorization::Bearer(token) => is_valid(pod, state, token),
         _ => false,
     }
 }
 
-/// Refuses a request without a good token.
+/// Refuses a request without a valid token.
 pub(super) fn check(pod: &Pod, state: &State, call: &Call) -> Result<(), Refusal> {
     let unauthorized = |description: &str, violation| {
         Err(Refusal::new(
@@ -152,8 +152,8 @@ pub(super) fn check(pod: &Pod, state: &State, call: &Call) -> Result<(), Refusal
         call.parameters().iter().any(|(name, _)| is_token(name))
     };
     match Authorization::of(&call.headers) {
-        Authorization::Bearer(token) if is_good(pod, state, token) => Ok(()),
-        Authorization::Bearer(_) => unauthorized("the token is not valid, or no longer", false),
+        Authorization::Bearer(token) if is_valid(pod, state, token) => Ok(()),
+        Authorization::Bearer(_) => unauthorized("the token is invalid or has expired", false),
         Authorization::Missing if is_in_query() => unauthorized(
             "the token belongs in `Authorization`, not in the query",
             true,
@@ -179,7 +179,7 @@ fn sign(state: &State, exp: i64) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn is_good(pod: &Pod, state: &State, token: &str) -> bool {
+fn is_valid(pod: &Pod, state: &State, token: &str) -> bool {
     let read = || {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;

@@ -56,7 +56,7 @@ pub(super) fn compressed(body: &[u8]) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
-/// Sends so many bytes of the body, waits, and so on.
+/// Sends the body in pieces of `size` bytes, with a pause before each.
 pub(super) async fn drip(response: Response<Body>, size: usize, every: Duration) -> Response<Body> {
     let (head, body) = response.into_parts();
     let chunks = futures_util::stream::unfold(whole(body).await, move |mut rest| async move {

@@ -124,9 +124,9 @@ impl HostFault {
 }
 
 /// The faults that one request is shown.
-pub(super) struct Shown(pub Vec<HostFault>);
+pub(super) struct RequestFaults(pub Vec<HostFault>);
 
-impl Shown {
+impl RequestFaults {
     pub fn has(&self, fault: &HostFault) -> bool {
         self.0.contains(fault)
     }
@@ -196,7 +196,7 @@ impl Fault<HostFault> {
         Self::of(HostFault::Slow(by))
     }
 
-    /// Sends `size` bytes, waits, and so on.
+    /// Sends the body in pieces of `size` bytes, with a pause before each.
     #[must_use]
     pub fn drip(size: usize, every: Duration) -> Self {
         Self::of(HostFault::Drip(size, every))
@@ -214,13 +214,13 @@ impl Fault<HostFault> {
         Self::of(HostFault::Refuse)
     }
 
-    /// A calendar of at least so many bytes.
+    /// A calendar of at least this many bytes.
     #[must_use]
     pub fn oversized(bytes: u64) -> Self {
         Self::of(HostFault::Oversized(bytes))
     }
 
-    /// A small gzip body that inflates to so many bytes.
+    /// A small gzip body that inflates to this many bytes.
     #[must_use]
     pub fn gzip_bomb(bytes: u64) -> Self {
         Self::of(HostFault::GzipBomb(bytes))
@@ -253,8 +253,8 @@ impl Fault<HostFault> {
         Self::of(HostFault::GzipEtag)
     }
 
-    /// One entity tag for every file and content. Who sends it back gets 304; with [`Fault::never_304`] as well, the
-    /// content.
+    /// One entity tag for every file and content. Sending it back is answered with 304, or with
+    /// the content if [`Fault::never_304`] is added.
     #[must_use]
     pub fn same_etag() -> Self {
         Self::of(HostFault::SameEtag)
@@ -277,7 +277,7 @@ impl Fault<HostFault> {
         Self::of(HostFault::NoGzip)
     }
 
-    /// A `Date` header that is ahead by so many seconds, or behind if negative.
+    /// A `Date` header that is ahead by this many seconds, or behind if negative.
     #[must_use]
     pub fn date(offset_seconds: i64) -> Self {
         Self::of(HostFault::Date(offset_seconds))

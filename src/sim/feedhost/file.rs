@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ring::digest;
 
 use super::body;
-use super::fault::{HostFault, Shown};
+use super::fault::{HostFault, RequestFaults};
 use crate::model::time::UnixTime;
 use crate::sim::answer::http_date;
 use crate::sim::secret::hex;
@@ -39,7 +39,7 @@ impl File {
     }
 }
 
-pub(super) fn serve_file(file: File, request: &Request, faults: &Shown) -> Response<Body> {
+pub(super) fn serve_file(file: File, request: &Request, faults: &RequestFaults) -> Response<Body> {
     let gzip = asks_for_gzip(request.headers()) && !faults.has(&HostFault::NoGzip);
     let etag = if faults.has(&HostFault::WeakEtag) {
         format!("W/\"{}\"", file.etag)

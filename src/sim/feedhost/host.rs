@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::body;
-use super::fault::{HostFault, Shown, normal};
+use super::fault::{HostFault, RequestFaults, normal};
 use super::file::{File, insert, serve_file};
 use super::sign_in::SignIn;
 use crate::model::time::UnixTime;
@@ -31,7 +31,7 @@ const REMEMBERED: usize = 1000;
 
 /// A request that the server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeedSeen {
+pub struct FeedRequest {
     pub method: String,
     /// Path and query as sent.
     pub path: String,
@@ -65,7 +65,7 @@ pub(super) struct State {
     pub faults: Faults<HostFault>,
     /// How many answers had an entity tag of their own.
     etags: u64,
-    pub seen: Vec<FeedSeen>,
+    pub seen: Vec<FeedRequest>,
 }
 
 impl Tls {
@@ -125,7 +125,7 @@ impl Host {
             let faults = state
                 .faults
                 .take(method, &path, |fault| Some(fault.group()));
-            (Shown(faults), state.sign_in.clone())
+            (RequestFaults(faults), state.sign_in.clone())
         };
         let presented = request.headers().contains_key(header::AUTHORIZATION);
         let challenge = sign_in.filter(|sign_in| {
@@ -175,7 +175,7 @@ impl Site for Host {
 
 /// The response as it is to arrive: its `Date`, and its body late, cut off or in small pieces.
 async fn deliver(
-    faults: &Shown,
+    faults: &RequestFaults,
     mut response: Response<Body>,
     method: &Method,
     cut: &Cut,
@@ -211,7 +211,7 @@ async fn deliver(
 fn respond(
     state: &mut State,
     request: &Request,
-    faults: &Shown,
+    faults: &RequestFaults,
     challenge: Option<&SignIn>,
 ) -> Response<Body> {
     let early = faults.find(|fault| match fault {
@@ -287,7 +287,7 @@ fn redirect(status: u16, to: &str) -> Response<Body> {
     response
 }
 
-fn seen(request: &Request, status: Option<u16>) -> FeedSeen {
+fn seen(request: &Request, status: Option<u16>) -> FeedRequest {
     let header = |name| {
         request
             .headers()
@@ -296,7 +296,7 @@ fn seen(request: &Request, status: Option<u16>) -> FeedSeen {
             .map(str::to_owned)
     };
     let scheme = |value: String| value.split(' ').next().unwrap_or_default().to_owned();
-    FeedSeen {
+    FeedRequest {
         method: request.method().as_str().to_owned(),
         path: request
             .uri()

@@ -20,7 +20,7 @@ mod host;
 mod sign_in;
 
 pub use fault::{FeedFault, WORDS, parse_fault};
-pub use host::FeedSeen;
+pub use host::FeedRequest;
 pub use sign_in::SignIn;
 
 use fault::normal;
@@ -131,7 +131,7 @@ impl FeedHost {
 
     /// Every request so far, oldest first.
     #[must_use]
-    pub fn requests(&self) -> Vec<FeedSeen> {
+    pub fn requests(&self) -> Vec<FeedRequest> {
         self.host.state().seen.clone()
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::sim::action::Scheduled;
+use crate::sim::action::ScheduledCommand;
 use crate::sim::building::{Building, Setup, SetupError, Spread};
 
 pub(super) fn setup(pods: u32) -> Setup {
@@ -179,7 +179,7 @@ async fn a_folder_of_calendars_is_served_and_followed() {
 
 #[tokio::test]
 async fn faults_come_on_a_schedule() {
-    let schedule = vec![Scheduled::parse("mode=o365@1ms").unwrap()];
+    let schedule = vec![ScheduledCommand::parse("mode=o365@1ms").unwrap()];
     let building = Building::open(Setup {
         schedule,
         ..setup(1)

@@ -8,9 +8,10 @@ use tokio::net::TcpStream;
 
 use super::building::{order, setup};
 use super::*;
-use crate::sim::action::Scheduled;
+use crate::sim::action::{self, Action, Command, ScheduledCommand};
 use crate::sim::building::{Building, Setup};
 use crate::sim::feedhost;
+use crate::sim::spec::Spec;
 
 async fn building(pods: u32) -> Building {
     Building::open(setup(pods)).await.unwrap()
@@ -218,8 +219,8 @@ async fn faults_from_the_start_are_for_the_pod_that_they_name() {
     let feeds = Some((folder.path().to_owned(), "127.0.0.1:0".parse().unwrap()));
     let building = Building::open(Setup {
         schedule: vec![
-            Scheduled::parse("503,pod=2").unwrap(),
-            Scheduled::parse("device,same_as=1,pod=2").unwrap(),
+            ScheduledCommand::parse("503,pod=2").unwrap(),
+            ScheduledCommand::parse("device,same_as=1,pod=2").unwrap(),
         ],
         feeds,
         feed_faults: vec![feedhost::parse_fault("404,path=/oak.ics,times=1").unwrap()],
@@ -370,4 +371,51 @@ async fn devices_that_changed_places_do_so_over_a_restart() {
     let mut after: Vec<_> = building.pods().iter().map(identity).collect();
     after.reverse();
     assert_eq!(after, before);
+}
+
+/// The words and the JSON of each fault in the tables of the documentation.
+fn documented(section: &str) -> Vec<(String, Value)> {
+    let faults: Vec<_> = section
+        .lines()
+        .filter_map(|line| {
+            let (words, rest) = line.strip_prefix("| `")?.split_once('`')?;
+            let (_, json) = rest.split_once("`'")?;
+            let (json, _) = json.split_once("'`")?;
+            Some((words.to_owned(), serde_json::from_str(json).unwrap()))
+        })
+        .collect();
+    assert!(faults.len() > 15, "{faults:?}");
+    faults
+}
+
+#[test]
+fn the_documentation_has_every_fault_in_both_forms() {
+    let text = include_str!("../../../docs/simulate.md");
+    let (pods, host) = text.split_once("## The calendar host").unwrap();
+    let spec = |json: &Value| Spec::from_json(json.as_object().unwrap()).unwrap();
+    for (words, json) in documented(pods) {
+        let mut spec = spec(&json);
+        let fault = Fault::read(&mut spec).unwrap();
+        spec.finish().unwrap();
+        let command = Command::parse(&words).unwrap();
+        assert!(
+            matches!(&command.action, Action::Fault(same) if *same == fault),
+            "{words}"
+        );
+    }
+    for (words, json) in documented(host) {
+        let mut spec = spec(&json);
+        let fault = feedhost::FeedFault::read(&mut spec).unwrap();
+        spec.finish().unwrap();
+        assert_eq!(feedhost::parse_fault(&words), Ok(fault), "{words}");
+    }
+    for (section, words) in [(pods, action::words()), (host, feedhost::WORDS.to_owned())] {
+        for word in words.split(", ").filter(|word| !word.contains(' ')) {
+            let word = word.split('=').next().unwrap();
+            assert!(
+                section.contains(&format!("`{word}")),
+                "`{word}` is not in the documentation"
+            );
+        }
+    }
 }
