@@ -10,7 +10,7 @@ use ring::digest;
 use super::date::{Suffix, Written};
 use super::draft::{Draft, Stamp};
 use super::event::{self, Resolved};
-use super::series::{End, Event, Nominal, Series, When};
+use super::series::{End, Event, Nominal, Place, Series, When};
 use super::walk::File;
 use super::zone::{self, Zones};
 use super::{MAX_VERDICTS, Reading};
@@ -19,6 +19,9 @@ use crate::model::occurrence::{Class, Details};
 use crate::model::time::UnixTime;
 use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
+
+/// Names beyond these help nobody.
+const MAX_UNKNOWN_ZONES: usize = 50;
 
 /// The reading of one body.
 #[must_use]
@@ -39,6 +42,7 @@ pub fn reading(mut file: File, href: &str) -> Reading {
         cut_off: file.cut_off,
         newest_stamp: stamps.newest(),
         name: file.name,
+        unknown_zones: resolved.unknown_zones,
     }
 }
 
@@ -46,6 +50,8 @@ pub fn reading(mut file: File, href: &str) -> Reading {
 pub struct Events {
     pub events: Vec<Option<Resolved>>,
     pub verdicts: Vec<Verdict>,
+    /// Names of zones that nothing tells, as they may be shown.
+    pub unknown_zones: Vec<String>,
 }
 
 /// Makes an event of each draft of a file, and takes the drafts and zones out of it.
@@ -53,7 +59,9 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
     let drafts = std::mem::take(&mut file.drafts);
     let mut zones = std::mem::take(&mut file.zones);
     let uids = uids(&drafts, &zones);
+    let mut unknown_zones = Vec::new();
     let floating = floating_zones(file);
+    let mut floats = vec![false; floating.zones.len()];
     let at_line = |(line, rule)| verdict_at(href, line, rule);
     let mut verdicts: Vec<Verdict> = file.verdicts.drain(..).map(at_line).collect();
     let mut events = Vec::with_capacity(drafts.len());
@@ -69,11 +77,14 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
                 .calendars
                 .get(index)
                 .is_some_and(|calendar| calendar.cancelled),
-            floating_zone: floating.get(index).and_then(Option::as_ref),
+            floating_zone: floating.zones.get(index).and_then(Option::as_ref),
         };
         match draft.resolve(uid, &calendar, &mut zones) {
             Ok((resolved, troubles)) => {
                 let details = &resolved.event.details;
+                if let (Some(floats), true) = (floats.get_mut(index), floats_somewhere(&resolved)) {
+                    *floats = true;
+                }
                 verdicts.extend(troubles.into_iter().map(|rule| verdict_on(details, rule)));
                 events.push(Some(resolved));
             }
@@ -84,8 +95,39 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
         }
         verdicts.truncate(MAX_VERDICTS);
     }
+    for (index, line, tzid) in floating.unknown {
+        if floats.get(index) == Some(&true) {
+            note_zone(&mut unknown_zones, &tzid);
+            let zone = "the zone of the room".to_owned();
+            verdicts.push(verdict_at(href, line, Rule::ZoneUnknown { tzid, zone }));
+        }
+    }
+    for tzid in zones.take_unknown() {
+        note_zone(&mut unknown_zones, &tzid);
+    }
     verdicts.extend(zones.into_verdicts().into_iter().map(at_line));
-    Events { events, verdicts }
+    Events {
+        events,
+        verdicts,
+        unknown_zones,
+    }
+}
+
+/// Whether a time of an event is read in the zone of its calendar or of the room.
+fn floats_somewhere(resolved: &Resolved) -> bool {
+    matches!(
+        resolved.event.start,
+        When::Time {
+            place: Place::Floating,
+            ..
+        }
+    )
+}
+
+fn note_zone(zones: &mut Vec<String>, tzid: &str) {
+    if zones.len() < MAX_UNKNOWN_ZONES && !zones.iter().any(|known| known == tzid) {
+        zones.push(tzid.to_owned());
+    }
 }
 
 /// The items of a feed as one.
@@ -103,6 +145,9 @@ pub fn merge(mut readings: Vec<Reading>) -> Reading {
         merged.newest_stamp = merged.newest_stamp.max(reading.newest_stamp);
         merged.name = merged.name.or(reading.name);
         merged.verdicts.extend(reading.verdicts);
+        for tzid in &reading.unknown_zones {
+            note_zone(&mut merged.unknown_zones, tzid);
+        }
         for series in reading.series {
             // Whether an override said its CLASS is not known any more. Without its
             // master in the same item it takes the stricter one.
@@ -149,34 +194,40 @@ fn cap(verdicts: &mut Vec<Verdict>, href: &str) {
     }
 }
 
-/// X-WR-TIMEZONE of each calendar, where it names a zone.
-fn floating_zones(file: &mut File) -> Vec<Option<Zone>> {
+/// X-WR-TIMEZONE of the calendars in a file.
+#[derive(Default)]
+struct FloatingZones {
+    /// Of each calendar, where it names a zone.
+    zones: Vec<Option<Zone>>,
+    /// Calendar, line and name of those that nothing tells.
+    unknown: Vec<(usize, u32, String)>,
+}
+
+fn floating_zones(file: &mut File) -> FloatingZones {
     let mut known: HashMap<String, Option<Zone>> = HashMap::new();
-    let mut zones = Vec::with_capacity(file.calendars.len());
-    for calendar in &file.calendars {
+    let mut floating = FloatingZones::default();
+    for (index, calendar) in file.calendars.iter().enumerate() {
         let Some((name, line)) = calendar.zone.as_ref().filter(|(name, _)| !name.is_empty()) else {
-            zones.push(None);
+            floating.zones.push(None);
             continue;
         };
         let zone = known.entry(name.clone()).or_insert_with(|| {
-            let zone = zone::named(name);
-            let rule = match &zone {
-                Some(zone) if zone.name() == name => return Some(zone.clone()),
-                Some(zone) => Rule::ZoneRead {
+            let zone = zone::of_calendar(name);
+            if let Some(zone) = zone.as_ref().filter(|zone| zone.name() != name) {
+                let rule = Rule::ZoneRead {
                     tzid: zone::shown(name),
                     zone: zone.name().to_owned(),
-                },
-                None => Rule::ZoneUnknown {
-                    tzid: zone::shown(name),
-                    zone: "the zone of the room".to_owned(),
-                },
-            };
-            file.verdicts.push((*line, rule));
+                };
+                file.verdicts.push((*line, rule));
+            }
             zone
         });
-        zones.push(zone.clone());
+        if zone.is_none() {
+            floating.unknown.push((index, *line, zone::shown(name)));
+        }
+        floating.zones.push(zone.clone());
     }
-    zones
+    floating
 }
 
 /// The UID of each draft, or a stand-in made of what tells events apart: start, end,

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::date;
 use super::draft::{Draft, MAX_TEXT};
 use super::line::{self, Line, Lines, MAX_LINE};
 use super::property::{Name, Property};
@@ -265,6 +266,10 @@ impl Walk {
         match (top, property) {
             (Some(Kind::Event), Some(property)) => {
                 if let Some(event) = &mut self.event {
+                    let property = match name.is_date() {
+                        true => property.behind_a_later_colon(&text, date::begins_with_date),
+                        false => property,
+                    };
                     event.take(name, &property, line.number, &mut self.file.zones);
                     if self.with_lines {
                         event.lines.push((name, line.start, line.end));
@@ -352,14 +357,18 @@ impl Walk {
     }
 
     fn finish_zone(&mut self, end: usize) {
-        let Some((zone, start)) = self.zone.take() else {
+        let Some((mut zone, start)) = self.zone.take() else {
             return;
         };
         let calendar = self.calendar();
+        let location = zone.take_location();
         let zones = zone.into_zones();
         let tzids = zones.iter().map(|zone| zone.tzid.clone()).collect();
         self.file.zone_spans.push((calendar, tzids, start..end));
         for zone in &zones {
+            if let Some(location) = &location {
+                self.file.zones.locate(&zone.tzid, location);
+            }
             self.file.zones.define(calendar, &Arc::clone(zone));
         }
     }

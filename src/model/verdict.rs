@@ -108,7 +108,8 @@ pub enum Rule {
         tzid: String,
         zone: String,
     },
-    /// Nothing defines the TZID; the room's zone was taken.
+    /// Nothing defines the TZID; another zone was taken for it, and the meeting may be
+    /// hours off.
     ZoneUnknown {
         tzid: String,
         zone: String,
@@ -141,6 +142,7 @@ impl Rule {
                 | Self::Unsupported { .. }
                 | Self::CutOff
                 | Self::EndsBeforeStart
+                | Self::ZoneUnknown { .. }
         )
     }
 

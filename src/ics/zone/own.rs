@@ -23,6 +23,7 @@ pub struct Draft {
     /// More than one has been seen, with the parts of each in a row.
     tzids: Vec<String>,
     observances: Vec<Observance>,
+    location: Option<String>,
     open: Option<OpenObservance>,
 }
 
@@ -39,6 +40,9 @@ impl Draft {
     pub fn take(&mut self, name: Name, property: &Property<'_>) {
         if name == Name::Tzid && self.tzids.len() < 16 {
             self.tzids.push(property.value.trim().to_owned());
+        }
+        if name == Name::ZoneLocation {
+            self.location = Some(property.value.trim().to_owned());
         }
     }
 
@@ -80,6 +84,11 @@ impl Draft {
             rules: open.rules,
             dates: open.dates,
         });
+    }
+
+    /// X-LIC-LOCATION.
+    pub fn take_location(&mut self) -> Option<String> {
+        self.location.take()
     }
 
     /// One zone for each TZID; without observances it defines nothing.
