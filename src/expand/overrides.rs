@@ -5,15 +5,17 @@
 //! it is written in; a bare date on a timed series by that local day, when the series
 //! has one instance then. It stands where its own DTSTART says, so it may enter the
 //! window or leave it, and it counts also without its master and for an instance that
-//! the rules do not generate. EXDATE takes it out with its instance.
+//! the rules do not generate. Outlook and gateways write an EXDATE for the instance
+//! that they replace: it takes the override out only where it is newer.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::ics::series::{End, Event, Series, When};
 use crate::model::occurrence::{Details, Occurrence};
 use crate::model::time::{UnixTime, Window};
-use crate::model::verdict::{Rule, Subject, Verdict};
+use crate::model::verdict::{Newer, Rule, Subject, Verdict};
 
 use super::Expansion;
 use super::caps::{Allowance, Spent, VERDICTS_PER_SERIES};
@@ -211,13 +213,17 @@ impl<'o> Listing<'o> {
                 }
                 Some(index) => {
                     if let Some(held) = overrides.get_mut(index) {
+                        let by = match event.sequence.cmp(&held.timed.event.sequence) {
+                            Ordering::Equal => Newer::Place,
+                            _ => Newer::Sequence,
+                        };
                         let older = if event.sequence >= held.timed.event.sequence {
                             std::mem::replace(held, moved)
                         } else {
                             moved
                         };
                         let (start, end) = (older.timed.start, older.timed.end());
-                        self.verdict(&older.details, start, end, Rule::Superseded);
+                        self.verdict(&older.details, start, end, Rule::Superseded { by });
                     }
                 }
             }
@@ -242,7 +248,7 @@ impl<'o> Listing<'o> {
                 Key::On(day) => day,
                 Key::At(at) => master.clock.wall(at).day(),
             };
-            if exclusions.hold(moved.key, day) {
+            if exclusions.hold(moved.key, day) && is_newer(master.event, moved.timed.event) {
                 self.verdict(&moved.details, start, end, Rule::Excluded);
             } else {
                 let instance = || moved.key.text();
@@ -282,7 +288,7 @@ impl<'o> Listing<'o> {
             let end = length.end(slot.start, &timed.clock);
             if slot.excluded || is_replaced {
                 if self.window.overlaps(slot.start, end) {
-                    let rule = if slot.excluded {
+                    let rule = if slot.excluded && !is_replaced {
                         Rule::Excluded
                     } else {
                         Rule::Replaced
@@ -506,6 +512,19 @@ fn chapters<'b, 'a>(
         });
     }
     (chapters, rest)
+}
+
+/// Whether a series, and with it its EXDATEs, was written after one of its overrides.
+/// Programs stamp all parts of a feed as they write them; that tells nothing.
+fn is_newer(series: &Event, instance: &Event) -> bool {
+    if series.sequence != instance.sequence {
+        return series.sequence > instance.sequence;
+    }
+    let modified = series.details.modified.zip(instance.details.modified);
+    let stamped = series.details.stamped.zip(instance.details.stamped);
+    modified
+        .or(stamped)
+        .is_some_and(|(series, instance)| series.seconds() - instance.seconds() > 60)
 }
 
 /// The details of an override that has no title, with that of its series: a display

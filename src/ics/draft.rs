@@ -7,8 +7,8 @@ use jiff::civil::{Date, DateTime, Time};
 
 use super::date::{self, Suffix, Written};
 use super::property::{self, Name, Property};
-use super::rrule::{self, NoRule};
-use super::series::{Nominal, Rule};
+use super::rrule::{self, LeftOut, NoRule, RuleText};
+use super::series::{Freq, Nominal, Rule};
 use super::zone::{Tzid, Zones};
 use crate::model::occurrence::{BusyStatus, Class, Person, Status};
 use crate::model::time::UnixTime;
@@ -118,6 +118,16 @@ impl Draft {
         }
     }
 
+    /// A property that could not be read stands there again, and can be.
+    fn mend(&mut self, name: &str) {
+        let is_that = |what: &str| what.split(' ').next() == Some(name);
+        if self.broken.as_ref().is_some_and(|(_, what)| is_that(what)) {
+            self.broken = None;
+            let what = format!("one {name} cannot be read; another one counts");
+            self.trouble(verdict::Rule::Note { what });
+        }
+    }
+
     fn unreadable(&mut self, what: impl Into<String>) {
         self.trouble(verdict::Rule::Unreadable { what: what.into() });
     }
@@ -176,7 +186,10 @@ impl Draft {
                 }
             }
             Name::Start if self.start.is_none() => match stamp(property, line, zones) {
-                Some(start) => self.start = Some(start),
+                Some(start) => {
+                    self.start = Some(start);
+                    self.mend("DTSTART");
+                }
                 None => {
                     self.broken
                         .get_or_insert((line, "DTSTART is no date".to_owned()));
@@ -198,6 +211,7 @@ impl Draft {
                 match stamp(property, line, zones) {
                     Some(stamp) => {
                         self.recurrence_id = Some((stamp, property.has("RANGE", "THISANDFUTURE")));
+                        self.mend("RECURRENCE-ID");
                     }
                     None => {
                         let what = "RECURRENCE-ID is no date".to_owned();
@@ -268,9 +282,13 @@ impl Draft {
                 cap: "rules in an event",
                 at: MAX_RULES as u64,
             },
-            Ok(rule) => {
+            Ok(RuleText { rule, left_out }) => {
+                let freq = rule.freq;
                 if !rules.contains(&rule) {
                     rules.push(rule);
+                }
+                for left_out in left_out {
+                    self.trouble(rule_trouble(name, freq, left_out));
                 }
                 return;
             }
@@ -334,6 +352,32 @@ impl Draft {
                 None => self.unreadable("EXDATE has an entry that is no date"),
             }
         }
+    }
+}
+
+fn rule_trouble(name: &str, freq: Freq, left_out: LeftOut) -> verdict::Rule {
+    let freq = match freq {
+        Freq::Secondly => "SECONDLY",
+        Freq::Minutely => "MINUTELY",
+        Freq::Hourly => "HOURLY",
+        Freq::Daily => "DAILY",
+        Freq::Weekly => "WEEKLY",
+        Freq::Monthly => "MONTHLY",
+        Freq::Yearly => "YEARLY",
+    };
+    match left_out {
+        LeftOut::Entry(part) => verdict::Rule::Unreadable {
+            what: format!("{name}: {part} has an entry that no rule may have; the rest counts"),
+        },
+        LeftOut::Forbidden("BYSETPOS") => verdict::Rule::Note {
+            what: format!("{name}: BYSETPOS means nothing without a list and does not count"),
+        },
+        LeftOut::Forbidden(part) => verdict::Rule::Note {
+            what: format!("{name}: {part} means nothing in a {freq} rule and does not count"),
+        },
+        LeftOut::Ordinals => verdict::Rule::Note {
+            what: format!("{name}: the numbers in BYDAY mean nothing in this {freq} rule"),
+        },
     }
 }
 

@@ -17,7 +17,7 @@ use super::{MAX_VERDICTS, Reading};
 use crate::model::name::hex;
 use crate::model::occurrence::{Class, Details};
 use crate::model::time::UnixTime;
-use crate::model::verdict::{Rule, Subject, Verdict};
+use crate::model::verdict::{Newer, Rule, Subject, Verdict};
 use crate::model::zone::Zone;
 
 /// Names beyond these help nobody.
@@ -380,15 +380,43 @@ impl Groups {
     }
 }
 
-/// Which of two copies is newer; equal where nothing tells.
-pub fn revision(a: &Event, b: &Event) -> Ordering {
-    a.sequence.cmp(&b.sequence).then_with(|| {
-        let modified = a.details.modified.zip(b.details.modified);
-        let stamped = a.details.stamped.zip(b.details.stamped);
-        modified
-            .or(stamped)
-            .map_or(Ordering::Equal, |(a, b)| a.cmp(&b))
-    })
+/// Which of two copies is newer, and by what; equal where nothing tells.
+pub fn revision(a: &Event, b: &Event) -> (Ordering, Newer) {
+    let sequence = a.sequence.cmp(&b.sequence);
+    if sequence != Ordering::Equal {
+        return (sequence, Newer::Sequence);
+    }
+    let modified = a.details.modified.zip(b.details.modified);
+    let stamped = a.details.stamped.zip(b.details.stamped);
+    match (modified, stamped) {
+        (Some((a, b)), _) if a != b => (a.cmp(&b), Newer::Modified),
+        (None, Some((a, b))) if a != b => (a.cmp(&b), Newer::Stamped),
+        _ => (Ordering::Equal, Newer::Place),
+    }
+}
+
+/// By what an event is an older copy of another of its UID, if it is one.
+///
+/// Who moves an event has to raise its SEQUENCE (RFC 5546 section 2.1.4). Programs that
+/// never write one also give one UID to several events, and stamp each with the clock
+/// of the moment, so a time stamp only tells where the events start at one time, or
+/// have one title and were stamped at different hours.
+fn older_by(event: &Event, newest: &Event) -> Option<Newer> {
+    let (order, by) = revision(event, newest);
+    let far_apart = |a: Option<UnixTime>, b: Option<UnixTime>| {
+        let seconds = a.zip(b).map(|(a, b)| a.seconds().abs_diff(b.seconds()));
+        seconds.is_some_and(|seconds| seconds >= 3_600)
+    };
+    let (old, new) = (&event.details, &newest.details);
+    let is_copy = match by {
+        Newer::Sequence => true,
+        _ if start_text(&event.start) == start_text(&newest.start) => true,
+        _ if old.summary != new.summary => false,
+        Newer::Modified => far_apart(old.modified, new.modified),
+        Newer::Stamped => far_apart(old.stamped, new.stamped),
+        Newer::Place => false,
+    };
+    (order == Ordering::Less && is_copy).then_some(by)
 }
 
 /// The masters that count: one as a rule, several where one UID was given to
@@ -401,7 +429,7 @@ fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Re
     for (index, candidate) in masters.iter().enumerate() {
         if masters
             .get(newest)
-            .is_some_and(|best| revision(&best.event, &candidate.event) != Ordering::Greater)
+            .is_some_and(|best| revision(&best.event, &candidate.event).0 != Ordering::Greater)
         {
             newest = index;
         }
@@ -412,16 +440,14 @@ fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Re
     let mut by_start: HashMap<String, usize> = HashMap::new();
     let mut kept: Vec<Resolved> = Vec::new();
     for candidate in masters {
-        if revision(&candidate.event, &best) == Ordering::Less {
-            verdicts.push(verdict_on(&candidate.event.details, Rule::Superseded));
+        if let Some(by) = older_by(&candidate.event, &best) {
+            let rule = Rule::Superseded { by };
+            verdicts.push(verdict_on(&candidate.event.details, rule));
             continue;
         }
         let start = start_text(&candidate.event.start);
         match by_start.get(&start).and_then(|index| kept.get_mut(*index)) {
-            Some(older) => {
-                let older = std::mem::replace(older, candidate);
-                verdicts.push(verdict_on(&older.event.details, Rule::Superseded));
-            }
+            Some(held) => supersede(held, candidate, verdicts),
             None => {
                 by_start.insert(start, kept.len());
                 kept.push(candidate);
@@ -437,6 +463,17 @@ fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Re
     kept
 }
 
+/// Keeps the newer of two copies in `held`.
+fn supersede(held: &mut Resolved, candidate: Resolved, verdicts: &mut Vec<Verdict>) {
+    let (order, by) = revision(&candidate.event, &held.event);
+    let older = match order {
+        Ordering::Less => candidate,
+        _ => std::mem::replace(held, candidate),
+    };
+    let rule = Rule::Superseded { by };
+    verdicts.push(verdict_on(&older.event.details, rule));
+}
+
 fn newest_overrides(overrides: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Resolved> {
     let mut by_instance: HashMap<(String, bool), usize> = HashMap::new();
     let mut kept: Vec<Resolved> = Vec::with_capacity(overrides.len());
@@ -446,14 +483,7 @@ fn newest_overrides(overrides: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Ve
         };
         let key = (start_text(&id.when), id.this_and_future);
         match by_instance.get(&key).and_then(|index| kept.get_mut(*index)) {
-            Some(other) => {
-                let older = if revision(&candidate.event, &other.event) == Ordering::Less {
-                    candidate
-                } else {
-                    std::mem::replace(other, candidate)
-                };
-                verdicts.push(verdict_on(&older.event.details, Rule::Superseded));
-            }
+            Some(held) => supersede(held, candidate, verdicts),
             None => {
                 by_instance.insert(key, kept.len());
                 kept.push(candidate);
@@ -548,9 +578,15 @@ fn length_of(master: &Event, start: &When) -> End {
             let days = i64::from(to.since(*from).map_or(0, |span| span.get_days()));
             End::After(Nominal { days, seconds: 0 })
         }
-        (from, End::At(to)) => event::exact_seconds(from, to).map_or(End::Unsaid, |seconds| {
-            End::After(Nominal { days: 0, seconds })
-        }),
+        (from, End::At(to)) => {
+            let seconds = event::exact_seconds(from, to);
+            // Negative where clocks skip the start of the master.
+            seconds
+                .filter(|seconds| *seconds >= 0)
+                .map_or(End::Unsaid, |seconds| {
+                    End::After(Nominal { days: 0, seconds })
+                })
+        }
         (_, End::Unsaid) => End::Unsaid,
     }
 }

@@ -271,6 +271,9 @@ pub fn unescape(value: &str) -> String {
         let mut characters = after.chars();
         match characters.next() {
             Some('n' | 'N') => text.push('\n'),
+            // Not of the RFC; from programs that escape `\r\n` as such.
+            Some('r') if characters.as_str().starts_with("\\n") => {}
+            Some('r') => text.push(' '),
             Some(escaped @ ('\\' | ',' | ';' | ':' | '"')) => text.push(escaped),
             _ => {
                 text.push('\\');
@@ -373,6 +376,7 @@ mod tests {
             (r"a\, b\; c\\d\\n e\nf\N", "a, b; c\\d\\n e\nf\n"),
             (r"https\://x", "https://x"),
             (r"C:\docs\", r"C:\docs\"),
+            (r"a\r\nb\rc", "a\nb c"),
             (r"\\\\", r"\\"),
             ("plain", "plain"),
             ("", ""),

@@ -82,8 +82,10 @@ pub enum Rule {
     NoLength,
     /// DTEND before DTSTART.
     EndsBeforeStart,
-    /// A later SEQUENCE of the same UID stands elsewhere in the feed.
-    Superseded,
+    /// A newer copy of the same event stands elsewhere in the feed.
+    Superseded {
+        by: Newer,
+    },
 
     // Could not be read, in whole or in part.
     /// `what` names the property and says what was wrong, without its text.
@@ -123,6 +125,27 @@ pub enum Rule {
     Note {
         what: String,
     },
+}
+
+/// What tells the newer of two copies of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newer {
+    Sequence,
+    Modified,
+    Stamped,
+    /// Nothing but that it comes later in the feed.
+    Place,
+}
+
+impl Newer {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Sequence => "an older copy; the one with the higher SEQUENCE counts",
+            Self::Modified => "an older copy; the one with the later LAST-MODIFIED counts",
+            Self::Stamped => "an older copy; the one with the later DTSTAMP counts",
+            Self::Place => "the same event again; of equal copies the last one counts",
+        }
+    }
 }
 
 impl Rule {
@@ -166,7 +189,7 @@ impl Rule {
             Self::Replaced => "replaced",
             Self::NoLength => "no_length",
             Self::EndsBeforeStart => "ends_before_start",
-            Self::Superseded => "superseded",
+            Self::Superseded { .. } => "superseded",
             Self::Unreadable { .. } => "unreadable",
             Self::Capped { .. } => "capped",
             Self::Unsupported { .. } => "unsupported",
@@ -200,7 +223,7 @@ impl fmt::Display for Rule {
             Self::Replaced => f.write_str("replaced by a changed instance (RECURRENCE-ID)"),
             Self::NoLength => f.write_str("has no length; a display is never sent such a meeting"),
             Self::EndsBeforeStart => f.write_str("ends before it starts"),
-            Self::Superseded => f.write_str("an older copy; a later SEQUENCE counts"),
+            Self::Superseded { by } => f.write_str(by.reason()),
             Self::Unreadable { what } => write!(f, "unreadable: {what}"),
             Self::Capped { cap, at } => write!(f, "capped: more than {at} {cap}"),
             Self::Unsupported { what } => write!(f, "not supported: {what}"),

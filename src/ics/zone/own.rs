@@ -58,7 +58,9 @@ impl Draft {
             Name::Start => open.start = open.start.or_else(|| local(value)),
             Name::OffsetFrom => open.from = date::offset(value),
             Name::OffsetTo => open.to = date::offset(value),
-            Name::Rule if open.rules.len() < MAX_RULES => open.rules.extend(rrule::read(value)),
+            Name::Rule if open.rules.len() < MAX_RULES => {
+                open.rules.extend(rrule::read(value).map(|text| text.rule));
+            }
             Name::Dates => {
                 let room = MAX_DATES.saturating_sub(open.dates.len());
                 open.dates

@@ -442,7 +442,7 @@ fn own(rules: &[(&str, i32, i32, &str)]) -> OwnZone {
             start: local,
             offset_from: offset_from * 3_600,
             offset_to: offset_to * 3_600,
-            rules: super::super::rrule::read(rule).into_iter().collect(),
+            rules: vec![super::super::rrule::read(rule).unwrap().rule],
             dates: Vec::new(),
         }
     });
