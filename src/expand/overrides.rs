@@ -9,7 +9,7 @@
 //! that they replace: it takes the override out only where it is newer.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ics::series::{End, Event, Series, When};
@@ -164,7 +164,7 @@ impl<'o> Listing<'o> {
             .enumerate()
             .map(|(index, moved)| (moved.key, index))
             .collect();
-        self.add_overrides(master, &overrides, clocks);
+        let shown = self.add_overrides(master, &overrides, clocks);
 
         let mut shifts: Vec<Shift<'_, 'a>> = overrides
             .iter()
@@ -173,9 +173,9 @@ impl<'o> Listing<'o> {
             .collect();
         shifts.sort_by_key(|shift| shift.from);
         let (chapters, shifts) = chapters(master, shifts);
-        chapters
-            .iter()
-            .try_for_each(|chapter| self.chapter(chapter, &shifts, &by_key, clocks, allowance))
+        chapters.iter().try_for_each(|chapter| {
+            self.chapter(chapter, &shifts, &by_key, &shown, clocks, allowance)
+        })
     }
 
     /// The overrides by what they stand for; of two for the same, the newer one.
@@ -231,15 +231,17 @@ impl<'o> Listing<'o> {
         overrides
     }
 
-    /// Overrides stand where they say, wherever the instance was.
+    /// Overrides stand where they say, wherever the instance was. Returns what those
+    /// stand for that take place though they are excluded.
     fn add_overrides<'a>(
         &mut self,
         master: &Timed<'a>,
         overrides: &[Override<'a>],
         clocks: &Clocks<'a>,
-    ) {
+    ) -> HashSet<Key> {
+        let mut shown = HashSet::new();
         if overrides.is_empty() {
-            return;
+            return shown;
         }
         let exclusions = Exclusions::of_dates(master, clocks, None);
         for moved in overrides {
@@ -248,13 +250,18 @@ impl<'o> Listing<'o> {
                 Key::On(day) => day,
                 Key::At(at) => master.clock.wall(at).day(),
             };
-            if exclusions.hold(moved.key, day) && is_newer(master.event, moved.timed.event) {
+            let excluded = exclusions.hold(moved.key, day);
+            if excluded && is_newer(master.event, moved.timed.event) {
                 self.verdict(&moved.details, start, end, Rule::Excluded);
-            } else {
-                let instance = || moved.key.text();
-                self.add(&moved.details, instance, moved.timed.all_day, start, end);
+                continue;
             }
+            if excluded {
+                shown.insert(moved.key);
+            }
+            let instance = || moved.key.text();
+            self.add(&moved.details, instance, moved.timed.all_day, start, end);
         }
+        shown
     }
 
     fn chapter<'a>(
@@ -262,6 +269,7 @@ impl<'o> Listing<'o> {
         chapter: &Chapter<'_, 'a>,
         shifts: &[Shift<'_, 'a>],
         by_key: &HashMap<Key, usize>,
+        shown: &HashSet<Key>,
         clocks: &Clocks<'a>,
         allowance: &mut Allowance,
     ) -> Result<(), Spent> {
@@ -288,7 +296,7 @@ impl<'o> Listing<'o> {
             let end = length.end(slot.start, &timed.clock);
             if slot.excluded || is_replaced {
                 if self.window.overlaps(slot.start, end) {
-                    let rule = if slot.excluded && !is_replaced {
+                    let rule = if slot.excluded && !shown.contains(&slot.key) {
                         Rule::Excluded
                     } else {
                         Rule::Replaced

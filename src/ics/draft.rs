@@ -78,6 +78,8 @@ pub struct Draft {
     pub stamped: Option<UnixTime>,
     /// From `keep`: the filters that a private event matched.
     pub only_matched: Option<Vec<String>>,
+    /// Its properties stand where those of a calendar should.
+    pub without_begin: bool,
     /// From `keep`: where it stood in the bytes as they were sent.
     pub kept_line: Option<u32>,
     /// Where its properties stand, if asked for: name, first byte, the one after the last.
@@ -109,6 +111,25 @@ impl Draft {
         self.kept_declined
             || (self.rooms > 0 && self.rooms == self.rooms_declined)
             || organizer.is_some_and(|address| self.declined.contains(&address.to_lowercase()))
+    }
+
+    /// Whether it has this property already; told for those that may stand once.
+    #[must_use]
+    pub fn has(&self, name: Name) -> bool {
+        match name {
+            Name::Uid => self.uid.is_some(),
+            Name::Start => self.start.is_some(),
+            Name::EndTime => self.end.is_some(),
+            Name::Duration => self.duration.is_some(),
+            Name::RecurrenceId => self.recurrence_id.is_some(),
+            Name::Rule => !self.rules.is_empty(),
+            Name::Summary => self.summary.is_some(),
+            Name::Location => self.location.is_some(),
+            Name::Organizer => self.organizer.is_some(),
+            Name::Status => self.status.is_some(),
+            Name::Transparency => self.transparent.is_some(),
+            _ => false,
+        }
     }
 
     /// A line that says nothing, where something was expected.

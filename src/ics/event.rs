@@ -208,7 +208,15 @@ impl Places<'_> {
         };
         match (self.when(start), start.as_date(), end.as_date()) {
             // A date, and an end with a time: whole days, up to the one of that time.
-            (When::Date(date), ..) => (When::Date(date), End::At(self.when(end))),
+            (When::Date(date), ..) => {
+                let end_local = end.local();
+                let end = if end_local.time() == Time::midnight() && end_local.date() > date {
+                    When::Date(end_local.date())
+                } else {
+                    self.when(end)
+                };
+                (When::Date(date), End::At(end))
+            }
             // A time, and a date for its end: that midnight, or the one after it
             // where the meeting would end before it starts.
             (When::Time { local, place }, None, Some(end_date)) => {

@@ -121,6 +121,10 @@ pub enum Rule {
         tzid: String,
         zone: String,
     },
+    /// Damage where it is plain what was meant, and what was done about it.
+    Repaired {
+        what: String,
+    },
     /// Something else that a person may want to know, without meeting text.
     Note {
         what: String,
@@ -197,6 +201,7 @@ impl Rule {
             Self::ZoneRead { .. } => "zone_read",
             Self::ZoneUnknown { .. } => "zone_unknown",
             Self::ZoneDiffers { .. } => "zone_differs",
+            Self::Repaired { .. } => "repaired",
             Self::Note { .. } => "note",
         }
     }
@@ -238,6 +243,7 @@ impl fmt::Display for Rule {
                     "the calendar's own rules for `{tzid}` differ from {zone}, which was taken"
                 )
             }
+            Self::Repaired { what } => write!(f, "damaged, and read as it was meant: {what}"),
             Self::Note { what } => f.write_str(what),
         }
     }
