@@ -37,7 +37,7 @@ pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<En
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(&config, clock, true).await?;
     let ground = ledger.ground(clock, &Network::new(), true, true);
-    let study = study(&ground, &room, clock.now().wall, Duration::ZERO).await;
+    let study = study(&ground, &room, clock.now().wall, Duration::ZERO, false).await;
     ledger.close().await;
     let Some(agenda) = &study.view.wanted.agenda else {
         return Err(never_read(&room, &study));

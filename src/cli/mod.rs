@@ -251,6 +251,11 @@ fn load(global: &Global) -> Result<Config, Failure> {
     }
 }
 
+/// Something that the reader of a command's output should know besides.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match error.kind() {

@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::control_socket::ControlSocket;
-use super::gate::Gate;
+use super::gate::{Gate, SignIns};
 use super::recorder::Recorder;
 use super::{Ground, Mode};
 use crate::config::Config;
@@ -81,7 +81,7 @@ impl OpenLedger {
     pub fn ground(&self, clock: Clock, network: &Network, is_dry: bool, is_once: bool) -> Ground {
         Ground {
             clock,
-            gate: Gate::new(self.recorder.clone(), clock),
+            gate: Gate::new(SignIns::Recorder(self.recorder.clone()), clock),
             recorder: self.recorder.clone(),
             network: network.clone(),
             mode: Mode {

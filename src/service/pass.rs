@@ -11,6 +11,7 @@ use super::feed_task::FeedCommand;
 use super::pod_task::PodCommand;
 use super::report::{RoomReport, SyncReport};
 use super::room_task::RoomCommand;
+use crate::control::feed::PullNow;
 use crate::control::pod::PodView;
 use crate::control::published::{FeedView, Wanted};
 use crate::control::room::RoomView;
@@ -175,7 +176,10 @@ impl RoomPass {
 impl FeedPass {
     async fn pull(&mut self, try_password: bool) {
         let before = self.before.attempts;
-        let command = FeedCommand::PullNow { try_password };
+        let command = FeedCommand::PullNow(PullNow {
+            afresh: false,
+            insists: try_password,
+        });
         if self.commands.send(command).await.is_ok() {
             let _ = self.view.wait_for(|view| view.attempts > before).await;
         }

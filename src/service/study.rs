@@ -64,15 +64,21 @@ struct Pulled {
 }
 
 /// Pulls every feed of a room afresh and lets its controller decide, as of a time.
-/// Verdicts begin so long before it.
-pub async fn study(ground: &Ground, room: &Room, at: UnixTime, back: Duration) -> Study {
+/// Verdicts begin so long before it. `insists`: although sign-in is paused.
+pub async fn study(
+    ground: &Ground,
+    room: &Room,
+    at: UnixTime,
+    back: Duration,
+    insists: bool,
+) -> Study {
     let now = Now {
         wall: at,
         ..ground.clock.now()
     };
     let mut pulled = Vec::new();
     for feed in &room.feeds {
-        pulled.push(pull(ground, feed, now).await);
+        pulled.push(pull(ground, feed, now, insists).await);
     }
     let room = Arc::new(room.clone());
     let memory = ground.recorder.memories();
@@ -108,7 +114,7 @@ async fn remembered_versions(
     versions
 }
 
-async fn pull(ground: &Ground, feed: &Feed, now: Now) -> Pulled {
+async fn pull(ground: &Ground, feed: &Feed, now: Now, insists: bool) -> Pulled {
     let mut view = FeedView::unknown(feed.id.clone());
     let memories = ground.recorder.memories();
     if let Some(memory) = memories.feed(&feed.id) {
@@ -117,7 +123,7 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now) -> Pulled {
             view.latest = ground.recorder.version(&feed.id, version).await;
         }
     }
-    let fetched = feed_task::fetch_afresh(feed, &ground.network, &ground.gate, now.wall).await;
+    let fetched = feed_task::fetch_afresh(feed, &ground.network, &ground.gate, insists, now.wall).await;
     let read = match fetched {
         Ok(fetched) => read(feed, fetched, now).await,
         Err(failure) => Err(failure),

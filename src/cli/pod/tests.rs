@@ -193,7 +193,8 @@ async fn single_changes_say_that_the_mode_does_not_support_them() {
         assert!(saw.error().hint().contains("--insist"));
         assert!(saw.error().hint().contains("calendar set"));
     }
-    let writes = |request: &sim::Seen| request.method != "GET" && request.path != "/v2/token";
+    let writes =
+        |request: &sim::RequestRecord| request.method != "GET" && request.path != "/v2/token";
     assert!(!sim.requests().iter().any(writes));
     let insisted = [lines[2], &["--insist"]].concat();
     let saw = typed(&targets, &insisted, b"").await;

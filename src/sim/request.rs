@@ -1,23 +1,75 @@
-//! Refuses what the reference does not allow: wrong content types, types, missing, unknown and misplaced fields.
-//!
-//! Says what is wrong; remembering it is left to `route.rs`.
+//! A request as a pod receives it, and what is remembered of it.
 
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::answer::{ErrorName, Refusal};
-use super::pod::{Received, Seen};
-use super::route;
+use super::fields;
 use crate::model::time::UnixTime;
+
+pub(super) const TOKEN: &str = "/v2/token";
+
+const JSON_LIMIT: usize = 1024 * 1024;
+const IMAGE_LIMIT: usize = 16 * 1024 * 1024;
+/// A body that is too large is read and thrown away up to here, so that the sender hears the refusal.
+const DISCARD_LIMIT: usize = 64 * 1024 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request that the pod received.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    pub at: UnixTime,
+    pub method: String,
+    /// The path without its query.
+    pub path: String,
+    pub query: Option<String>,
+    /// `None` when the connection was closed, or left hanging, instead of an answer.
+    pub status: Option<u16>,
+    /// `None` when there was none or it is not UTF-8. A password is left out of a request for a token.
+    pub body: Option<String>,
+    /// Whether it bore a valid token.
+    pub authorized: bool,
+}
+
+impl RequestRecord {
+    pub(super) fn is(&self, method: &str, path: &str) -> bool {
+        self.method == method && self.path == path
+    }
+
+    /// The body as JSON; null when it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        self.body
+            .as_deref()
+            .and_then(|body| serde_json::from_str(body).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// Leaves out the body, which may hold meetings and secrets.
+impl fmt::Debug for RequestRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.at, self.method, self.path)?;
+        match self.status {
+            Some(status) => write!(f, " -> {status}"),
+            None => f.write_str(" -> no answer"),
+        }
+    }
+}
 
 /// More of a request's body than this is not remembered.
 const REMEMBERED_BODY: usize = 256 * 1024;
 
 /// A request, received in full.
-pub(super) struct Asked {
+pub(super) struct Call {
     pub method: Method,
     pub path: String,
     /// The parts of the path, each decoded on its own.
@@ -27,45 +79,70 @@ pub(super) struct Asked {
     pub body: Bytes,
     /// The limit that the body was over.
     pub over: Option<usize>,
+    /// Whether the answer will not reach the sender.
+    pub unanswered: bool,
 }
 
-impl Asked {
-    pub fn new(parts: Parts, body: Received, limit: usize) -> Self {
+impl Call {
+    /// `None` when the sender broke off or takes too long.
+    pub async fn receive(parts: Parts, body: Body) -> Option<Self> {
         let path = parts.uri.path().to_owned();
+        let limit = if parts.method == Method::PATCH
+            && path.starts_with("/v2/config/display/splash/images/")
+        {
+            IMAGE_LIMIT
+        } else {
+            JSON_LIMIT
+        };
+        let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body, limit));
+        let (body, over) = match body.await.ok()?? {
+            Some(body) => (body, None),
+            None => (Bytes::new(), Some(limit)),
+        };
         let segments = path
             .strip_prefix('/')
             .unwrap_or_default()
             .split('/')
             .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
             .collect();
-        let (body, over) = match body {
-            Received::All(body) => (body, None),
-            Received::TooMuch => (Bytes::new(), Some(limit)),
-        };
-        let query = parts.uri.query().map(str::to_owned);
-        Self {
+        Some(Self {
+            segments,
+            query: parts.uri.query().map(str::to_owned),
             method: parts.method,
             path,
-            segments,
-            query,
             headers: parts.headers,
             body,
             over,
-        }
+            unanswered: false,
+        })
     }
 
-    pub fn to_seen(&self, at: UnixTime, status: Option<u16>, authorized: bool) -> Seen {
+    pub fn segment(&self, index: usize) -> &str {
+        self.segments.get(index).map_or("", String::as_str)
+    }
+
+    /// A violation of the reference, with the request that it is in.
+    pub fn violation(&self, what: &str) -> String {
+        format!("{} {}: {what}", self.method, self.path)
+    }
+
+    pub fn is_for_token(&self) -> bool {
+        self.path == TOKEN
+    }
+
+    pub fn to_seen(&self, at: UnixTime, status: Option<u16>, authorized: bool) -> RequestRecord {
+        let status = status.filter(|_| !self.unanswered);
         let body = (!self.body.is_empty() && self.body.len() <= REMEMBERED_BODY)
             .then(|| std::str::from_utf8(&self.body).ok())
             .flatten()
             .map(|body| {
-                if self.path == route::TOKEN {
+                if self.is_for_token() {
                     without_password(body)
                 } else {
                     body.to_owned()
                 }
             });
-        Seen {
+        RequestRecord {
             at,
             method: self.method.as_str().to_owned(),
             path: self.path.clone(),
@@ -147,7 +224,7 @@ impl Asked {
             Ok(Value::Object(object)) => Ok(object),
             Ok(other) => Err(Refusal::invalid(format!(
                 "malformed request body: {} instead of an object",
-                name(&other)
+                fields::name(&other)
             ))),
             Err(error) => Err(Refusal::invalid(format!(
                 "malformed request body: no JSON at line {}, column {}",
@@ -167,83 +244,19 @@ fn without_password(form: &str) -> String {
     pairs.join("&")
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Integer,
-    Boolean,
-}
-
-impl Kind {
-    pub fn fits(self, value: &Value) -> bool {
-        match self {
-            Self::Text => value.is_string(),
-            Self::Integer => value.as_i64().is_some(),
-            Self::Boolean => value.is_boolean(),
+/// The body unless it is larger than `limit`. The outer `None` when the sender broke off.
+async fn read_body(body: Body, limit: usize) -> Option<Option<Bytes>> {
+    let mut chunks = body.into_data_stream();
+    let mut read = BytesMut::new();
+    let mut length = 0usize;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.ok()?;
+        length = length.saturating_add(chunk.len());
+        if length <= limit {
+            read.extend_from_slice(&chunk);
+        } else if length > DISCARD_LIMIT {
+            break;
         }
     }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "a string",
-            Self::Integer => "an integer",
-            Self::Boolean => "a boolean",
-        }
-    }
-}
-
-/// A field of a request's body.
-pub(super) struct Field {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub required: bool,
-}
-
-/// Checks an object against its fields. Unknown ones are refused only when strict.
-pub(super) fn check(
-    object: &Map<String, Value>,
-    place: &str,
-    fields: &[Field],
-    strict: bool,
-) -> Result<(), Refusal> {
-    for field in fields {
-        match object.get(field.name) {
-            None if field.required => {
-                return Err(Refusal::invalid(format!(
-                    "`{place}{}` is missing",
-                    field.name
-                )));
-            }
-            Some(value) if !field.kind.fits(value) => {
-                let (name, wanted, found) = (field.name, field.kind.name(), name(value));
-                return Err(Refusal::invalid(format!(
-                    "`{place}{name}` must be {wanted}, not {found}"
-                )));
-            }
-            _ => {}
-        }
-    }
-    if strict
-        && let Some(unknown) = object
-            .keys()
-            .find(|key| fields.iter().all(|field| field.name != key.as_str()))
-    {
-        return Err(Refusal::invalid(format!(
-            "`{place}{unknown}` is not a field of the reference"
-        )));
-    }
-    Ok(())
-}
-
-/// What a JSON value is called in an error.
-pub(super) fn name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(number) if number.as_i64().is_some() => "an integer",
-        Value::Number(_) => "a number that is no 64-bit integer",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
+    Some((length <= limit).then(|| read.freeze()))
 }

@@ -1,18 +1,17 @@
-//! Sign-in to the feeds: Basic (RFC 7617) or Digest (RFC 7616) with MD5 or SHA-256.
+//! Sign-in to the feeds: Basic (RFC 7617), Digest (RFC 7616) with MD5 or SHA-256, or a bearer token (RFC 6750).
 
 use std::fmt;
 
 use axum::extract::Request;
-use axum::http::header;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 use ring::digest;
 
+use crate::sim::authorization::Authorization;
 use crate::sim::secret::hex;
+use crate::sim::spec::Spec;
 
 const REALM: &str = "calendars";
-/// One nonce for ever is enough here: a replay is nobody's loss.
+/// Always the same: a replay does no harm here.
 const NONCE: &str = "7f3a9c51e2b84d06";
 
 /// What a client must present.
@@ -26,6 +25,7 @@ pub struct SignIn {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
     Basic,
+    Bearer,
     DigestMd5,
     DigestSha256,
 }
@@ -46,6 +46,30 @@ impl SignIn {
         Self::of(Scheme::DigestSha256, username, password)
     }
 
+    #[must_use]
+    pub fn bearer(token: &str) -> Self {
+        Self::of(Scheme::Bearer, "", token)
+    }
+
+    /// Reads `scheme` (`basic` unless told), `username` and `password`.
+    pub(in crate::sim) fn read(spec: &mut Spec) -> Result<Self, String> {
+        let scheme = match spec.text("scheme")?.as_deref() {
+            None | Some("basic") => Scheme::Basic,
+            Some("bearer") => Scheme::Bearer,
+            Some("digest-md5") => Scheme::DigestMd5,
+            Some("digest-sha256") => Scheme::DigestSha256,
+            Some(_) => {
+                return Err(
+                    "`scheme` must be `basic`, `bearer`, `digest-md5` or `digest-sha256`"
+                        .to_owned(),
+                );
+            }
+        };
+        let username = spec.text("username")?.unwrap_or_default();
+        let password = spec.needed("password", Spec::text)?;
+        Ok(Self::of(scheme, &username, &password))
+    }
+
     fn of(scheme: Scheme, username: &str, password: &str) -> Self {
         Self {
             scheme,
@@ -57,6 +81,7 @@ impl SignIn {
     pub(super) fn challenge(&self) -> String {
         match self.scheme {
             Scheme::Basic => format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""),
+            Scheme::Bearer => format!("Bearer realm=\"{REALM}\""),
             Scheme::DigestMd5 => {
                 format!("Digest realm=\"{REALM}\", qop=\"auth\", algorithm=MD5, nonce=\"{NONCE}\"")
             }
@@ -69,26 +94,14 @@ impl SignIn {
     }
 
     pub(super) fn admits(&self, request: &Request) -> bool {
-        let Some(given) = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-        else {
-            return false;
-        };
-        match (self.scheme, given.split_once(' ')) {
-            (Scheme::Basic, Some(("Basic", encoded))) => {
-                let wanted = format!("{}:{}", self.username, self.password);
-                STANDARD
-                    .decode(encoded)
-                    .is_ok_and(|decoded| decoded == wanted.as_bytes())
+        match (self.scheme, Authorization::of(request.headers())) {
+            (Scheme::Basic, Authorization::Basic(given)) => {
+                given == format!("{}:{}", self.username, self.password).as_bytes()
             }
-            (Scheme::DigestMd5 | Scheme::DigestSha256, Some(("Digest", fields))) => {
-                let uri = request
-                    .uri()
-                    .path_and_query()
-                    .map(|path| path.as_str())
-                    .unwrap_or_default();
+            (Scheme::Bearer, Authorization::Bearer(token)) => token == self.password,
+            (Scheme::DigestMd5 | Scheme::DigestSha256, Authorization::Digest(fields)) => {
+                let uri = request.uri().path_and_query();
+                let uri = uri.map_or("", |uri| uri.as_str());
                 self.admits_digest(request.method().as_str(), uri, fields)
             }
             _ => false,
