@@ -118,9 +118,10 @@ pub async fn run(
         clock_state,
         mut commands,
     } = inputs;
+    let clock_steps = clock_state.borrow().steps;
     let mut task = PodTask {
         credential: gate::credential_of(&config.pod),
-        clock_steps: clock_state.borrow().steps,
+        clock_steps,
         recorded_config: controller.config_changes(),
         controller,
         config,
