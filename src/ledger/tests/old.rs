@@ -21,8 +21,6 @@ fn feed_id(room: &str) -> FeedId {
 }
 
 fn titles(memory: &RoomMemory) -> Vec<&str> {
-    let title = |one: &'static str| one;
-    let _ = title;
     memory
         .agenda
         .iter()
@@ -217,9 +215,6 @@ async fn an_upgrade_that_fails_halfway_leaves_the_ledger_of_0_1() {
 async fn a_damaged_ledger_of_0_1_gives_its_pins_and_pauses() {
     let (_folder, path) = copy();
     let mut bytes = fs::read(&path).unwrap();
-    let text = b"BEGIN:VCALENDAR";
-    let found = bytes.windows(4).position(|at| at == b"push").unwrap_or(0);
-    let _ = (text, found);
     // Every page but the ones with what counts.
     let keep = |page: &[u8]| {
         let has = |needle: &[u8]| page.windows(needle.len()).any(|at| at == needle);

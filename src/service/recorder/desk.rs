@@ -71,10 +71,23 @@ impl Versions {
 type StreakKey = (Option<String>, Option<String>, Option<String>, &'static str);
 
 struct Streak {
+    /// The first of it.
     line: HistoryLine,
+    last_at: UnixTime,
     /// How often it happened by the lines that were handed out to be written.
     counted: u32,
     uncounted: u32,
+}
+
+impl Streak {
+    fn take_uncounted(&mut self) -> (HistoryLine, u32) {
+        self.counted = self.counted.saturating_add(self.uncounted);
+        let line = HistoryLine {
+            at: self.last_at,
+            ..self.line.clone()
+        };
+        (line, std::mem::take(&mut self.uncounted))
+    }
 }
 
 /// How much is to be written.
@@ -243,19 +256,18 @@ impl Desk {
             && line.repeats(&streak.line)
         {
             streak.uncounted += 1;
-            streak.line.streak_since = line.streak_since;
-            let last = (line, streak.uncounted);
+            streak.last_at = line.at;
             // At the second, fourth, eighth time; else once an hour.
             if streak.uncounted < streak.counted {
                 return false;
             }
-            streak.counted += streak.uncounted;
-            streak.uncounted = 0;
+            let last = streak.take_uncounted();
             self.push_line(last);
             return true;
         }
         let started = line.streak_since.map(|_| Streak {
             line: line.clone(),
+            last_at: line.at,
             counted: 1,
             uncounted: 0,
         });
@@ -263,8 +275,8 @@ impl Desk {
             Some(streak) => self.streaks.insert(key, streak),
             None => self.streaks.remove(&key),
         };
-        if let Some(streak) = ended.filter(|streak| streak.uncounted > 0) {
-            self.push_line((at(&streak.line, line.at), streak.uncounted));
+        if let Some(mut streak) = ended.filter(|streak| streak.uncounted > 0) {
+            self.push_line(streak.take_uncounted());
         }
         self.push_line((line, 1));
         true
@@ -366,9 +378,7 @@ impl Desk {
         }
         if extent != Extent::Changes {
             for streak in self.streaks.values_mut().filter(|one| one.uncounted > 0) {
-                self.lines.push((streak.line.clone(), streak.uncounted));
-                streak.counted += streak.uncounted;
-                streak.uncounted = 0;
+                self.lines.push(streak.take_uncounted());
             }
         }
         self.add_versions(&mut batch);
@@ -534,10 +544,6 @@ impl Desk {
             self.push_line(line);
         }
     }
-}
-
-fn at(line: &HistoryLine, at: UnixTime) -> HistoryLine {
-    HistoryLine { at, ..line.clone() }
 }
 
 fn is_change<T: Remembered>(written: Option<&Arc<T>>, newer: &T) -> bool {
