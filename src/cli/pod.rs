@@ -72,6 +72,10 @@ pub struct Options {
     #[arg(long, global = true)]
     pub insist: bool,
 
+    /// Try the password although sign-in is paused after a rejected one
+    #[arg(long, global = true)]
+    pub try_password: bool,
+
     /// Print one JSON document: the global `--json`
     #[arg(skip)]
     pub json: bool,

@@ -35,6 +35,9 @@ mod tests;
 /// A step takes several requests at most, each with the time-out of the pod.
 const REQUESTS_OF_A_STEP: u32 = 10;
 
+/// On a busy machine a task may be woken late.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A pod as the configuration has it.
 #[derive(Clone, Debug)]
 pub struct PodConfig {
@@ -475,7 +478,7 @@ impl PodTask {
 
     fn publish_late_after(&self, step: &PodStep) {
         let late_after = match step {
-            PodStep::Wait(until) => *until,
+            PodStep::Wait(until) => until.plus(GRACE),
             _ => {
                 let step = self.config.pod.timeout * REQUESTS_OF_A_STEP;
                 self.now().monotonic.plus(step)
@@ -503,7 +506,7 @@ fn reported(mode: &CalendarMode) -> ReportedMode {
 
 /// What an answer says about the password: whatever the pod answered to anything but a
 /// sign-in, it had accepted the password for that.
-fn verdict<T>(answer: &Result<T, PodError>) -> Verdict {
+pub fn verdict<T>(answer: &Result<T, PodError>) -> Verdict {
     let error = match answer {
         Ok(_) => return Verdict::Accepted,
         Err(error) => error,
@@ -534,7 +537,7 @@ fn failed(step: &PodStep, failure: Failure) -> PodOutcome {
     }
 }
 
-fn not_writable(pod: &Pod, says: &str) -> Failure {
+pub fn not_writable(pod: &Pod, says: &str) -> Failure {
     Failure {
         class: FailureClass::SignInPaused,
         kind: "sign_in_not_writable".to_owned(),

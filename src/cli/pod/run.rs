@@ -11,12 +11,15 @@ use super::show::{self, Shown};
 use super::{Options, UsageError};
 use crate::config::{Pod, TlsTrust};
 use crate::fault::Fault as _;
+use crate::model::failure::Failure;
 use crate::model::name::PodUrl;
 use crate::net::clean;
 use crate::pod::{
     Access, CalendarMode, Fingerprint, Operation, PodClient, PodError, PodErrorKind, Request,
     certificate,
 };
+use crate::service::gate::Gate;
+use crate::service::pod_contact::SignInPermit;
 
 /// A pod to work on, and what is known of it.
 #[derive(Clone)]
@@ -26,6 +29,8 @@ pub struct Target {
     pub pin: Option<Fingerprint>,
     /// Whether the caller keeps pins for this pod: it belongs to a room.
     pub keeps_pin: bool,
+    /// Where a rejected password pauses sign-in; `None` for a bare address.
+    pub gate: Option<Gate>,
 }
 
 /// Where things are printed.
@@ -191,6 +196,13 @@ async fn one(
         Ok(client) => client,
         Err(error) => return Ok(Err(error)),
     };
+    let permit = match permit(options, target).await {
+        Ok(permit) => permit,
+        Err(failure) => {
+            let kind = PodErrorKind::SignInPaused(Box::new(failure));
+            return Ok(Err(PodError::new(&pod.url, Operation::SignIn, kind)));
+        }
+    };
     let mut result = match job {
         Job::Ask {
             request, progress, ..
@@ -210,6 +222,9 @@ async fn one(
             }),
         Job::Trust => Ok(Shown::default()),
     };
+    if let Some(permit) = permit {
+        permit.report(&result).await;
+    }
     if let (TlsTrust::Pin, None, Some(seen)) = (&pod.tls, pin, client.seen()) {
         if target.keeps_pin {
             outcome.pins.push((pod.url.clone(), seen));
@@ -221,6 +236,16 @@ async fn one(
         }
     }
     Ok(result)
+}
+
+/// The right to send the password, where a rejected one pauses sign-in.
+async fn permit(options: &Options, target: &Target) -> Result<Option<SignInPermit>, Failure> {
+    match &target.gate {
+        None => Ok(None),
+        Some(gate) => SignInPermit::of(gate, &target.pod, options.try_password)
+            .await
+            .map(Some),
+    }
 }
 
 /// Refuses to send a password to a bare address whose certificate nobody has

@@ -75,6 +75,7 @@ fn target(sim: &Sim) -> Target {
         pod,
         pin: None,
         keeps_pin: true,
+        gate: None,
     }
 }
 
