@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use axum::{Extension, Router};
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use super::fault::{HostFault, RequestFaults, normal};
 use super::file::{File, insert, serve_file};
 use super::sign_in::SignIn;
 use crate::model::time::UnixTime;
-use crate::sim::answer::http_date;
+use crate::sim::answer::{Answer, http_date};
 use crate::sim::certificate::{Certificate, server_config};
 use crate::sim::fault::Faults;
 use crate::sim::options::Clock;
@@ -215,7 +216,7 @@ fn respond(
     challenge: Option<&SignIn>,
 ) -> Response<Body> {
     let early = faults.find(|fault| match fault {
-        HostFault::LoginPage => Some(text(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE)),
+        HostFault::LoginPage => Some(Answer::login_page().into_response()),
         HostFault::Empty => Some(text(StatusCode::OK, "text/calendar; charset=utf-8", "")),
         HostFault::NotModified => {
             let mut response = Response::new(Body::empty());
@@ -314,6 +315,3 @@ fn seen(request: &Request, status: Option<u16>) -> FeedRequest {
 
 const EMPTY_CALENDAR: &[u8] =
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//simulated//EN\r\nEND:VCALENDAR\r\n";
-
-const LOGIN_PAGE: &str =
-    "<!doctype html><title>Sign in</title><form><input name=user><input type=password></form>\n";
