@@ -112,7 +112,7 @@ pub struct SimulateArgs {
     feeds_user: Option<String>,
     /// The password that goes with it.
     #[arg(long, value_name = "P", requires = "feeds_user")]
-    feeds_password: Option<String>,
+    feeds_password: Option<Password>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -195,7 +195,7 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         *(quirk.of)(&mut quirks) = is_on;
     }
     let feed_sign_in = args.feeds_user.zip(args.feeds_password);
-    let feed_sign_in = feed_sign_in.map(|(user, password)| SignIn::basic(&user, &password));
+    let feed_sign_in = feed_sign_in.map(|(user, password)| SignIn::basic(&user, password.reveal()));
     let (few, many) = REMEMBERED;
     let options = Options {
         seed: args.seed,

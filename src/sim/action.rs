@@ -96,13 +96,19 @@ impl ScheduledCommand {
         })
     }
 
-    /// Does it to the pods that it is for.
-    pub(super) fn perform(&self, pods: &[Sim]) {
-        let is_meant = |sim: &&Sim| self.pod.is_none_or(|number| sim.number() == number);
-        for sim in pods.iter().filter(is_meant) {
-            // A certificate that cannot be made, or a pod that does not exist, leaves things as they are.
-            let _ = self.command.perform(sim, pods);
+    /// The pods that it is for.
+    pub(super) fn targets<'a>(&self, pods: &'a [Sim]) -> Result<Vec<&'a Sim>, String> {
+        match self.pod {
+            Some(number) => Ok(vec![numbered(pods, number)?]),
+            None => Ok(pods.iter().collect()),
         }
+    }
+
+    /// Does it to the pods that it is for.
+    pub(super) fn perform(&self, pods: &[Sim]) -> Result<(), String> {
+        self.targets(pods)?
+            .into_iter()
+            .try_for_each(|sim| self.command.perform(sim, pods))
     }
 }
 
@@ -266,7 +272,12 @@ impl Action {
 pub(super) fn numbered(pods: &[Sim], number: u32) -> Result<&Sim, String> {
     pods.iter()
         .find(|sim| sim.number() == number)
-        .ok_or_else(|| format!("there are {} pods, from 1 on", pods.len()))
+        .ok_or_else(|| {
+            format!(
+                "there is no pod {number}; pods are numbered from 1 to {}",
+                pods.len()
+            )
+        })
 }
 
 fn quirks(spec: &mut Spec) -> Result<Quirks, String> {

@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::{Extension, Router};
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::body;
@@ -31,7 +32,7 @@ const MAX_REQUESTS: usize = 100_000;
 const REMEMBERED: usize = 1000;
 
 /// A request that the server received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedRequest {
     pub method: String,
     /// Path and query as sent.
