@@ -22,12 +22,17 @@ use super::retry::doubling;
 use crate::model::sign_in::{AccountKey, Credential, SignIn};
 use crate::model::time::UnixTime;
 
+#[cfg(test)]
+mod tests;
+
 /// The pause after the first rejection; each further one is twice as long.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// A secret is tried a few times a day at most.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 /// After a sign-in that was not answered.
 pub const UNANSWERED_PAUSE: Duration = Duration::from_secs(60);
+/// What was to be sent this long ago was answered, or its process was killed.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 /// A success within this time says that the secret is right.
 const RECENT: Duration = Duration::from_secs(3600);
 
@@ -76,6 +81,8 @@ pub enum Asked {
 pub enum Looked {
     Go(Grant),
     Paused(Pause),
+    /// Another process is proving it; the ledger is to be read again in a moment.
+    Pending,
     /// To be written by compare-and-set before the secret is sent.
     Reserve {
         expected: Option<SignIn>,
@@ -233,10 +240,13 @@ impl SecretGate {
         Asked::Look(Turn(turn))
     }
 
-    /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`
-    /// or a grant of a secret that did not work in this process yet.
+    /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`,
+    /// `Pending` or a grant of a secret that did not work in this process yet.
     pub fn looked(&mut self, turn: &Turn, request: &Request, rows: Rows, now: Now) -> Looked {
         let state = self.secrets.entry(request.credential.clone()).or_default();
+        if state.is_pending_elsewhere(&rows, now) {
+            return Looked::Pending;
+        }
         let paused = state.take_in(&request.credential, &request.user, rows, now);
         if let Some(pause) = paused.filter(|_| !request.insists) {
             state.end(turn.0);
@@ -257,6 +267,7 @@ impl SecretGate {
                         rejections,
                         until: now.wall.plus(pause(rejections)),
                         proven_at: None,
+                        is_pending: true,
                     },
                 }
             }
@@ -295,7 +306,7 @@ impl SecretGate {
     pub fn peek(&mut self, request: &Request, rows: Rows, now: Now) -> Option<Pause> {
         let state = self.secrets.entry(request.credential.clone()).or_default();
         // A row that was written for a request under way is no pause yet.
-        if state.turn.is_some() {
+        if state.turn.is_some() || state.is_pending_elsewhere(&rows, now) {
             return state.pause(&request.user, now);
         }
         state.take_in(&request.credential, &request.user, rows, now)
@@ -379,6 +390,18 @@ impl SecretState {
         }
     }
 
+    /// Whether another process wrote that it is about to send this secret, and may not
+    /// have had the answer yet.
+    fn is_pending_elsewhere(&self, rows: &Rows, now: Now) -> bool {
+        rows.shared.as_ref().is_some_and(|row| {
+            let began = row.until.minus(pause(row.rejections));
+            row.is_pending
+                && !self.known.contains(row)
+                && began <= now.wall
+                && now.wall.since(began) <= LONGEST_ANSWER
+        })
+    }
+
     /// Learns what other processes wrote. What this one wrote itself, it knows better.
     fn take_in(
         &mut self,
@@ -452,6 +475,7 @@ impl SecretState {
                 rejections: 0,
                 until: now.wall,
                 proven_at: Some(now.wall),
+                is_pending: false,
             };
             writes.push(Write::Set(credential.key(), row.clone()));
             self.set_row(Some(row));
@@ -487,19 +511,22 @@ impl SecretState {
         }
         self.pauses += 1;
         let row = match &grant.reserved {
-            Some((row, _)) => row.clone(),
+            Some((row, _)) => SignIn {
+                is_pending: false,
+                ..row.clone()
+            },
             None => {
                 let rejections = self.rejections.saturating_add(1);
-                let row = SignIn {
+                SignIn {
                     secret_tag: request.credential.tag,
                     rejections,
                     until: now.wall.plus(pause(rejections)),
                     proven_at: None,
-                };
-                writes.push(Write::Set(request.credential.key(), row.clone()));
-                row
+                    is_pending: false,
+                }
             }
         };
+        writes.push(Write::Set(request.credential.key(), row.clone()));
         self.rejections = row.rejections;
         self.paused_until = Some(now.restored(row.until, pause(row.rejections)));
         let event = GateEvent::Paused {
@@ -531,6 +558,7 @@ impl SecretState {
             rejections: alone.rejections,
             until: now.wall.plus(length),
             proven_at: None,
+            is_pending: false,
         };
         writes.push(Write::Set(credential.key_alone(user), row.clone()));
         let event = GateEvent::PausedAlone {
@@ -567,6 +595,7 @@ impl SecretState {
             rejections: self.rejections,
             until: now.wall.plus(UNANSWERED_PAUSE),
             proven_at: None,
+            is_pending: false,
         };
         self.paused_until = Some(now.monotonic.plus(UNANSWERED_PAUSE));
         writes.push(Write::Set(grant.request.credential.key(), row.clone()));
@@ -598,6 +627,7 @@ fn corrected(key: &AccountKey, row: &SignIn, now: Now) -> Option<Correction> {
         expected: row.clone(),
         new: SignIn {
             until: now.wall.plus(longest),
+            is_pending: false,
             ..row.clone()
         },
     })

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -29,6 +30,9 @@ mod tests;
 
 /// Other processes may be faster at most so many times in a row.
 const TRIES: usize = 8;
+
+/// How often the ledger is read while another process is proving a secret.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a feed signs in with; `None` where it has no login.
 #[must_use]
@@ -198,7 +202,8 @@ impl Gate {
     }
 
     async fn look(&self, held: &mut HeldTurn<'_>) -> Permit {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             let rows = match self.rows(held.request).await {
                 Ok(rows) => rows,
                 Err(says) => {
@@ -220,6 +225,7 @@ impl Gate {
                     self.correct(&pause).await;
                     return Permit::Paused(self.sign_in_pause(&pause));
                 }
+                Looked::Pending => tokio::time::sleep(LOOK_AGAIN).await,
                 Looked::Reserve { expected, new } => {
                     let key = held.request.credential.key();
                     let written = self.inner.ledger.reserve(&key, expected.as_ref(), &new);
@@ -229,7 +235,7 @@ impl Gate {
                             return held.pass(grant);
                         }
                         // Another process was faster: it says what holds now.
-                        Ok(false) => {}
+                        Ok(false) => tries += 1,
                         Err(says) => return Permit::NotWritable(says),
                     }
                 }
