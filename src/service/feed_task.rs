@@ -458,29 +458,9 @@ fn verdict(answer: &Result<Pulled, PullError>) -> Verdict {
     }
 }
 
+/// Whether the client of one asks as that of the other would.
 fn same_source(one: &Feed, other: &Feed) -> bool {
-    use crate::config::Login;
-    let login = |feed: &Feed| match &feed.source {
-        Source::Ics { login, .. } | Source::CalDav { login, .. } => login.clone(),
-        Source::File { .. } => Login::None,
-    };
-    let same_login = match (login(one), login(other)) {
-        (Login::None, Login::None) => true,
-        (
-            Login::Password { username, password },
-            Login::Password {
-                username: other_name,
-                password: other_password,
-            },
-        ) => username == other_name && password == other_password,
-        (Login::Token(one), Login::Token(other)) => one == other,
-        (Login::OAuth2(one), Login::OAuth2(other)) => {
-            one.client_secret == other.client_secret && one.refresh_token == other.refresh_token
-        }
-        _ => false,
-    };
-    same_login
-        && one.id == other.id
+    one.source == other.source
         && one.user_agent == other.user_agent
         && one.timeout == other.timeout
         && one.max_size == other.max_size
