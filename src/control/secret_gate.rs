@@ -9,6 +9,7 @@
 //! | rejected here, accepted elsewhere within the hour | this user alone pauses; the secret counts as never having worked, so a second rejection pauses the account |
 //! | right, but not allowed here (403) | this user alone pauses |
 //! | sent and not answered | a minute, and no rejection is counted |
+//! | not sent, or answered with something else | nothing: it is as it was before |
 //!
 //! A user of a secret is a feed or a pod. Every secret of an account is counted for
 //! itself: a new one is tried at once, an old one stays paused.
@@ -52,7 +53,9 @@ pub enum Verdict {
     Forbidden,
     /// The secret certainly did not leave.
     NotSent,
-    /// It may have arrived; nothing is known of what the other side made of it.
+    /// An answer that says nothing of the secret, such as 404.
+    Inconclusive,
+    /// It may have arrived, and no answer came.
     Unknown,
 }
 
@@ -282,17 +285,19 @@ impl SecretGate {
         state.grant(request, turn.0, Some((new, before)))
     }
 
-    /// The ledger cannot be read: a secret that worked is sent all the same.
-    pub fn unreadable(&mut self, turn: &Turn, request: &Request) -> Option<Grant> {
+    /// The ledger cannot be read: a secret that worked is sent anyway, by what this
+    /// process knows. `None`: it never worked.
+    pub fn unreadable(&mut self, turn: &Turn, request: &Request, now: Now) -> Option<Looked> {
         let state = self.secrets.get_mut(&request.credential)?;
-        if state.trust == Trust::None {
+        let paused = state.pause(&request.user, now);
+        if let Some(pause) = paused.filter(|_| !request.insists) {
             state.end(turn.0);
-            return None;
+            return Some(Looked::Paused(pause));
         }
-        if state.trust == Trust::Proven {
+        if state.trust != Trust::Recorded {
             state.end(turn.0);
         }
-        Some(state.grant(request, turn.0, None))
+        (state.trust != Trust::None).then(|| Looked::Go(state.grant(request, turn.0, None)))
     }
 
     /// The ledger could not be asked, or somebody else was faster: nothing is sent.
@@ -310,6 +315,13 @@ impl SecretGate {
             return state.pause(&request.user, now);
         }
         state.take_in(&request.credential, &request.user, rows, now)
+    }
+
+    /// The same without the ledger.
+    #[must_use]
+    pub fn known_pause(&self, request: &Request, now: Now) -> Option<Pause> {
+        let state = self.secrets.get(&request.credential)?;
+        state.pause(&request.user, now)
     }
 
     /// Takes in what came of a request.
@@ -330,7 +342,7 @@ impl SecretGate {
                 state.release(&grant, &mut writes);
                 Some(state.pause_alone(&grant, true, now, &mut writes))
             }
-            Verdict::NotSent => {
+            Verdict::NotSent | Verdict::Inconclusive => {
                 state.release(&grant, &mut writes);
                 None
             }

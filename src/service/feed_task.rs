@@ -20,7 +20,7 @@ use crate::control::feed::{
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
 use crate::control::secret_gate::Verdict;
-use crate::feed::error::{PullError, Rejection};
+use crate::feed::error::{PullError, PullErrorKind, Rejection};
 use crate::feed::{FeedClient, Network};
 use crate::ledger::{Event, HistoryLine};
 use crate::model::failure::{Failure, FailureClass};
@@ -194,7 +194,7 @@ impl FeedTask {
         self.config = config;
         if !is_same_source {
             self.renew_client();
-            self.controller.secret_changed(now);
+            self.controller.source_changed(now);
         }
     }
 
@@ -275,8 +275,9 @@ impl FeedTask {
                 }
             }
         };
-        let mut room = self.shared.budget.room(self.last_size).await;
         let latest = self.controller.latest().cloned();
+        let size = self.last_size.or_else(|| latest.as_deref().map(size));
+        let mut room = self.shared.budget.room(size).await;
         let held = match (&latest, afresh) {
             (Some(latest), false) => held(latest, self.controller.client_state()),
             _ => Held::default(),
@@ -377,7 +378,7 @@ impl FeedTask {
                 let pause = self.shared.gate.paused(credential, user).await;
                 pause.map(|pause| pause.until)
             }
-            Verdict::Accepted | Verdict::NotSent | Verdict::Unknown => None,
+            Verdict::Accepted | Verdict::NotSent | Verdict::Inconclusive | Verdict::Unknown => None,
         }
     }
 
@@ -445,16 +446,29 @@ fn held(version: &FeedVersion, state: Option<&str>) -> Held {
     }
 }
 
+/// The unpacked size of what is held.
+fn size(version: &FeedVersion) -> u64 {
+    let sizes = version.items.iter().map(|item| item.body.size() as u64);
+    sizes.sum()
+}
+
 /// What an answer says of the secret.
 fn verdict(answer: &Result<Pulled, PullError>) -> Verdict {
-    match answer {
-        Ok(_) => Verdict::Accepted,
-        Err(error) => match error.rejection() {
-            Some(Rejection::Unauthorized) => Verdict::Rejected,
-            Some(Rejection::Forbidden) => Verdict::Forbidden,
-            None if error.secret_was_sent() => Verdict::Unknown,
-            None => Verdict::NotSent,
-        },
+    let Err(error) = answer else {
+        return Verdict::Accepted;
+    };
+    match (error.rejection(), &error.kind) {
+        (Some(Rejection::Unauthorized), _) => Verdict::Rejected,
+        (Some(Rejection::Forbidden), _) => Verdict::Forbidden,
+        (None, _) if !error.secret_was_sent() => Verdict::NotSent,
+        (
+            None,
+            PullErrorKind::TimedOut(_)
+            | PullErrorKind::Unreachable(_)
+            | PullErrorKind::CutOff { .. }
+            | PullErrorKind::NoAccessToken(_),
+        ) => Verdict::Unknown,
+        (None, _) => Verdict::Inconclusive,
     }
 }
 

@@ -165,9 +165,12 @@ impl Gate {
             user: user.to_owned(),
             insists: false,
         };
-        let rows = self.rows(&request).await.unwrap_or_default();
+        let rows = self.rows(&request).await;
         let now = self.inner.clock.now();
-        let pause = self.state().gate.peek(&request, rows, now)?;
+        let pause = match rows {
+            Ok(rows) => self.state().gate.peek(&request, rows, now),
+            Err(_) => self.state().gate.known_pause(&request, now),
+        }?;
         self.correct(&pause).await;
         Some(self.sign_in_pause(&pause))
     }
@@ -204,21 +207,21 @@ impl Gate {
     async fn look(&self, held: &mut HeldTurn<'_>) -> Permit {
         let mut tries = 0;
         while tries < TRIES {
-            let rows = match self.rows(held.request).await {
-                Ok(rows) => rows,
+            let rows = self.rows(held.request).await;
+            let now = self.inner.clock.now();
+            let looked = match rows {
+                Ok(rows) => {
+                    let gate = &mut self.state().gate;
+                    gate.looked(&held.turn, held.request, rows, now)
+                }
                 Err(says) => {
-                    let grant = self.state().gate.unreadable(&held.turn, held.request);
-                    return match grant {
-                        Some(grant) => held.pass(grant),
-                        None => Permit::NotWritable(says),
-                    };
+                    let gate = &mut self.state().gate;
+                    match gate.unreadable(&held.turn, held.request, now) {
+                        Some(looked) => looked,
+                        None => return Permit::NotWritable(says),
+                    }
                 }
             };
-            let now = self.inner.clock.now();
-            let looked = self
-                .state()
-                .gate
-                .looked(&held.turn, held.request, rows, now);
             match looked {
                 Looked::Go(grant) => return held.pass(grant),
                 Looked::Paused(pause) => {

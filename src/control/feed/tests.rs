@@ -307,7 +307,7 @@ fn a_paused_sign_in_waits_and_compares_the_secret_meanwhile() {
     story.host = Host::Rejects;
     story.live(60);
     story.pulls();
-    story.feed.secret_changed(story.now);
+    story.feed.source_changed(story.now);
     story.live(1);
     assert_eq!(story.pulls().len(), 1);
 }

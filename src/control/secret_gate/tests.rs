@@ -262,6 +262,9 @@ fn what_was_not_sent_or_not_answered_is_no_rejection() {
     let mut story = Story::new();
     assert_eq!(story.sends("a", Verdict::NotSent), End::Reserved);
     assert_eq!(story.row(), None);
+    // A 404 says nothing of the password, and stops nobody.
+    assert_eq!(story.sends("b", Verdict::Inconclusive), End::Reserved);
+    assert_eq!(story.row(), None);
     assert_eq!(story.sends("a", Verdict::Unknown), End::Reserved);
     assert_eq!(story.asks("a"), End::Paused(60));
     assert_eq!(story.row().unwrap().rejections, 0);
@@ -334,6 +337,22 @@ fn what_could_not_be_written_holds_for_this_process() {
     let grant = story.grant("a");
     let _ = story.gate.report(grant, Verdict::Accepted, story.now);
     assert_eq!(story.sends("b", Verdict::Accepted), End::Sent);
+    // A row that cannot be read at all: what worked is used, what is paused stays so.
+    let unreadable = |story: &mut Story, user: &str| {
+        let request = Story::request(user);
+        match story.gate.ask(&request, story.now) {
+            Asked::Look(turn) => story.gate.unreadable(&turn, &request, story.now),
+            asked => panic!("{asked:?}"),
+        }
+    };
+    assert!(matches!(unreadable(&mut story, "c"), Some(Looked::Go(_))));
+    let grant = story.grant("d");
+    story.report(grant, Verdict::Forbidden);
+    assert!(matches!(
+        unreadable(&mut story, "d"),
+        Some(Looked::Paused(Pause { is_alone: true, .. }))
+    ));
+    assert_eq!(unreadable(&mut Story::new(), "a"), None);
     // A ledger that is gone changes nothing.
     let mut story = Story::new();
     story.sends("a", Verdict::Rejected);

@@ -367,6 +367,19 @@ async fn a_calendar_that_is_not_shared_pauses_that_feed_alone() {
 }
 
 #[tokio::test]
+async fn a_feed_of_an_account_that_is_not_found_keeps_nobody_else_waiting() {
+    let world = World::new().await;
+    world.host.require(SignIn::basic("room", "right"));
+    world.host.fault(FeedFault::status(404).on("/none.ics"));
+    let mut none = world.start("/none.ics", password("right"));
+    let view = none.until(|view| view.attempts == 1).await;
+    assert_eq!(view.failing.unwrap().failure.kind, "gone");
+    let mut oak = world.start("/oak.ics", password("right"));
+    let view = oak.until(|view| view.attempts == 1).await;
+    assert!(view.failing.is_none() && view.latest.is_some());
+}
+
+#[tokio::test]
 async fn a_dropped_task_leaves_no_request_and_no_turn_behind() {
     let world = World::new().await;
     world.host.require(SignIn::basic("room", "right"));
