@@ -1,7 +1,10 @@
 //! The shell of a feed: pulls, reads and publishes what the controller says, one step at
 //! a time. Nothing of it outlives the task: a pull that is under way ends with it.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -33,6 +36,9 @@ use crate::telemetry::{self, words};
 
 #[cfg(test)]
 mod tests;
+
+/// A pull that began no longer ago serves also whoever asks for one now.
+const JUST_BEGUN: Duration = Duration::from_secs(1);
 
 /// What a feed is, with what its rooms want of it.
 #[derive(Clone, Debug)]
@@ -113,14 +119,21 @@ pub async fn run(
     let mut task = FeedTask::new(controller, config, shared, outputs);
     task.learn_clock(*clock_state.borrow_and_update());
     task.publish(Vec::new());
+    let mut waiting = VecDeque::new();
     loop {
+        while let Some(command) = waiting.pop_front() {
+            task.take(command);
+        }
         let now = task.shared.clock.now();
         let step = task.controller.next(now);
         task.publish_late_after();
         let wait = match step {
             FeedStep::Wait(until) => until,
             FeedStep::Pull { afresh, insists } => {
-                let outcome = task.pull(afresh, insists).await;
+                let pull = PullNow { afresh, insists };
+                let Some(outcome) = task.pull_while(pull, &mut commands, &mut waiting).await else {
+                    return;
+                };
                 task.learn_clock(*clock_state.borrow_and_update());
                 task.learn(outcome);
                 continue;
@@ -136,8 +149,7 @@ pub async fn run(
         tokio::select! {
             biased;
             command = commands.recv() => match command {
-                Some(FeedCommand::PullNow(command)) => task.controller.pull_now(command),
-                Some(FeedCommand::Configure(config)) => task.configure(*config),
+                Some(command) => task.take(command),
                 None => return,
             },
             Ok(()) = clock_state.changed() => {
@@ -174,6 +186,38 @@ impl FeedTask {
 
     fn now(&self) -> Now {
         self.shared.clock.now()
+    }
+
+    fn take(&mut self, command: FeedCommand) {
+        match command {
+            FeedCommand::PullNow(command) => self.controller.pull_now(command),
+            FeedCommand::Configure(config) => self.configure(*config),
+        }
+    }
+
+    /// Pulls, and meanwhile puts commands aside; `None` when nobody can send any more.
+    async fn pull_while(
+        &mut self,
+        pull: PullNow,
+        commands: &mut mpsc::Receiver<FeedCommand>,
+        waiting: &mut VecDeque<FeedCommand>,
+    ) -> Option<FeedOutcome> {
+        let clock = self.shared.clock;
+        let began = clock.now().monotonic;
+        let mut outcome = pin!(self.pull(pull.afresh, pull.insists));
+        loop {
+            tokio::select! {
+                outcome = &mut outcome => return Some(outcome),
+                command = commands.recv() => match command? {
+                    // Whoever asks for a pull that has just begun anyway is served by it.
+                    FeedCommand::PullNow(asked)
+                        if (pull.afresh || !asked.afresh)
+                            && (pull.insists || !asked.insists)
+                            && clock.now().monotonic.since(began) <= JUST_BEGUN => {}
+                    command => waiting.push_back(command),
+                },
+            }
+        }
     }
 
     fn learn_clock(&mut self, state: ClockState) {

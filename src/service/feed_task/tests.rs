@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -203,6 +202,27 @@ async fn a_feed_is_read_and_then_only_asked_whether_it_changed() {
             .map(|version| version.id)
     );
     assert!(memory.client_state.is_some());
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_pull_that_has_just_begun_is_served_by_it() {
+    let world = World::new().await;
+    world
+        .host
+        .fault(FeedFault::slow(Duration::from_millis(300)).once());
+    let mut feed = world.start("/oak.ics", Login::None);
+    world
+        .host
+        .wait_for(|host| !host.requests().is_empty())
+        .await;
+    let now = PullNow {
+        afresh: false,
+        insists: false,
+    };
+    feed.commands.send(FeedCommand::PullNow(now)).await.unwrap();
+    feed.until(|view| view.attempts == 1).await;
+    let afresh = feed.pull(true, false).await;
+    assert_eq!((afresh.attempts, world.asked()), (2, 2));
 }
 
 #[tokio::test]
