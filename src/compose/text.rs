@@ -9,9 +9,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 use url::Url;
 
+use crate::model::entities;
 use crate::model::occurrence::Details;
-
-mod entities;
 
 /// Longer titles do not fit a display; OpenControl gives no limit of its own.
 const MAX_TITLE: usize = 255;

@@ -4,6 +4,7 @@
 
 pub mod agenda;
 pub mod cron;
+pub mod entities;
 pub mod feed_url;
 pub mod item;
 pub mod meeting;
