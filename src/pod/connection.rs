@@ -140,6 +140,11 @@ impl Connection {
             .map_err(|error| Cause::of(&error))
     }
 
+    #[cfg(test)]
+    pub(super) fn made_at(&self) -> Option<Instant> {
+        self.state().current.as_ref().map(|http| http.made_at)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,6 +18,7 @@ use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
 use crate::model::time::Window;
 use crate::model::zone::Zone;
+use crate::net::clean;
 use crate::pod::Fingerprint;
 use crate::{expand, ics, report};
 
@@ -86,9 +87,9 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
 
 /// A room of the configuration; else an address, which needs no configuration.
 fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
-    let address = PodUrl::parse(&args.target).ok();
+    let address = PodUrl::parse(&args.target);
     let looks_like_address = args.target.contains(['.', ':', '[']) || args.target == "localhost";
-    if let Some(url) = address.clone().filter(|_| looks_like_address) {
+    if let Some(url) = address.clone().ok().filter(|_| looks_like_address) {
         if args.options.address.are_given() || !global.config.exists() {
             return Ok(Meant::Address(url));
         }
@@ -111,7 +112,15 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
         });
     }
     let config = load(global)?;
-    let room = room::find(&config, &args.target)?.clone();
+    let room = match (room::find(&config, &args.target), address) {
+        (Err(_), Err(says)) if looks_like_address => {
+            return Err(Failure::usage(
+                format!("the address `{}` {says}", clean::line(&args.target, 100)),
+                "write it in full, or name a room of the configuration",
+            ));
+        }
+        (room, _) => room?.clone(),
+    };
     if args.options.address.are_given() {
         return Err(Failure::usage(
             format!(
