@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Job, Outcome, PodArgs, Streams, Target, UsageError, job, run};
+use super::args::PodArgs;
+use super::input::{Job, job};
+use super::run::{Outcome, Streams, Target, run};
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
@@ -43,17 +45,15 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         Meant::Address(_) => Zone::utc(),
     };
     let from_ics = |bytes: &[u8]| meetings(bytes, &meant);
-    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics)
-        .await
-        .map_err(usage)?;
+    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics).await?;
     let targets = match &meant {
         Meant::Room { config, room } => targets(config, room, &args).await?,
         Meant::Address(url) => {
             let shows_only = args.options.dry_run && job.writes();
             let signs_in = !shows_only && !matches!(job, Job::Trust);
-            let pod = args.options.address.pod(url.clone(), signs_in);
+            let pod = args.options.address.pod(url.clone(), signs_in)?;
             vec![Target {
-                pod: pod.map_err(usage)?,
+                pod,
                 pin: known_pin(global, url).await,
                 keeps_pin: false,
             }]
@@ -66,9 +66,7 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         talk: &mut talk,
         progress,
     };
-    let outcome = run(&job, &args.options, &targets, &mut streams)
-        .await
-        .map_err(usage)?;
+    let outcome = run(&job, &args.options, &targets, &mut streams).await?;
     if let Meant::Room { config, .. } = &meant {
         keep_pins(config, &outcome).await?;
     }
@@ -226,11 +224,4 @@ fn meetings(bytes: &[u8], meant: &Meant) -> Result<Vec<Meeting>, String> {
         .agenda
         .meetings()
         .to_vec())
-}
-
-fn usage(error: UsageError) -> Failure {
-    Failure {
-        text: report::print(&error),
-        code: report::USAGE,
-    }
 }
