@@ -1,5 +1,6 @@
 //! The client against a server of bytes: what is sent, and what is made of answers.
 
+mod requests;
 mod stand_in;
 
 use std::sync::Arc;
