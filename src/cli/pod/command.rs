@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Job, Outcome, PodArgs, Streams, Target, UsageError, job, run};
+use super::args::PodArgs;
+use super::input::{Job, job};
+use super::run::{Outcome, Streams, Target, run};
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
@@ -19,6 +21,7 @@ use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
 use crate::model::time::Window;
 use crate::model::zone::Zone;
+use crate::net::clean;
 use crate::pod::Fingerprint;
 use crate::service::clock::Clock;
 use crate::service::control_socket::{self, Answer, Request};
@@ -49,17 +52,15 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         Meant::Address(_) => Zone::utc(),
     };
     let from_ics = |bytes: &[u8]| meetings(bytes, &meant);
-    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics)
-        .await
-        .map_err(usage)?;
+    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics).await?;
     let targets = match &meant {
         Meant::Room { config, room } => targets(config, room, &args).await?,
         Meant::Address(url) => {
             let shows_only = args.options.dry_run && job.writes();
             let signs_in = !shows_only && !matches!(job, Job::Trust);
-            let pod = args.options.address.pod(url.clone(), signs_in);
+            let pod = args.options.address.pod(url.clone(), signs_in)?;
             vec![Target {
-                pod: pod.map_err(usage)?,
+                pod,
                 pin: known_pin(global, url).await,
                 keeps_pin: false,
                 gate: None,
@@ -73,9 +74,7 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         talk: &mut talk,
         progress,
     };
-    let outcome = run(&job, &args.options, &targets, &mut streams)
-        .await
-        .map_err(usage)?;
+    let outcome = run(&job, &args.options, &targets, &mut streams).await?;
     if let Meant::Room { config, .. } = &meant {
         keep_pins(config, &outcome, matches!(job, Job::Trust)).await?;
     }
@@ -94,9 +93,9 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
 
 /// A room of the configuration; else an address, which needs no configuration.
 fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
-    let address = PodUrl::parse(&args.target).ok();
+    let address = PodUrl::parse(&args.target);
     let looks_like_address = args.target.contains(['.', ':', '[']) || args.target == "localhost";
-    if let Some(url) = address.clone().filter(|_| looks_like_address) {
+    if let Some(url) = address.clone().ok().filter(|_| looks_like_address) {
         if args.options.address.are_given() || !global.config.exists() {
             return Ok(Meant::Address(url));
         }
@@ -119,7 +118,15 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
         });
     }
     let config = load(global)?;
-    let room = room::find(&config, &args.target)?.clone();
+    let room = match (room::find(&config, &args.target), address) {
+        (Err(_), Err(says)) if looks_like_address => {
+            return Err(Failure::usage(
+                format!("the address `{}` {says}", clean::line(&args.target, 100)),
+                "write it in full, or name a room of the configuration",
+            ));
+        }
+        (room, _) => room?.clone(),
+    };
     if args.options.address.are_given() {
         return Err(Failure::usage(
             format!(
@@ -259,11 +266,4 @@ fn meetings(bytes: &[u8], meant: &Meant) -> Result<Vec<Meeting>, String> {
         .agenda
         .meetings()
         .to_vec())
-}
-
-fn usage(error: UsageError) -> Failure {
-    Failure {
-        text: report::print(&error),
-        code: report::USAGE,
-    }
 }
