@@ -101,10 +101,9 @@ pub(super) async fn pull(
     url: &FeedUrl,
     wanted: Option<&str>,
     held: &Held,
-    now: UnixTime,
 ) -> Result<Pulled, PullError> {
     let patience = exchange.limits().timeout.saturating_mul(PATIENCE);
-    let whole = pull_in_time(Dav { exchange, now }, url, wanted, held);
+    let whole = pull_in_time(Dav { exchange }, url, wanted, held);
     tokio::time::timeout(patience, whole)
         .await
         .unwrap_or_else(|_| Err(PullErrorKind::TimedOut(patience).at(url.host())))
@@ -184,12 +183,12 @@ impl<'a> Collection<'a> {
 
     /// Whether anything changed, and then what.
     async fn update(&self, known: State, marks: Properties) -> Result<Pulled, PullError> {
-        let known = known.forgiven(self.dav.now);
+        let known = known.forgiven(self.dav.exchange.now);
         let token_counts = known.sync_token.is_some();
         let has_mark = marks.ctag.is_some() || (token_counts && marks.sync_token.is_some());
         let moved =
             marks.ctag != known.ctag || (token_counts && marks.sync_token != known.sync_token);
-        if is_a_day_ago(known.full_at, self.dav.now)
+        if is_a_day_ago(known.full_at, self.dav.exchange.now)
             || known.unfinished
             || known.untagged
             || !has_mark
@@ -211,7 +210,7 @@ impl<'a> Collection<'a> {
             Err(Doubt::Refused) => {
                 let refused = State {
                     sync_refusals: known.sync_refusals.saturating_add(1),
-                    refused_at: self.dav.now.seconds(),
+                    refused_at: self.dav.exchange.now.seconds(),
                     ..known
                 };
                 self.compare(refused, marks).await
@@ -267,7 +266,7 @@ impl<'a> Collection<'a> {
         let state = State {
             sync_token: Some(token_now),
             ctag: marks.ctag.clone(),
-            young: is_young(marks, self.dav.now),
+            young: is_young(marks, self.dav.exchange.now),
             unfinished: !fetched.missing.is_empty(),
             untagged: known.untagged || fetched.untagged,
             sync_refusals: 0,
@@ -341,11 +340,11 @@ impl<'a> Collection<'a> {
             idle_moves: if nothing { known.idle_moves } else { 0 },
             url: self.calendar.reveal().as_str().to_owned(),
             sync_token,
-            young: is_young(&marks, self.dav.now),
+            young: is_young(&marks, self.dav.exchange.now),
             ctag: marks.ctag,
             unfinished: !fetched.missing.is_empty() || !complete,
             untagged: fetched.untagged,
-            full_at: self.dav.now.seconds(),
+            full_at: self.dav.exchange.now.seconds(),
             ..known
         };
         Ok(self.pulled(fetched, removed, state))

@@ -25,7 +25,7 @@ pub(super) struct Found {
     /// Whether the address is a calendar itself.
     pub direct: bool,
     /// Of the first answer.
-    pub headers: reqwest::header::HeaderMap,
+    pub headers: hyper::header::HeaderMap,
 }
 
 /// The one calendar that is meant.

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, SERVER};
 use percent_encoding::percent_decode_str;
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, SERVER};
 
 use super::caldav::{Collection, Doubt};
 use super::dav::Dav;
@@ -40,7 +40,7 @@ pub struct DocumentReport {
     /// As sent and as inflated.
     pub sent_bytes: u64,
     pub size_bytes: usize,
-    pub gzip: bool,
+    pub compressed: bool,
     pub etag: bool,
     pub last_modified: bool,
     /// Whether a second request with these validators saved the download.
@@ -115,10 +115,11 @@ pub async fn inspect(
     now: UnixTime,
 ) -> Result<Inspection, PullError> {
     let client = FeedClient::new(feed, network)?;
-    let exchange = client.settings.as_ref().map(Exchange::new);
+    let exchange = client.settings.as_ref();
+    let exchange = exchange.map(|settings| Exchange::new(settings, now));
     match (&feed.source, &exchange) {
         (Source::File { path }, _) => {
-            let pulled = file::pull(path, feed.max_size, &Held::default()).await?;
+            let pulled = file::pull(path, feed.max_size, &Held::default(), network).await?;
             let size_bytes = match pulled {
                 Pulled::Changed { items, .. } => items.iter().map(|item| item.body.len()).sum(),
                 Pulled::Unchanged { .. } => 0,
@@ -129,7 +130,7 @@ pub async fn inspect(
             document(exchange, url, now).await.map(Inspection::Document)
         }
         (Source::CalDav { url, calendar, .. }, Some(exchange)) => {
-            let dav = Dav { exchange, now };
+            let dav = Dav { exchange };
             caldav(&dav, url, calendar.as_deref())
                 .await
                 .map(Inspection::CalDav)
@@ -145,15 +146,16 @@ async fn document(
     url: &FeedUrl,
     now: UnixTime,
 ) -> Result<DocumentReport, PullError> {
-    let answer = exchange.ask(&http::question(url, None)).await?;
+    let answer = exchange.ask(&http::request(url, None)).await?;
     http::refuse_failures(&answer, now)?;
     let etag = http::header(&answer.headers, &ETAG);
     let last_modified = http::header(&answer.headers, &LAST_MODIFIED);
     let (has_etag, has_date) = (etag.is_some(), last_modified.is_some());
-    let state = State::new(etag, last_modified, &answer.body);
+    let body = http::hashed(exchange, &answer).await;
+    let state = State::new(etag, last_modified, &body);
     let not_modified = (has_etag || has_date)
         && exchange
-            .ask(&http::question(url, Some(&state)))
+            .ask(&http::request(url, Some(&state)))
             .await
             .is_ok_and(|second| second.status.as_u16() == 304);
     let content_type = http::header(&answer.headers, &CONTENT_TYPE);
@@ -180,7 +182,7 @@ async fn document(
         content_type,
         sent_bytes: answer.sent,
         size_bytes: answer.body.len(),
-        gzip: answer.gzip,
+        compressed: answer.compressed,
         etag: has_etag,
         last_modified: has_date,
         not_modified,
