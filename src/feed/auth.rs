@@ -22,6 +22,9 @@ use crate::model::feed_url::FeedUrl;
 use crate::model::secret::Secret;
 use crate::model::time::UnixTime;
 
+/// One server with its homes; a hostile answer may name many more hosts.
+const MAX_TRUSTED: usize = 16;
+
 /// The login of one feed and what is known about how its server wants it.
 pub(super) struct Session {
     login: Login,
@@ -66,7 +69,10 @@ impl Session {
             && self.is_for(named_by)
             && !self.is_for(url)
         {
-            locked(&self.trusted).push(url.clone());
+            let mut trusted = locked(&self.trusted);
+            if trusted.len() < MAX_TRUSTED {
+                trusted.push(url.clone());
+            }
         }
     }
 

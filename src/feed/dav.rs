@@ -4,6 +4,7 @@
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use super::body;
 use super::dav_xml::{self, Multistatus};
 use super::error::{Cause, PullError, PullErrorKind, Status, XmlProblem};
 use super::exchange::{Exchange, status_error};
@@ -103,7 +104,12 @@ impl Dav<'_> {
         if answer.status.as_u16() != 207 {
             return Ok(Reply::Other(answer));
         }
-        Ok(match dav_xml::read(&answer.body) {
+        // Large answers take a while; the body is dropped before its list is used.
+        let (body, content_type) = (answer.body, answer.headers.get(CONTENT_TYPE));
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let read = move || dav_xml::read(&body::in_utf8(body, content_type.as_deref()));
+        Ok(match self.exchange.network().aside(read).await {
             Ok(multistatus) => Reply::Multi(Page {
                 multistatus,
                 url: answer.url,

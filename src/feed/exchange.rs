@@ -84,6 +84,11 @@ impl<'a> Exchange<'a> {
         *locked(&self.server_date)
     }
 
+    /// The time by the server's clock, where it told.
+    pub(super) fn server_now(&self) -> UnixTime {
+        self.server_date().unwrap_or(self.now)
+    }
+
     /// The error, with what was noted on the way to it.
     pub(super) fn noted(&self, error: PullError) -> PullError {
         let sent = self.wire.secret_was_sent() || self.token_request_sent.load(Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::fmt;
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, SERVER};
 use percent_encoding::percent_decode_str;
 
-use super::caldav::{Collection, Doubt};
+use super::collection::{Collection, Doubt};
 use super::dav::Dav;
 use super::dav_xml::Properties;
 use super::discover::{self, Calendar};
@@ -21,6 +21,9 @@ use crate::config::{Feed, Source};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
+
+/// Calendars that are listed for whoever has to choose.
+const MAX_OTHERS: usize = 200;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,7 +200,8 @@ async fn caldav(
 ) -> Result<CalDavReport, PullError> {
     let found = discover::search(dav, url, wanted).await?;
     let headers = found.headers.clone();
-    let all = found.calendars.clone();
+    let all: Vec<Calendar> = found.calendars.iter().take(MAX_OTHERS).cloned().collect();
+    let more = found.calendars.len() - all.len();
     let mut report = CalDavReport {
         server: server(&headers),
         login: dav.exchange.session().scheme(),
@@ -208,7 +212,11 @@ async fn caldav(
         oddities: Vec::new(),
         trouble: None,
     };
-    let calendar = match discover::choose(found, url, wanted) {
+    if more > 0 {
+        let says = format!("{more} more calendars are not listed here");
+        report.oddities.push(says);
+    }
+    let calendar = match discover::choose(dav, found, url, wanted).await {
         Ok(calendar) => calendar,
         Err(error) => {
             report.trouble = Some(error);
@@ -238,12 +246,12 @@ async fn look_closer(
     let (collection, marks) = Collection::open(dav, &calendar.url, &nothing).await?;
     report.server = product(headers, &marks).or_else(|| report.server.take());
     let list = collection.list().await?;
-    report.events = list.len();
+    report.events = list.entries.len();
     let odd = &mut report.oddities;
     if report.events == 0 {
         odd.push("the calendar is empty: is it the right one?".to_owned());
     }
-    if !list.is_complete() {
+    if !list.complete {
         odd.push("the server cuts its list of events short".to_owned());
     }
     let untagged = list.untagged();

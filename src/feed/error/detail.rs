@@ -164,6 +164,11 @@ pub enum XmlProblem {
     Entities,
     TooDeep,
     NotUtf8,
+    /// More of something than any server sends.
+    TooMuch {
+        what: &'static str,
+        limit: usize,
+    },
     /// Well-formed, but not the document that was asked for.
     Unexpected,
 }
@@ -175,6 +180,7 @@ impl fmt::Display for XmlProblem {
             Self::Entities => "XML with a document type or entities of its own",
             Self::TooDeep => "XML nested too deeply",
             Self::NotUtf8 => "XML that is not valid UTF-8",
+            Self::TooMuch { what, limit } => return write!(f, "more than {limit} {what}"),
             Self::Unexpected => "not the document that was asked for",
         })
     }

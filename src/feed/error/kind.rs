@@ -78,6 +78,8 @@ pub enum PullErrorKind {
         what: &'static str,
         limit: usize,
     },
+    /// The addresses in its answers lack the beginning that a proxy adds to them.
+    ProxyPath,
     /// Nothing of what was listed could be had.
     Incomplete {
         missing: usize,
@@ -162,6 +164,10 @@ impl PullErrorKind {
             Self::TooMany { what, limit } => {
                 write!(f, "the calendar at {host} has more than {limit} {what}")
             }
+            Self::ProxyPath => write!(
+                f,
+                "the CalDAV answers of {host} name addresses without the beginning of the configured path"
+            ),
             Self::Incomplete { missing } => {
                 let events = if *missing == 1 { "event" } else { "events" };
                 write!(
@@ -195,6 +201,7 @@ impl PullErrorKind {
                 "no_calendar"
             }
             Self::BadXml(_) => "bad_xml",
+            Self::ProxyPath => "proxy_path",
             Self::Incomplete { .. } => "incomplete",
         }
     }
@@ -283,6 +290,7 @@ impl PullErrorKind {
             Self::SeveralCalendars(_) => "choose one: add `calendar = \"its name\"` to this feed, or give its own address; `podcal check --connect` lists them",
             Self::NoSuchCalendar { .. } => "correct the key `calendar` of this feed; `podcal check --connect` lists the names",
             Self::BadXml(_) => "a proxy or a login page may stand between; `podcal check --connect` says what answers",
+            Self::ProxyPath => "tell the CalDAV server behind the proxy the path under which it is reached (Radicale: `X-Script-Name`, others: base URL)",
             Self::Incomplete { .. } => "podcal tries again by itself; if it lasts, the calendar is damaged at the server",
         }
         .into()
@@ -327,7 +335,8 @@ impl PullErrorKind {
             | Self::NoCalendar
             | Self::SeveralCalendars(_)
             | Self::NoSuchCalendar { .. }
-            | Self::TooMany { .. } => false,
+            | Self::TooMany { .. }
+            | Self::ProxyPath => false,
         }
     }
 }
