@@ -8,6 +8,7 @@ pub mod fault;
 mod feeds;
 mod file;
 mod keys;
+mod known_feeds;
 pub mod load;
 mod pods;
 mod secret;

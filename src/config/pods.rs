@@ -9,8 +9,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 
-use super::check::duration;
-use super::file::{self, Table, Value, quoted};
+use super::file::{self, Table, Value, duration, quoted};
 use super::keys;
 use super::secret::{Empty, Sources, secret};
 use super::{Pod, TlsTrust};

@@ -40,9 +40,13 @@ pub struct Network {
     inner: Arc<Inner>,
 }
 
+/// Why it could not be made, in words.
+type MadeTls = Result<Arc<ClientConfig>, String>;
+
 struct Inner {
     connector: Connector,
-    tls: Mutex<HashMap<[u8; 32], Result<Arc<ClientConfig>, String>>>,
+    /// By a digest of what is trusted.
+    tls: Mutex<HashMap<[u8; 32], MadeTls>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     memory: Arc<Semaphore>,
     work: Arc<Semaphore>,

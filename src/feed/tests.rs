@@ -1,6 +1,7 @@
 //! ICS documents and files: every way in which a feed can fail, against a host
 //! that fails in just that way.
 
+mod hostile;
 mod hosts;
 mod oauth;
 
