@@ -15,7 +15,7 @@ use crate::model::secret::Secret;
 use super::file::{Table, Value, quoted};
 use super::keys;
 use super::secret::{Empty, Sources, secret};
-use super::{Feed, Login, OAuth2, Only, Source};
+use super::{Feed, Login, OAuth2, Only, Source, TlsTrust};
 
 /// Limits on a request, the same for every feed (`[http]`).
 #[derive(Clone, Copy)]
@@ -30,13 +30,14 @@ const EXPECTED: &str = "an address, { ics = \"...\" } or { caldav = \"...\" }";
 pub fn feed(value: &Value<'_>, limits: Limits, sources: &Sources<'_>) -> Option<Feed> {
     if value.raw().is_str() {
         let (source, digest) = document(value, None, sources)?;
-        return Some(finished(source, &digest, Only::default(), None, limits));
+        return Some(finished(source, &digest, Own::default(), limits));
     }
     let table = value.table_or(&keys::FEED, EXPECTED)?;
     let only = table
         .get("only")
         .map_or(Some(Only::default()), |only| self::only(&only));
     let user_agent = table.get("user_agent").map(|agent| header_text(&agent));
+    let tls = table.get("tls").map(|value| tls(&value, sources));
     let source = match (table.get("ics"), table.get("caldav")) {
         (Some(address), None) => {
             if let Some(calendar) = table.get("calendar") {
@@ -58,13 +59,12 @@ pub fn feed(value: &Value<'_>, limits: Limits, sources: &Sources<'_>) -> Option<
         }
     };
     let (source, digest) = source?;
-    Some(finished(
-        source,
-        &digest,
-        only?,
-        user_agent.flatten(),
-        limits,
-    ))
+    let own = Own {
+        only: only?,
+        user_agent: user_agent.flatten(),
+        tls: tls.map_or(Some(TlsTrust::Ca), |tls| tls)?,
+    };
+    Some(finished(source, &digest, own, limits))
 }
 
 /// The feeds of all rooms: entries with the same id are one feed and have to ask
@@ -137,7 +137,10 @@ fn difference(one: &Feed, other: &Feed) -> Option<&'static str> {
             return Some("password");
         }
     }
-    (one.user_agent != other.user_agent).then_some("user_agent")
+    if one.user_agent != other.user_agent {
+        return Some("user_agent");
+    }
+    (one.tls != other.tls).then_some("tls")
 }
 
 /// What tells this feed from others beside its kind.
@@ -147,13 +150,59 @@ struct Digest {
     calendar: String,
 }
 
-fn finished(
-    source: Source,
-    digest: &Digest,
+/// What an entry says beside where and how to sign in.
+struct Own {
     only: Only,
     user_agent: Option<String>,
-    limits: Limits,
-) -> Feed {
+    tls: TlsTrust,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self {
+            only: Only::default(),
+            user_agent: None,
+            tls: TlsTrust::Ca,
+        }
+    }
+}
+
+/// How the server proves who it is; as for pods, but without trust on first use.
+fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
+    const EXPECTED: &str = "{ ca_file = \"...\" }, { sha256 = \"...\" } or { verify = \"ca\" }";
+    let table = value.table_or(&keys::TLS, EXPECTED)?;
+    let (None, None, Some(verify)) = (
+        table.get("sha256"),
+        table.get("ca_file"),
+        table.get("verify"),
+    ) else {
+        return super::pods::tls(value, sources);
+    };
+    match verify.string()? {
+        "ca" => Some(TlsTrust::Ca),
+        "off" => {
+            verify.warn(
+                "anybody on the network can pass for this calendar and learn its password; better `sha256`",
+            );
+            Some(TlsTrust::Off)
+        }
+        "pin" => {
+            verify.wrong(
+                "is for pods; write \"ca\", or `sha256` with the fingerprint of the calendar's server",
+            );
+            None
+        }
+        other => {
+            verify.wrong(format!(
+                "{} is not known; write \"ca\" or \"off\"",
+                quoted(other)
+            ));
+            None
+        }
+    }
+}
+
+fn finished(source: Source, digest: &Digest, own: Own, limits: Limits) -> Feed {
     let (kind, host) = match &source {
         Source::Ics { url, .. } => ("ics", url.host()),
         Source::File { .. } => ("file", "file".to_owned()),
@@ -166,8 +215,9 @@ fn finished(
     Feed {
         id: FeedId::new(&host, &parts),
         source,
-        only,
-        user_agent,
+        only: own.only,
+        user_agent: own.user_agent,
+        tls: own.tls,
         timeout: limits.timeout,
         max_size: limits.max_size,
     }
@@ -182,7 +232,14 @@ fn document(
     let text = value.string_or(EXPECTED)?.trim();
     if let Some(path) = after_scheme(text, "file") {
         if let Some(table) = table {
-            for key in ["username", "password", "token", "oauth2", "user_agent"] {
+            for key in [
+                "username",
+                "password",
+                "token",
+                "oauth2",
+                "user_agent",
+                "tls",
+            ] {
                 if let Some(needless) = table.get(key) {
                     needless.wrong("is of no use for a file; leave it out");
                 }

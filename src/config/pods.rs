@@ -144,7 +144,7 @@ pub fn settings(table: &Table<'_>, base: &Settings, sources: &Sources<'_>) -> Se
     settings
 }
 
-fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
+pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
     const EXPECTED: &str =
         "{ verify = \"pin\" | \"ca\" | \"off\" }, { sha256 = \"...\" } or { ca_file = \"...\" }";
     let table = value.table_or(&keys::TLS, EXPECTED)?;

@@ -12,13 +12,13 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::detail::{
-    Cause, FileProblem, LoginUsed, Measure, Names, RedirectProblem, Status, TokenProblem,
-    XmlProblem,
+    FileProblem, LoginUsed, Measure, Names, RedirectProblem, Status, TokenProblem, XmlProblem,
 };
 pub use self::kind::PullErrorKind;
 use crate::fault::Fault;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::time::UnixTime;
+pub use crate::net::transport::Cause;
 
 /// Why a pull brought nothing. What is held of the feed stays in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,11 +48,10 @@ async fn discovered(
         calendar: None,
     });
     let client = FeedClient::new(&feed, &Network::new()).unwrap();
-    let exchange = Exchange::new(client.settings.as_ref().unwrap());
+    let exchange = Exchange::new(client.settings.as_ref().unwrap(), NOW);
     find(
         &Dav {
             exchange: &exchange,
-            now: NOW,
         },
         &url,
         wanted,

@@ -10,7 +10,7 @@ pub struct Status(pub u16);
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = reqwest::StatusCode::from_u16(self.0)
+        let words = hyper::StatusCode::from_u16(self.0)
             .ok()
             .and_then(|status| status.canonical_reason());
         match words {
@@ -106,46 +106,15 @@ impl fmt::Display for Measure {
     }
 }
 
-/// Why no answer came at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
-    NameUnknown,
-    ConnectionRefused,
-    ConnectionLost,
-    NoRoute,
-    /// What is wrong with the certificate or the handshake, in words.
-    Tls(String),
-    /// The proxy of the environment refused.
-    Proxy,
-    /// Other requests to this host failed one after the other while this one waited.
-    HostIsDown,
-    /// The answer is not HTTP.
-    NotHttp,
-    /// The kind of error that the operating system gave.
-    Other(String),
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameUnknown => f.write_str("its name cannot be resolved"),
-            Self::ConnectionRefused => f.write_str("the connection was refused"),
-            Self::ConnectionLost => f.write_str("the connection was lost"),
-            Self::NoRoute => f.write_str("there is no route to it"),
-            Self::Tls(words) => write!(f, "no safe connection ({words})"),
-            Self::Proxy => f.write_str("the proxy did not let podcal through"),
-            Self::HostIsDown => f.write_str("other requests to it have just failed"),
-            Self::NotHttp => f.write_str("its answer is not HTTP"),
-            Self::Other(words) => f.write_str(words),
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectProblem {
     TooMany,
     /// From https to http; the host it would have led to.
     ToPlainHttp {
+        to: String,
+    },
+    /// From outside to a private address.
+    ToPrivate {
         to: String,
     },
     /// No `Location`, or none that is an http(s) address.
@@ -157,6 +126,9 @@ impl fmt::Display for RedirectProblem {
         match self {
             Self::TooMany => f.write_str("redirected more than five times"),
             Self::ToPlainHttp { to } => write!(f, "redirected from https to http, at {to}"),
+            Self::ToPrivate { to } => {
+                write!(f, "led to {to}, which has a private address, from outside")
+            }
             Self::Nowhere => f.write_str("redirected without a usable target address"),
         }
     }
@@ -192,6 +164,11 @@ pub enum XmlProblem {
     Entities,
     TooDeep,
     NotUtf8,
+    /// More of something than any server sends.
+    TooMuch {
+        what: &'static str,
+        limit: usize,
+    },
     /// Well-formed, but not the document that was asked for.
     Unexpected,
 }
@@ -203,6 +180,7 @@ impl fmt::Display for XmlProblem {
             Self::Entities => "XML with a document type or entities of its own",
             Self::TooDeep => "XML nested too deeply",
             Self::NotUtf8 => "XML that is not valid UTF-8",
+            Self::TooMuch { what, limit } => return write!(f, "more than {limit} {what}"),
             Self::Unexpected => "not the document that was asked for",
         })
     }
