@@ -117,6 +117,8 @@ pub enum PodEvent {
     /// The certificate was seen for the first time, and no other is accepted from now on.
     CertificatePinned {
         fingerprint: String,
+        /// `false`: the ledger cannot be written, and it holds for this process.
+        is_written: bool,
     },
     ConfigDrift {
         path: String,
