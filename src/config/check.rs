@@ -20,7 +20,6 @@ use super::keys;
 use super::known_feeds::KnownFeeds;
 use super::pods::{self, RoomPod, Settings};
 use super::secret::Sources;
-use super::units;
 use super::{Config, Description, Guard, MeetingRules, OnRemove, Room, Schedule};
 
 /// A configuration to work with, and what its author should know.

@@ -386,7 +386,7 @@ impl PodTask {
 
     /// Tells the gate what became of the secret.
     async fn report<T>(&mut self, pass: Pass, answer: Result<T, PodError>) -> Result<T, Failure> {
-        let verdict = verdict(&answer);
+        let verdict = verdict(answer.as_ref().err());
         pass.report(verdict).await;
         if matches!(verdict, Verdict::Rejected | Verdict::Forbidden) {
             let user = self.config.pod.url.key();
@@ -511,10 +511,9 @@ fn reported(mode: &CalendarMode) -> ReportedMode {
 
 /// What an answer says about the password: whatever the pod answered to anything but a
 /// sign-in, it had accepted the password for that.
-pub fn verdict<T>(answer: &Result<T, PodError>) -> Verdict {
-    let error = match answer {
-        Ok(_) => return Verdict::Accepted,
-        Err(error) => error,
+pub fn verdict(error: Option<&PodError>) -> Verdict {
+    let Some(error) = error else {
+        return Verdict::Accepted;
     };
     match (&error.kind, error.operation) {
         (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,
