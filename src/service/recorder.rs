@@ -11,9 +11,10 @@
 //! | a write fails: full disk, I/O error, read-only, locked | says so once, tries again on a new connection with growing waits, writes everything current when it works, says that too |
 //! | it is deleted or replaced, with or without the lock file | opens what is there now, or begins a new one, and writes everything current |
 //! | it turns out to be damaged | sets it aside and begins a new one |
-//! | the disk does not answer at all | waits; whoever waits for a pin or a sign-in is told after ten seconds |
+//! | the disk does not answer at all | waits and says so; whoever waits for a pin or a sign-in is told after ten seconds |
 
 mod desk;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,32 +22,44 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use self::desk::{Desk, Extent};
-use crate::ledger::{HistoryLine, Ledger, LedgerError, Loaded, Pin, Result, ServiceTimes};
+use crate::ledger::{Batch, HistoryLine, Ledger, LedgerError, Loaded, Result, ServiceTimes};
 use crate::model::failure::Failure;
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
-use crate::model::sign_in::{AccountKey, SignIn};
 use crate::model::time::UnixTime;
 use crate::model::version::{FeedVersion, VersionId};
 
-/// Changes within this are one transaction.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often it is looked whether the file is still there.
-const LOOK: Duration = Duration::from_secs(3);
-/// When everything was last seen is written this often.
-const TIMES: Duration = Duration::from_secs(3600);
-/// Every how many of these validators are written that changed alone.
-const VALIDATORS: u32 = 6;
-const PRUNE: Duration = Duration::from_secs(24 * 3600);
-/// Between two attempts after a write that failed: a second, doubling.
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// How long the last write may take at stop, and whoever waits for the disk waits.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Changes within this are one transaction. Also the first wait after a write that
+    /// failed; each further one is twice as long.
+    pause: Duration,
+    longest_retry: Duration,
+    /// How often it is looked whether the file is still there.
+    look: Duration,
+    /// When everything was last seen is written this often.
+    times: Duration,
+    /// And every how many of these, validators that changed alone.
+    validators: u32,
+    prune: Duration,
+}
+
+const PACE: Pace = Pace {
+    pause: Duration::from_secs(1),
+    longest_retry: Duration::from_secs(15),
+    look: Duration::from_secs(3),
+    times: Duration::from_secs(3600),
+    validators: 6,
+    prune: Duration::from_secs(24 * 3600),
+};
 
 /// Whoever is handed the events of the ledger, such as the log.
 pub type Listener = Box<dyn Fn(LedgerEvent) + Send + Sync>;
@@ -59,6 +72,7 @@ pub struct Recorder(Arc<Shared>);
 
 struct Shared {
     ledger: Ledger,
+    pace: Pace,
     wall: Wall,
     listener: Listener,
     desk: Mutex<Desk>,
@@ -77,6 +91,7 @@ struct State {
 /// Writes that fail, since one that did not.
 struct Failing {
     since: Instant,
+    retry_at: Instant,
     failures: u32,
     failure: Failure,
 }
@@ -97,8 +112,20 @@ impl Recorder {
         wall: Wall,
         listener: Listener,
     ) -> Self {
+        Self::with_pace(PACE, ledger, loaded, keep_history, wall, listener)
+    }
+
+    fn with_pace(
+        pace: Pace,
+        ledger: Ledger,
+        loaded: Loaded,
+        keep_history: Duration,
+        wall: Wall,
+        listener: Listener,
+    ) -> Self {
         Self(Arc::new(Shared {
             ledger,
+            pace,
             wall,
             listener,
             desk: Mutex::new(Desk::new(loaded)),
@@ -160,7 +187,7 @@ impl Recorder {
 
     /// One of a streak counts; see [`HistoryLine::in_streak`].
     pub fn history(&self, line: HistoryLine) {
-        let is_change = self.desk().history(line);
+        let is_change = self.desk().lines.add(line);
         self.wake(is_change);
     }
 
@@ -218,174 +245,75 @@ impl Recorder {
                 Some(version)
             }
             None => {
-                self.desk().distrust_versions(feed.as_str());
+                self.desk().distrust(feed.as_str(), id);
                 None
             }
         }
     }
 
-    /// The certificate that is trusted of a pod.
-    #[must_use]
-    pub fn pin(&self, pod: &PodUrl) -> Option<Pin> {
-        self.desk().pins.get(&pod.key()).copied()
-    }
-
-    /// Trusts a certificate, or none. Awaited before a password is sent.
-    ///
-    /// # Errors
-    /// When it could not be written: then it holds for this process, and is written as soon
-    /// as the ledger can be.
-    pub async fn set_pin(&self, pod: &PodUrl, pin: Option<[u8; 32]>) -> Result<()> {
-        let at = (self.0.wall)();
-        let key = pod.key();
-        let room = self.desk().memories().pods.get(&key).and_then(|memory| {
-            let room = memory.room.as_deref()?;
-            RoomName::new(room)
-        });
-        let write = self.0.ledger.set_pin(pod, room.as_ref(), pin, at);
-        let written = self.in_time(write).await;
-        let pin = pin.map(|sha256| Pin { sha256, at });
-        self.desk().set_pin(&key, pin, written.is_ok());
-        self.doubt(written)
-    }
-
-    /// The device that a person accepted at this address.
-    #[must_use]
-    pub fn accepted_device(&self, pod: &PodUrl) -> Option<String> {
-        self.desk().accepted_devices.get(&pod.key()).cloned()
-    }
-
-    /// Accepts the device that answers at this address.
-    ///
-    /// # Errors
-    /// When it could not be written; it holds for this process anyway.
-    pub async fn accept_device(&self, pod: &PodUrl, device_id: &str) -> Result<()> {
-        let write = self.0.ledger.accept_device(pod, device_id, (self.0.wall)());
-        let written = self.in_time(write).await;
-        let device_id = device_id.to_owned();
-        self.desk().accepted_devices.insert(pod.key(), device_id);
-        self.doubt(written)
-    }
-
-    /// As [`Ledger::sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn sign_in(&self, account: &AccountKey) -> Result<Option<SignIn>> {
-        let found = self.in_time(self.0.ledger.sign_in(account)).await;
-        let found = self.doubt(found)?;
-        self.note_sign_in(account, found.as_ref());
-        Ok(found)
-    }
-
-    /// As [`Ledger::reserve_sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be written; then the secret may not be sent.
-    pub async fn reserve_sign_in(
-        &self,
-        account: &AccountKey,
-        expected: Option<&SignIn>,
-        new: &SignIn,
-    ) -> Result<bool> {
-        let write = self.0.ledger.reserve_sign_in(account, expected, new);
-        let is_ours = self.in_time(write).await;
-        let is_ours = self.doubt(is_ours)?;
-        if is_ours {
-            self.note_sign_in(account, Some(new));
-        }
-        Ok(is_ours)
-    }
-
-    /// As [`Ledger::set_sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn set_sign_in(&self, account: &AccountKey, sign_in: &SignIn) -> Result<()> {
-        self.note_sign_in(account, Some(sign_in));
-        let written = self
-            .in_time(self.0.ledger.set_sign_in(account, sign_in))
-            .await;
-        self.doubt(written)
-    }
-
-    /// As [`Ledger::clear_sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn clear_sign_in(&self, account: &AccountKey) -> Result<()> {
-        self.note_sign_in(account, None);
-        let written = self.in_time(self.0.ledger.clear_sign_in(account)).await;
-        self.doubt(written)
-    }
-
-    /// So that it can be written to a new file, should this one be gone.
-    fn note_sign_in(&self, account: &AccountKey, sign_in: Option<&SignIn>) {
-        let sign_ins = &mut self.desk().sign_ins;
-        match sign_in {
-            Some(sign_in) => sign_ins.insert(account.as_str().to_owned(), sign_in.clone()),
-            None => sign_ins.remove(account.as_str()),
-        };
-    }
-
     /// Writes what changes until `stop` resolves, and then once more.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
-        let mut stop = pin!(stop);
-        let mut rounds = pin!(self.rounds());
+        let (stopping, stopped) = watch::channel(false);
+        let mut rounds = pin!(self.rounds(stopped));
         tokio::select! {
-            () = &mut stop => {}
+            () = stop => {}
             () = &mut rounds => {}
         }
-        // One that is on its way is not cut off; nothing is lost if it has to be.
+        stopping.send_replace(true);
         let last = async {
-            self.write(Extent::All).await;
+            // A write that is on its way comes to its end.
+            rounds.await;
+            if !self.write(Extent::All).await {
+                self.write(Extent::All).await;
+            }
         };
+        // A disk that does not answer must not keep the process.
         let _ = timeout(PATIENCE, last).await;
     }
 
-    async fn rounds(&self) {
-        let start = Instant::now();
-        let (mut times_due, mut prune_due, mut hours) = (start + TIMES, start, 0);
-        let mut look_due = start + LOOK;
+    async fn rounds(&self, mut stopped: watch::Receiver<bool>) {
+        let (pace, start) = (self.0.pace, Instant::now());
+        let (mut times_due, mut prune_due, mut hours) = (start + pace.times, start, 0);
+        let mut look_due = start + pace.look;
         loop {
-            let retry_due = self.retry_due(Instant::now());
+            let retry_due = self
+                .state()
+                .failing
+                .as_ref()
+                .map(|failing| failing.retry_at);
             let is_doubted = tokio::select! {
+                _ = stopped.wait_for(|is_stopped| *is_stopped) => return,
                 () = self.0.changed.notified(), if retry_due.is_none() => false,
                 () = sleep_until(retry_due.unwrap_or(look_due)), if retry_due.is_some() => false,
                 () = sleep_until(look_due) => false,
                 () = self.0.doubted.notified() => true,
             };
             let now = Instant::now();
-            look_due = now + LOOK;
-            if (is_doubted || !self.0.ledger.is_in_place()) && !self.open_again().await {
-                sleep(PAUSE).await;
-                continue;
-            }
+            look_due = now + pace.look;
+            let is_usable = match is_doubted || !self.0.ledger.is_in_place() {
+                true => self.open_again().await,
+                false => retry_due.is_none_or(|due| now >= due),
+            };
             let extent = match now >= times_due {
-                true if hours % VALIDATORS == VALIDATORS - 1 => Extent::All,
+                true if hours % pace.validators == pace.validators - 1 => Extent::All,
                 true => Extent::ChangesAndTimes,
                 false => Extent::Changes,
             };
-            if retry_due.is_none_or(|due| now >= due) && self.write(extent).await {
+            if is_usable && self.write(extent).await {
                 if now >= times_due {
-                    (times_due, hours) = (now + TIMES, hours + 1);
+                    (times_due, hours) = (now + pace.times, hours + 1);
                 }
                 if now >= prune_due {
-                    prune_due = now + PRUNE;
+                    prune_due = now + pace.prune;
                     let keep = self.state().keep_history;
                     let _ = self.0.ledger.prune_history((self.0.wall)(), keep).await;
                 }
             }
-            sleep(PAUSE).await;
+            let pause = timeout(pace.pause, stopped.wait_for(|is_stopped| *is_stopped));
+            if pause.await.is_ok() {
+                return;
+            }
         }
-    }
-
-    /// When a write that failed is tried again.
-    fn retry_due(&self, now: Instant) -> Option<Instant> {
-        let state = self.state();
-        let failing = state.failing.as_ref()?;
-        let doublings = failing.failures.saturating_sub(1).min(8);
-        Some(now + PAUSE.saturating_mul(1 << doublings).min(LONGEST_RETRY))
     }
 
     /// Writes what there is to write; says whether all is written now.
@@ -394,8 +322,7 @@ impl Recorder {
         if outgoing.batch.is_empty() {
             return self.failing().is_none();
         }
-        let written = self.0.ledger.store(&outgoing.batch).await;
-        match written {
+        match self.store(&outgoing.batch).await {
             Ok(()) => {
                 self.desk().wrote(outgoing);
                 self.recovered();
@@ -408,6 +335,18 @@ impl Recorder {
                     self.open_again().await;
                 }
                 false
+            }
+        }
+    }
+
+    /// Waits for as long as the disk takes; a disk that takes long is said.
+    async fn store(&self, batch: &Batch) -> Result<()> {
+        let mut store = pin!(self.0.ledger.store(batch));
+        match timeout(PATIENCE, &mut store).await {
+            Ok(written) => written,
+            Err(_) => {
+                self.failed(&self.no_answer());
+                store.await
             }
         }
     }
@@ -432,13 +371,18 @@ impl Recorder {
     fn failed(&self, error: &LedgerError) {
         let failure = error.failure();
         let mut state = self.state();
+        let now = Instant::now();
         if let Some(failing) = &mut state.failing {
             failing.failures = failing.failures.saturating_add(1);
             failing.failure = failure;
+            let doublings = failing.failures.saturating_sub(1).min(8);
+            let wait = self.0.pace.pause.saturating_mul(1 << doublings);
+            failing.retry_at = now + wait.min(self.0.pace.longest_retry);
             return;
         }
         state.failing = Some(Failing {
-            since: Instant::now(),
+            since: now,
+            retry_at: now + self.0.pace.pause,
             failures: 1,
             failure: failure.clone(),
         });
@@ -454,7 +398,7 @@ impl Recorder {
         let Some(failing) = self.state().failing.take() else {
             return;
         };
-        let lost_history = self.desk().take_lost_lines();
+        let lost_history = self.desk().lines.take_lost();
         (self.0.listener)(LedgerEvent::WriteRecovered {
             path: self.0.ledger.path().to_owned(),
             failed_for: failing.since.elapsed(),
@@ -467,23 +411,14 @@ impl Recorder {
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match timeout(PATIENCE, work).await {
             Ok(done) => done,
-            Err(_) => Err(LedgerError::Locked {
-                path: self.0.ledger.path().to_owned(),
-            }),
+            Err(_) => Err(self.no_answer()),
         }
     }
 
-    /// An error of somebody's own write is a reason to look at the file at once.
-    fn doubt<T>(&self, done: Result<T>) -> Result<T> {
-        if let Err(error) = &done
-            && (error.is_damage() || matches!(error, LedgerError::Replaced { .. }))
-        {
-            self.0.doubted.notify_one();
+    fn no_answer(&self) -> LedgerError {
+        LedgerError::NoAnswer {
+            path: self.0.ledger.path().to_owned(),
         }
-        if done.is_err() {
-            self.0.changed.notify_one();
-        }
-        done
     }
 
     fn wake(&self, is_change: bool) {

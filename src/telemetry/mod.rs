@@ -4,6 +4,8 @@
 //! SQL libraries hold addresses, headers and texts that are secret.
 
 pub mod events;
+pub mod line;
+pub mod words;
 
 use std::io;
 

@@ -1,0 +1,3 @@
+//! The words of events: one file for each part that has something to say.
+
+pub mod ledger;
