@@ -358,6 +358,12 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
     put_all(connection, &batch.feeds).await?;
     put_all(connection, &batch.rooms).await?;
     put_all(connection, &batch.pods).await?;
+    for (pod, _) in batch.pods.iter().filter(|(_, memory)| memory.is_none()) {
+        sqlx::query("DELETE FROM pod_settings WHERE pod = $1")
+            .bind(pod)
+            .execute(&mut *connection)
+            .await?;
+    }
     for (kind, times) in &batch.seen {
         let packed = packed::pack(&json(times)?);
         sqlx::query(

@@ -238,16 +238,17 @@ impl Recorder {
         if read.as_ref().is_err_and(LedgerError::is_damage) {
             self.0.doubted.notify_one();
         }
-        match read.ok().flatten() {
-            Some(version) => {
+        match read {
+            Ok(Some(version)) => {
                 let version = Arc::new(version);
                 self.desk().note_version(feed.as_str(), &version);
                 Some(version)
             }
-            None => {
+            Ok(None) => {
                 self.desk().distrust(feed.as_str(), id);
                 None
             }
+            Err(_) => None,
         }
     }
 

@@ -103,16 +103,16 @@ impl Desk {
         mut memory: FeedMemory,
         latest: Option<Arc<FeedVersion>>,
     ) -> bool {
-        if let Some(version) = latest {
-            self.note_version(feed, &version);
-            self.versions.entry(feed.to_owned()).or_default().latest = Some(version);
+        let is_missing = latest.is_some_and(|version| self.take_version(feed, version));
+        if is_missing {
+            self.changed.feeds.insert(feed.to_owned());
         }
         let current = self.current.feeds.get(feed);
         if current.is_some_and(|current| **current == memory) {
-            return false;
+            return is_missing;
         }
         let written = self.written.feeds.get(feed);
-        let is_change = is_change(written, &mut memory);
+        let is_change = is_change(written, &mut memory) || is_missing;
         if written.is_some_and(|written| written.client_state != memory.client_state) {
             self.validators.insert(feed.to_owned());
         }
@@ -222,6 +222,7 @@ impl Desk {
         current.feeds.retain(|feed, _| !feeds.contains(feed));
         current.rooms.retain(|room, _| !rooms.contains(room));
         current.pods.retain(|pod, _| !pods.contains(pod));
+        self.written_settings.retain(|pod, _| !pods.contains(pod));
         let is_change = !(feeds.is_empty() && rooms.is_empty() && pods.is_empty());
         self.changed.feeds.extend(feeds);
         self.changed.rooms.extend(rooms);

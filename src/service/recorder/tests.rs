@@ -189,7 +189,7 @@ async fn a_stop_writes_what_is_current() {
     world.set(2);
     world.recorder.service_started("0.2.0");
     world.recorder.service_stopped();
-    world.recorder.history(crate::ledger::HistoryLine::of_pod(
+    world.recorder.history(HistoryLine::of_pod(
         None,
         &pod(),
         wall(),
@@ -286,7 +286,7 @@ async fn a_lock_that_another_process_holds_is_waited_for_and_blocks_nobody() {
     );
     let before = Instant::now();
     world.set(3);
-    world.recorder.memories();
+    assert!(world.recorder.memories().pod(&pod()).is_some());
     assert!(before.elapsed() < Duration::from_millis(20));
     assert!(
         world

@@ -47,6 +47,18 @@ impl Desk {
         versions.known.retain(|_, known| known.strong_count() > 0);
     }
 
+    /// Keeps the latest version of a feed until it is written. Says whether it has to be.
+    pub(super) fn take_version(&mut self, feed: &str, version: Arc<FeedVersion>) -> bool {
+        self.note_version(feed, &version);
+        let versions = self.versions.entry(feed.to_owned()).or_default();
+        let is_stored =
+            versions.stored.contains(&version.id) && !versions.damaged.contains(&version.id);
+        if !is_stored {
+            versions.latest = Some(version);
+        }
+        !is_stored
+    }
+
     pub(in crate::service::recorder) fn known_version(
         &self,
         feed: &str,
