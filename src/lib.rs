@@ -71,7 +71,6 @@ pub mod compose;
 pub mod control;
 pub mod expand;
 pub mod ics;
-pub mod plan;
 
 pub mod net;
 
@@ -80,12 +79,7 @@ pub mod ledger;
 pub mod pod;
 
 pub mod app;
-pub mod contact;
-pub mod edges;
-pub mod schedule;
 pub mod service;
-pub mod sync;
-pub mod watch;
 
 pub mod cli;
 pub mod report;

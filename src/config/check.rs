@@ -77,6 +77,10 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> Config {
     let ledger = root
         .get("ledger")
         .and_then(|value| value.table(&keys::LEDGER));
+    let keep_history = ledger
+        .as_ref()
+        .and_then(|table| table.get("keep"))
+        .and_then(|value| duration(&value, 24 * HOUR, 10 * 366 * 24 * HOUR));
     let ledger = ledger
         .and_then(|table| table.get("path"))
         .and_then(|value| value.line_of_text())
@@ -103,6 +107,7 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> Config {
         path: path.to_owned(),
         time_zone: defaults.zone.clone(),
         ledger: sources.path(ledger),
+        keep_history: keep_history.unwrap_or(KEEP_HISTORY),
         schedule: schedule(root),
         guard: defaults.guard,
         brake_rooms: 5,
@@ -217,6 +222,8 @@ const GUARD: Guard = Guard {
     vanished: 3,
     hold: Duration::from_secs(15 * 60),
 };
+
+const KEEP_HISTORY: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 fn guard(value: &Value<'_>, base: Guard) -> Guard {
     let Some(table) = value.table(&keys::GUARD) else {

@@ -36,6 +36,8 @@ pub struct Config {
     pub time_zone: Zone,
     /// Absolute, or relative to the working directory; never to be joined again.
     pub ledger: PathBuf,
+    /// For how long the history of what was done is kept.
+    pub keep_history: Duration,
     pub schedule: Schedule,
     /// What every room starts from.
     pub guard: Guard,

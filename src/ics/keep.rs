@@ -392,7 +392,7 @@ fn newest_master<'e>(events: impl Iterator<Item = &'e Resolved>) -> Option<&'e E
         .map(|resolved| &resolved.event)
         .filter(|event| event.recurrence_id.is_none())
         .reduce(|best, event| {
-            if gather::revision(event, best).is_lt() {
+            if gather::revision(event, best).0.is_lt() {
                 best
             } else {
                 event

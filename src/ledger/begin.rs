@@ -7,8 +7,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::file::{self, Found, beside};
+use super::salvage::{self, Saved};
 use super::schema::{self, Upgrade};
-use super::{BUSY_TIMEOUT, Journal, LedgerError, Result, Schema, options, salvage};
+use super::{BUSY_TIMEOUT, Journal, LedgerError, Result, Schema, options};
 use crate::fault::chain;
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::time::UnixTime;
@@ -56,14 +57,14 @@ async fn anew(
 ) -> Result<Begun> {
     let aside = file::set_aside(path, at)?;
     let saved = salvage::read(&aside).await;
-    file::create_if_missing(path)?;
-    let (begun, _) = prepare(options(path), path, Depth::Schema).await?;
-    let stored = async {
-        let mut connection = options(path).connect().await?;
-        saved.store(&mut connection).await?;
-        connection.close().await
+    let begun = match begin_with(path, &saved).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            // The next attempt finds the pins where they were.
+            file::put_back(&aside, path);
+            return Err(error);
+        }
     };
-    stored.await.map_err(|error| LedgerError::of(path, error))?;
     events.push(LedgerEvent::SetAside {
         path: path.to_owned(),
         aside,
@@ -72,6 +73,18 @@ async fn anew(
         sign_ins: saved.sign_ins(),
         lost: saved.lost,
     });
+    Ok(begun)
+}
+
+async fn begin_with(path: &Path, saved: &Saved) -> Result<Begun> {
+    file::create_if_missing(path)?;
+    let (begun, _) = prepare(options(path), path, Depth::Schema).await?;
+    let stored = async {
+        let mut connection = options(path).connect().await?;
+        saved.store(&mut connection).await?;
+        connection.close().await
+    };
+    stored.await.map_err(|error| LedgerError::of(path, error))?;
     Ok(begun)
 }
 
@@ -89,6 +102,7 @@ pub(super) async fn prepare(
     depth: Depth,
 ) -> Result<(Begun, Option<Upgrade>)> {
     let of = |error| LedgerError::of(path, error);
+    refuse_stub(path)?;
     let mut connection = options.connect().await.map_err(of)?;
     let found = schema::find(&mut connection, path).await?;
     if depth == Depth::Whole && found > 0 {
@@ -113,6 +127,7 @@ pub(super) async fn look(path: &Path) -> Result<Schema> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Schema::None),
         Err(error) => return Err(file::cannot_open(path.to_owned(), error)),
     }
+    refuse_stub(path)?;
     let of = |error| LedgerError::of(path, error);
     let options = options(path).pragma("query_only", "ON");
     let mut connection = options.connect().await.map_err(of)?;
@@ -123,6 +138,15 @@ pub(super) async fn look(path: &Path) -> Result<Schema> {
         found if found < schema::newest() => Schema::Old,
         _ => Schema::Current,
     })
+}
+
+fn refuse_stub(path: &Path) -> Result<()> {
+    match file::is_stub(path) {
+        true => Err(LedgerError::NotADatabase {
+            path: path.to_owned(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Turns the write-ahead log on, which the file then remembers.

@@ -1,7 +1,7 @@
 //! What is kept of the device behind a pod's address: that a person accepted another one,
 //! and the settings as they were read last.
 
-use super::{Ledger, Result};
+use super::{Ledger, Result, Schema};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 
@@ -11,6 +11,9 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn accepted_device(&self, pod: &PodUrl) -> Result<Option<String>> {
+        if self.opened().schema == Schema::Old {
+            return Ok(None);
+        }
         let key = pod.key();
         self.read(async |connection| {
             sqlx::query_scalar("SELECT device_id FROM accepted_device WHERE pod = $1")
@@ -48,9 +51,13 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn pod_settings(&self, pod: &PodUrl) -> Result<Option<(UnixTime, String)>> {
+        let statement = match self.opened().schema {
+            Schema::Old => "SELECT read_at, json FROM pod_config WHERE pod = $1",
+            _ => "SELECT read_at, json FROM pod_settings WHERE pod = $1",
+        };
         let key = pod.key();
         self.read(async |connection| {
-            sqlx::query_as("SELECT read_at, json FROM pod_settings WHERE pod = $1")
+            sqlx::query_as(statement)
                 .bind(&key)
                 .fetch_optional(connection)
                 .await

@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::memories::json;
 use super::{Answer, Ledger, Result, packed};
 use crate::model::agenda::Changes;
-use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::name::{FeedId, PodUrl, RoomName, hex};
 use crate::model::time::UnixTime;
 
 /// Of success and of trouble each, for one room. A pod that flaps at every poll would
@@ -149,6 +149,21 @@ impl HistoryLine {
         }
     }
 
+    /// A certificate that is trusted from now on, or none.
+    #[must_use]
+    pub fn certificate(
+        room: Option<&RoomName>,
+        pod: &PodUrl,
+        at: UnixTime,
+        pin: Option<[u8; 32]>,
+    ) -> Self {
+        let event = Event::Certificate {
+            pod: pod.to_string(),
+            sha256: pin.map(|pin| hex(&pin)),
+        };
+        Self::of_pod(room, pod, at, event)
+    }
+
     /// One of a streak: see [`HistoryLine::streak_since`].
     #[must_use]
     pub fn in_streak(self, since: UnixTime) -> Self {
@@ -204,29 +219,42 @@ pub(super) async fn write_or_count(
     let Some(since) = line.streak_since else {
         return write(connection, line, count).await;
     };
+    // Each by its own index.
+    let (statement, key) = match (&line.pod, &line.feed) {
+        (Some(pod), _) => (
+            "SELECT max(id) FROM history WHERE pod = $1 AND what = $2 AND since_at >= $3 \
+             AND event = $4 AND coalesce(room, '') = $5",
+            pod,
+        ),
+        (None, Some(feed)) => (
+            "SELECT max(id) FROM history WHERE feed = $1 AND what = $2 AND since_at >= $3 \
+             AND event = $4 AND coalesce(room, '') = $5",
+            feed,
+        ),
+        (None, None) => return write(connection, line, count).await,
+    };
     // The same input always packs to the same bytes.
     let event = packed::pack(&json(&line.event)?);
-    let last: Option<i64> = sqlx::query_scalar(
-        "SELECT max(id) FROM history WHERE what = $1 AND coalesce(room, '') = $2 \
-         AND coalesce(feed, '') = $3 AND coalesce(pod, '') = $4 AND since_at >= $5 AND event = $6",
-    )
-    .bind(line.event.what())
-    .bind(line.room.as_deref().unwrap_or_default())
-    .bind(line.feed.as_deref().unwrap_or_default())
-    .bind(line.pod.as_deref().unwrap_or_default())
-    .bind(since)
-    .bind(event.bytes)
-    .fetch_one(&mut *connection)
-    .await?;
+    let last: Option<i64> = sqlx::query_scalar(statement)
+        .bind(key)
+        .bind(line.event.what())
+        .bind(since)
+        .bind(event.bytes)
+        .bind(line.room.as_deref().unwrap_or_default())
+        .fetch_one(&mut *connection)
+        .await?;
     let Some(last) = last else {
         return write(connection, line, count).await;
     };
-    sqlx::query("UPDATE history SET at = $1, count = count + $2 WHERE id = $3")
-        .bind(line.at)
-        .bind(i64::from(count))
-        .bind(last)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "UPDATE history SET at = CASE WHEN at < $1 THEN $1 ELSE at END, count = count + $2 \
+         WHERE id = $3",
+    )
+    .bind(line.at)
+    .bind(i64::from(count))
+    .bind(last)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -22,6 +22,9 @@ pub struct ServiceLock {
 impl ServiceLock {
     /// `ledger` is a path that was resolved.
     pub(super) fn claim(ledger: PathBuf) -> Result<Self> {
+        if ledger.is_dir() {
+            return Err(LedgerError::NotAFile { path: ledger });
+        }
         let path = beside(&ledger, ".lock");
         let mut file = open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => LedgerError::FolderMissing {

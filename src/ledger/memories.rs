@@ -191,7 +191,7 @@ pub struct Batch {
     /// Times of all feeds and of all pods, packed.
     pub seen: Vec<(&'static str, BTreeMap<String, Times>)>,
     pub pod_settings: Vec<(String, UnixTime, String)>,
-    pub pins: Vec<(String, Pin)>,
+    pub pins: Vec<(String, Option<Pin>)>,
     pub sign_ins: Vec<(String, SignIn)>,
     pub accepted_devices: Vec<(String, String)>,
     /// With how often it happened.
@@ -347,7 +347,7 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
         .await?;
     }
     for (pod, pin) in &batch.pins {
-        pin::put(connection, pod, *pin).await?;
+        pin::set(connection, pod, *pin).await?;
     }
     for (account, memory) in &batch.sign_ins {
         sign_in::put_if_absent(connection, account, memory).await?;

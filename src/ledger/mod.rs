@@ -20,7 +20,6 @@ mod file;
 mod history;
 mod lock;
 mod memories;
-pub mod old;
 mod packed;
 mod pin;
 mod salvage;
@@ -398,9 +397,22 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 #[cfg(test)]
 impl Ledger {
-    /// Makes every connection that writes, from the next one on, fail as a bad disk would.
-    fn set_hindrance(&self, pragma: Option<&'static str>) {
+    /// Makes every connection that writes fail as a bad disk would, or be sound again.
+    pub(crate) async fn fail_writes(&self, pragma: Option<&'static str>) {
+        let mut seat = self.0.writer.lock().await;
+        if let Some(connection) = seat.take().filter(|_| pragma.is_some()) {
+            connection.close().await.unwrap();
+        }
         *self.0.hindrance.lock().unwrap() = pragma;
+    }
+
+    pub(crate) async fn merge_log(&self) {
+        let mut seat = self.0.writer.lock().await;
+        let mut connection = seat.take().unwrap();
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
 
     async fn hinder(&self, mut connection: SqliteConnection, access: Access) -> SqliteConnection {

@@ -5,9 +5,9 @@
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
-use super::history::{self, Event, HistoryLine};
+use super::history::{self, HistoryLine};
 use super::{Answer, Ledger, LedgerError, Result};
-use crate::model::name::{PodUrl, RoomName, hex};
+use crate::model::name::{PodUrl, RoomName};
 use crate::model::time::UnixTime;
 
 /// A certificate that is insisted on.
@@ -55,21 +55,10 @@ impl Ledger {
         at: UnixTime,
     ) -> Result<()> {
         let key = pod.key();
-        let event = Event::Certificate {
-            pod: pod.to_string(),
-            sha256: pin.map(|pin| hex(&pin)),
-        };
-        let line = HistoryLine::of_pod(room, pod, at, event);
+        let line = HistoryLine::certificate(room, pod, at, pin);
+        let pin = pin.map(|sha256| Pin { sha256, at });
         self.write(async |connection| {
-            let changed = match pin {
-                Some(sha256) => put(connection, &key, Pin { sha256, at }).await?,
-                None => sqlx::query("DELETE FROM pin WHERE pod = $1")
-                    .bind(&key)
-                    .execute(&mut *connection)
-                    .await?
-                    .rows_affected(),
-            };
-            if changed > 0 {
+            if set(connection, &key, pin).await? > 0 {
                 history::write(connection, &line, 1).await?;
             }
             Ok(())
@@ -92,6 +81,22 @@ impl Row {
             at: self.pinned_at,
         })
     }
+}
+
+/// Says whether that is news.
+pub(super) async fn set(
+    connection: &mut SqliteConnection,
+    pod: &str,
+    pin: Option<Pin>,
+) -> Answer<u64> {
+    let Some(pin) = pin else {
+        let done = sqlx::query("DELETE FROM pin WHERE pod = $1")
+            .bind(pod)
+            .execute(connection)
+            .await?;
+        return Ok(done.rows_affected());
+    };
+    put(connection, pod, pin).await
 }
 
 /// Leaves the time where the certificate is the same. Says whether it is another.

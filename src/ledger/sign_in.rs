@@ -121,6 +121,9 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn adopt_old_pauses(&self, secrets: &[PodSecret<'_>]) -> Result<usize> {
+        if self.opened().schema == Schema::Old {
+            self.make_writable().await?;
+        }
         let pauses: Vec<(String, UnixTime, u32, i64)> = self
             .read(async |connection| {
                 sqlx::query_as("SELECT pod, until, rejections, password_tag FROM old_pause")
@@ -146,7 +149,7 @@ impl Ledger {
                 (secret.account.as_str(), sign_in)
             }));
         }
-        self.write(async |connection| {
+        self.write_beside(async |connection| {
             for (account, sign_in) in &adopted {
                 put_if_absent(connection, account, sign_in).await?;
             }

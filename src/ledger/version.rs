@@ -187,6 +187,11 @@ pub(super) async fn store(
     for feed in feeds {
         let mut stored = bodies(connection, feed).await?;
         for (_, version) in added.iter().filter(|(of, _)| of == feed) {
+            let is_again = |(of, id): &(String, VersionId)| of == feed && *id == version.id;
+            if removed.iter().any(is_again) {
+                // It could not be read: none of its bodies is trusted.
+                stored.retain(|sha256| version.items.iter().all(|item| item.digest != *sha256));
+            }
             add(connection, feed, version, &mut stored).await?;
         }
         let named = named(connection, feed).await?;
@@ -213,7 +218,9 @@ async fn add(
         }
         let inflated_bytes = item.body.inflated_bytes.map(i64::try_from);
         sqlx::query(
-            "INSERT INTO feed_body (feed, sha256, body, inflated_bytes) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO feed_body (feed, sha256, body, inflated_bytes) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (feed, sha256) DO UPDATE SET body = excluded.body, \
+             inflated_bytes = excluded.inflated_bytes",
         )
         .bind(feed)
         .bind(item.digest.to_vec())

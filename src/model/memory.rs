@@ -149,4 +149,81 @@ pub struct PodMemory {
     pub checked_at: Option<UnixTime>,
     /// Pushes that failed in a row.
     pub failing: Option<FailingMemory>,
+    /// No push before then, after one that failed.
+    pub push_not_before: Option<UnixTime>,
+    /// The pod asked to be left alone until then, and how often in a row.
+    pub silent_until: Option<UnixTime>,
+    pub throttled: u32,
+    /// Corrections of what the display showed without our doing, in a row, and the last one.
+    pub corrections: u32,
+    pub corrected_at: Option<UnixTime>,
+    /// Whether the display was in step when a poll looked at it last.
+    pub was_in_step: bool,
+    /// Pushes in a row that the pod accepted and was never seen to show, and the times of
+    /// the latest ones.
+    pub unshown: u32,
+    pub unshown_at: Vec<UnixTime>,
+    /// What the display showed after the last of them.
+    pub echo: Option<Agenda>,
+    /// How the pod is known to change the texts that it is sent.
+    pub alteration: Option<Alteration>,
+    /// How many meetings the pod is known to show at most.
+    pub cap: Option<usize>,
+    /// Whether it needs a while to show what it accepted.
+    pub applies_late: bool,
+    /// Whether it was in another calendar mode, another device or another room's since the
+    /// last push that it accepted: what it shows may be somebody else's.
+    pub shows_others: bool,
+}
+
+/// How a pod changes the texts of the meetings that it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Alteration {
+    pub title: TextAlteration,
+    pub organizer: TextAlteration,
+    pub description: TextAlteration,
+}
+
+/// How a pod changes one text: white space first, then upper and lower case, then length.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TextAlteration {
+    pub spaces: Spaces,
+    pub case: Case,
+    /// Cut after so much.
+    pub cut: Option<usize>,
+    pub unit: CutUnit,
+    /// What then stands at the end, in place of what was cut off.
+    pub ellipsis: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spaces {
+    #[default]
+    Kept,
+    Trimmed,
+    /// Trimmed, and each run of white space is one blank.
+    Collapsed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Case {
+    #[default]
+    Kept,
+    Upper,
+    Lower,
+}
+
+/// How the length of a text is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutUnit {
+    #[default]
+    Characters,
+    /// As Java and JavaScript count.
+    Utf16,
+    Bytes,
 }

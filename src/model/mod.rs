@@ -6,6 +6,7 @@ pub mod agenda;
 pub mod cron;
 pub mod digest;
 pub mod failure;
+pub mod entities;
 pub mod feed_url;
 pub mod fingerprint;
 pub mod item;

@@ -24,6 +24,7 @@ use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
 use crate::control::secret_gate::Verdict;
 use crate::feed::error::{PullError, PullErrorKind, Rejection};
+use crate::feed::inspect::Inspection;
 use crate::feed::{FeedClient, Network};
 use crate::ledger::{Event, HistoryLine};
 use crate::model::failure::{Failure, FailureClass};
@@ -466,6 +467,82 @@ impl FeedTask {
     }
 }
 
+/// A feed as it is now, whole.
+pub struct Fetched {
+    pub items: Vec<FeedItem>,
+    /// Members that are listed and could not be had.
+    pub missing: Vec<String>,
+}
+
+/// Pulls a feed once and whole, for a command that asks why; through the gate for secrets
+/// as every pull.
+///
+/// # Errors
+/// Why nothing came, also because sign-in is paused.
+pub async fn fetch_afresh(
+    feed: &Feed,
+    network: &Network,
+    gate: &Gate,
+    insists: bool,
+    now: UnixTime,
+) -> Result<Fetched, Failure> {
+    let (client, credential) = client(feed, network);
+    let user = feed.id.to_string();
+    let pass = match &credential {
+        None => None,
+        Some(credential) => match gate.permit_in_turn(credential, &user, insists).await {
+            Permit::Go(pass) => Some(pass),
+            Permit::Paused(pause) => return Err(paused_failure(feed, &pause)),
+            Permit::NotWritable(says) => return Err(not_writable(feed, &says)),
+            Permit::NotNow => return Err(failed_inside(feed)),
+        },
+    };
+    let answer = match &client {
+        Ok(client) => client.pull(&Held::default(), now).await,
+        Err(error) => Err(error.clone()),
+    };
+    if let Some(pass) = pass {
+        pass.report(verdict(&answer)).await;
+    }
+    match answer {
+        Ok(Pulled::Changed { items, missing, .. }) => Ok(Fetched { items, missing }),
+        Ok(Pulled::Unchanged { missing, .. }) => Ok(Fetched {
+            items: Vec::new(),
+            missing,
+        }),
+        Err(error) => Err(error.failure()),
+    }
+}
+
+/// Looks at who answers at a feed's address and how, through the gate for secrets.
+///
+/// # Errors
+/// Why nothing can be said, also because sign-in is paused.
+pub async fn inspect(
+    feed: &Feed,
+    network: &Network,
+    gate: &Gate,
+    insists: bool,
+    now: UnixTime,
+) -> Result<Inspection, Failure> {
+    let (_, credential) = client(feed, network);
+    let user = feed.id.to_string();
+    let pass = match &credential {
+        None => None,
+        Some(credential) => match gate.permit_in_turn(credential, &user, insists).await {
+            Permit::Go(pass) => Some(pass),
+            Permit::Paused(pause) => return Err(paused_failure(feed, &pause)),
+            Permit::NotWritable(says) => return Err(not_writable(feed, &says)),
+            Permit::NotNow => return Err(failed_inside(feed)),
+        },
+    };
+    let found = crate::feed::inspect::inspect(feed, network, now).await;
+    if let Some(pass) = pass {
+        pass.report(verdict(&found)).await;
+    }
+    found.map_err(|error| error.failure())
+}
+
 fn client(feed: &Feed, network: &Network) -> (Result<FeedClient, PullError>, Option<Credential>) {
     let client = FeedClient::new(feed, network);
     let credential = client
@@ -497,7 +574,7 @@ fn size(version: &FeedVersion) -> u64 {
 }
 
 /// What an answer says of the secret.
-fn verdict(answer: &Result<Pulled, PullError>) -> Verdict {
+fn verdict<T>(answer: &Result<T, PullError>) -> Verdict {
     let Err(error) = answer else {
         return Verdict::Accepted;
     };
@@ -586,6 +663,13 @@ fn user(feed: &Feed) -> String {
 }
 
 fn paused(feed: &Feed, pause: &SignInPause) -> FeedOutcome {
+    FeedOutcome::SignInPaused {
+        failure: paused_failure(feed, pause),
+        until: pause.until,
+    }
+}
+
+fn paused_failure(feed: &Feed, pause: &SignInPause) -> Failure {
     let says = format!(
         "sign-in to {} is paused until {}{}",
         feed.id.host(),
@@ -596,19 +680,16 @@ fn paused(feed: &Feed, pause: &SignInPause) -> FeedOutcome {
             (_, false) => ", because the password or token was rejected",
         }
     );
-    FeedOutcome::SignInPaused {
-        failure: Failure {
-            class: FailureClass::SignInPaused,
-            kind: "sign_in_paused".to_owned(),
-            says,
-            hint: "correct the password or token where the configuration names it; podcal notices within half a \
-                   minute, or try at once with `podcal check --connect --try-password`"
-                .to_owned(),
-            is_passing: true,
-            retry_after: None,
-            secret_was_sent: false,
-        },
-        until: pause.until,
+    Failure {
+        class: FailureClass::SignInPaused,
+        kind: "sign_in_paused".to_owned(),
+        says,
+        hint: "correct the password or token where the configuration names it; podcal notices within half a \
+               minute, or try at once with `podcal check --connect --try-password`"
+            .to_owned(),
+        is_passing: true,
+        retry_after: None,
+        secret_was_sent: false,
     }
 }
 
@@ -627,7 +708,7 @@ fn not_writable(feed: &Feed, says: &str) -> Failure {
     }
 }
 
-fn failed_inside(feed: &Feed) -> Failure {
+pub fn failed_inside(feed: &Feed) -> Failure {
     Failure {
         class: FailureClass::Other,
         kind: "internal".to_owned(),

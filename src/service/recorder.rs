@@ -21,8 +21,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use self::desk::{Desk, Extent};
 use crate::ledger::{HistoryLine, Ledger, LedgerError, Loaded, Pin, Result, ServiceTimes};
@@ -34,19 +34,32 @@ use crate::model::sign_in::{AccountKey, SignIn};
 use crate::model::time::UnixTime;
 use crate::model::version::{FeedVersion, VersionId};
 
-/// Changes within this are one transaction.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often it is looked whether the file is still there.
-const LOOK: Duration = Duration::from_secs(3);
-/// When everything was last seen is written this often.
-const TIMES: Duration = Duration::from_secs(3600);
-/// Every how many of these validators are written that changed alone.
-const VALIDATORS: u32 = 6;
-const PRUNE: Duration = Duration::from_secs(24 * 3600);
-/// Between two attempts after a write that failed: a second, doubling.
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// How long the last write may take at stop, and whoever waits for the disk waits.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Changes within this are one transaction. Also the first wait after a write that
+    /// failed; each further one is twice as long.
+    pause: Duration,
+    longest_retry: Duration,
+    /// How often it is looked whether the file is still there.
+    look: Duration,
+    /// When everything was last seen is written this often.
+    times: Duration,
+    /// And every how many of these, validators that changed alone.
+    validators: u32,
+    prune: Duration,
+}
+
+const PACE: Pace = Pace {
+    pause: Duration::from_secs(1),
+    longest_retry: Duration::from_secs(30),
+    look: Duration::from_secs(3),
+    times: Duration::from_secs(3600),
+    validators: 6,
+    prune: Duration::from_secs(24 * 3600),
+};
 
 /// Whoever is handed the events of the ledger, such as the log.
 pub type Listener = Box<dyn Fn(LedgerEvent) + Send + Sync>;
@@ -59,6 +72,7 @@ pub struct Recorder(Arc<Shared>);
 
 struct Shared {
     ledger: Ledger,
+    pace: Pace,
     wall: Wall,
     listener: Listener,
     desk: Mutex<Desk>,
@@ -77,6 +91,7 @@ struct State {
 /// Writes that fail, since one that did not.
 struct Failing {
     since: Instant,
+    retry_at: Instant,
     failures: u32,
     failure: Failure,
 }
@@ -97,8 +112,20 @@ impl Recorder {
         wall: Wall,
         listener: Listener,
     ) -> Self {
+        Self::with_pace(PACE, ledger, loaded, keep_history, wall, listener)
+    }
+
+    fn with_pace(
+        pace: Pace,
+        ledger: Ledger,
+        loaded: Loaded,
+        keep_history: Duration,
+        wall: Wall,
+        listener: Listener,
+    ) -> Self {
         Self(Arc::new(Shared {
             ledger,
+            pace,
             wall,
             listener,
             desk: Mutex::new(Desk::new(loaded)),
@@ -189,6 +216,12 @@ impl Recorder {
         self.wake(true);
     }
 
+    /// How the service is doing, as it was written down last.
+    #[must_use]
+    pub fn service(&self) -> ServiceTimes {
+        self.desk().service().clone()
+    }
+
     /// Before the stop of the recorder itself.
     pub fn service_stopped(&self) {
         let mut desk = self.desk();
@@ -218,7 +251,7 @@ impl Recorder {
                 Some(version)
             }
             None => {
-                self.desk().distrust_versions(feed.as_str());
+                self.desk().distrust(feed.as_str(), id);
                 None
             }
         }
@@ -244,8 +277,13 @@ impl Recorder {
         });
         let write = self.0.ledger.set_pin(pod, room.as_ref(), pin, at);
         let written = self.in_time(write).await;
-        let pin = pin.map(|sha256| Pin { sha256, at });
-        self.desk().set_pin(&key, pin, written.is_ok());
+        let kept = pin.map(|sha256| Pin { sha256, at });
+        let mut desk = self.desk();
+        desk.set_pin(&key, kept, written.is_ok());
+        if written.is_err() {
+            desk.history(HistoryLine::certificate(room.as_ref(), pod, at, pin));
+        }
+        drop(desk);
         self.doubt(written)
     }
 
@@ -330,62 +368,67 @@ impl Recorder {
 
     /// Writes what changes until `stop` resolves, and then once more.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
-        let mut stop = pin!(stop);
-        let mut rounds = pin!(self.rounds());
+        let (stopping, stopped) = watch::channel(false);
+        let mut rounds = pin!(self.rounds(stopped));
         tokio::select! {
-            () = &mut stop => {}
+            () = stop => {}
             () = &mut rounds => {}
         }
-        // One that is on its way is not cut off; nothing is lost if it has to be.
+        stopping.send_replace(true);
         let last = async {
-            self.write(Extent::All).await;
+            // A write that is on its way comes to its end.
+            rounds.await;
+            if !self.write(Extent::All).await {
+                self.write(Extent::All).await;
+            }
         };
+        // A disk that does not answer must not keep the process.
         let _ = timeout(PATIENCE, last).await;
     }
 
-    async fn rounds(&self) {
-        let start = Instant::now();
-        let (mut times_due, mut prune_due, mut hours) = (start + TIMES, start, 0);
-        let mut look_due = start + LOOK;
+    async fn rounds(&self, mut stopped: watch::Receiver<bool>) {
+        let (pace, start) = (self.0.pace, Instant::now());
+        let (mut times_due, mut prune_due, mut hours) = (start + pace.times, start, 0);
+        let mut look_due = start + pace.look;
         loop {
-            let retry_due = self.retry_due(Instant::now());
+            let retry_due = self
+                .state()
+                .failing
+                .as_ref()
+                .map(|failing| failing.retry_at);
             let is_doubted = tokio::select! {
+                _ = stopped.wait_for(|is_stopped| *is_stopped) => return,
                 () = self.0.changed.notified(), if retry_due.is_none() => false,
                 () = sleep_until(retry_due.unwrap_or(look_due)), if retry_due.is_some() => false,
                 () = sleep_until(look_due) => false,
                 () = self.0.doubted.notified() => true,
             };
             let now = Instant::now();
-            look_due = now + LOOK;
-            if (is_doubted || !self.0.ledger.is_in_place()) && !self.open_again().await {
-                sleep(PAUSE).await;
-                continue;
-            }
+            look_due = now + pace.look;
+            let is_usable = match is_doubted || !self.0.ledger.is_in_place() {
+                true => self.open_again().await,
+                false => retry_due.is_none_or(|due| now >= due),
+            };
             let extent = match now >= times_due {
-                true if hours % VALIDATORS == VALIDATORS - 1 => Extent::All,
+                true if hours % pace.validators == pace.validators - 1 => Extent::All,
                 true => Extent::ChangesAndTimes,
                 false => Extent::Changes,
             };
-            if retry_due.is_none_or(|due| now >= due) && self.write(extent).await {
+            if is_usable && self.write(extent).await {
                 if now >= times_due {
-                    (times_due, hours) = (now + TIMES, hours + 1);
+                    (times_due, hours) = (now + pace.times, hours + 1);
                 }
                 if now >= prune_due {
-                    prune_due = now + PRUNE;
+                    prune_due = now + pace.prune;
                     let keep = self.state().keep_history;
                     let _ = self.0.ledger.prune_history((self.0.wall)(), keep).await;
                 }
             }
-            sleep(PAUSE).await;
+            let pause = timeout(pace.pause, stopped.wait_for(|is_stopped| *is_stopped));
+            if pause.await.is_ok() {
+                return;
+            }
         }
-    }
-
-    /// When a write that failed is tried again.
-    fn retry_due(&self, now: Instant) -> Option<Instant> {
-        let state = self.state();
-        let failing = state.failing.as_ref()?;
-        let doublings = failing.failures.saturating_sub(1).min(8);
-        Some(now + PAUSE.saturating_mul(1 << doublings).min(LONGEST_RETRY))
     }
 
     /// Writes what there is to write; says whether all is written now.
@@ -432,13 +475,18 @@ impl Recorder {
     fn failed(&self, error: &LedgerError) {
         let failure = error.failure();
         let mut state = self.state();
+        let now = Instant::now();
         if let Some(failing) = &mut state.failing {
             failing.failures = failing.failures.saturating_add(1);
             failing.failure = failure;
+            let doublings = failing.failures.saturating_sub(1).min(8);
+            let wait = self.0.pace.pause.saturating_mul(1 << doublings);
+            failing.retry_at = now + wait.min(self.0.pace.longest_retry);
             return;
         }
         state.failing = Some(Failing {
-            since: Instant::now(),
+            since: now,
+            retry_at: now + self.0.pace.pause,
             failures: 1,
             failure: failure.clone(),
         });

@@ -117,8 +117,18 @@ impl RoomReport {
         pods: &[(PodView, PodView)],
     ) -> Self {
         let held = view.held.first().map(|first| HeldReport {
-            since: view.held.iter().map(|feed| feed.since).min().unwrap_or(first.since),
-            until: view.held.iter().map(|feed| feed.until).max().unwrap_or(first.until),
+            since: view
+                .held
+                .iter()
+                .map(|feed| feed.since)
+                .min()
+                .unwrap_or(first.since),
+            until: view
+                .held
+                .iter()
+                .map(|feed| feed.until)
+                .max()
+                .unwrap_or(first.until),
             missing: view.held.iter().map(|feed| feed.missing).sum(),
         });
         let troubles: Vec<&Trouble> = feeds

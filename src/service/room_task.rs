@@ -2,6 +2,7 @@
 //! controller says that composing is due, and publishes what the displays should show.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::select_all;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -10,6 +11,7 @@ use super::clock::Clock;
 use super::recorder::Recorder;
 use super::stage;
 use crate::control::brake::{BrakeState, FeedOfRoom};
+use crate::control::now::Monotonic;
 use crate::control::published::{FeedView, Wanted};
 use crate::control::room::{
     ComposeJob, Composition, RoomController, RoomEvent, RoomSettings, RoomStep, RoomView,
@@ -21,6 +23,11 @@ use crate::telemetry::{self, words};
 /// memory stays bounded.
 const MAX_CONCURRENT_COMPOSITIONS: usize = 4;
 static COMPOSING: Semaphore = Semaphore::const_new(MAX_CONCURRENT_COMPOSITIONS);
+
+/// Composing waits for others that compose; longer is a fault of podcal.
+const LONGEST_STEP: Duration = Duration::from_secs(15 * 60);
+/// On a busy machine a task may be woken late.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What a room is told from outside.
 #[derive(Debug)]
@@ -53,6 +60,8 @@ pub struct RoomInputs {
 pub struct RoomOutputs {
     pub wanted: watch::Sender<Wanted>,
     pub view: watch::Sender<RoomView>,
+    /// By when the task has to have moved on, for `status --healthy`.
+    pub late_after: watch::Sender<Monotonic>,
     pub losses: mpsc::UnboundedSender<RoomLosses>,
     pub recorder: Recorder,
 }
@@ -90,8 +99,13 @@ pub async fn run(room: RoomController, clock: Clock, inputs: RoomInputs, outputs
     task.learn_feeds(&mut feeds);
     loop {
         let wait = match task.room.next(task.clock.now()) {
-            RoomStep::Wait(until) => until,
+            RoomStep::Wait(until) => {
+                task.outputs.late_after.send_replace(until.plus(GRACE));
+                until
+            }
             RoomStep::Compose(jobs) => {
+                let now = task.clock.now().monotonic;
+                task.outputs.late_after.send_replace(now.plus(LONGEST_STEP));
                 task.compose(jobs).await;
                 continue;
             }

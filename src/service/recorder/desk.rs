@@ -53,6 +53,8 @@ struct Versions {
     latest: Option<Arc<FeedVersion>>,
     /// Same contents, other validators.
     outdated: BTreeSet<VersionId>,
+    /// What is stored of them cannot be read.
+    damaged: BTreeSet<VersionId>,
 }
 
 impl Versions {
@@ -69,10 +71,23 @@ impl Versions {
 type StreakKey = (Option<String>, Option<String>, Option<String>, &'static str);
 
 struct Streak {
+    /// The first of it.
     line: HistoryLine,
+    last_at: UnixTime,
     /// How often it happened by the lines that were handed out to be written.
     counted: u32,
     uncounted: u32,
+}
+
+impl Streak {
+    fn take_uncounted(&mut self) -> (HistoryLine, u32) {
+        self.counted = self.counted.saturating_add(self.uncounted);
+        let line = HistoryLine {
+            at: self.last_at,
+            ..self.line.clone()
+        };
+        (line, std::mem::take(&mut self.uncounted))
+    }
 }
 
 /// How much is to be written.
@@ -193,11 +208,13 @@ impl Desk {
         self.versions.get(feed)?.find(id)
     }
 
-    /// What is stored of a feed is damaged: it is written again where it is in memory.
-    pub(super) fn distrust_versions(&mut self, feed: &str) {
-        if let Some(versions) = self.versions.get_mut(feed) {
-            versions.outdated = versions.stored.clone();
-            self.changed.feeds.insert(feed.to_owned());
+    /// A version that is stored could not be read: with the next write of the feed it is
+    /// removed, or written again where it is in memory then.
+    pub(super) fn distrust(&mut self, feed: &str, id: VersionId) {
+        if let Some(versions) = self.versions.get_mut(feed)
+            && versions.stored.contains(&id)
+        {
+            versions.damaged.insert(id);
         }
     }
 
@@ -239,19 +256,18 @@ impl Desk {
             && line.repeats(&streak.line)
         {
             streak.uncounted += 1;
-            streak.line.streak_since = line.streak_since;
-            let last = (line, streak.uncounted);
+            streak.last_at = line.at;
             // At the second, fourth, eighth time; else once an hour.
             if streak.uncounted < streak.counted {
                 return false;
             }
-            streak.counted += streak.uncounted;
-            streak.uncounted = 0;
+            let last = streak.take_uncounted();
             self.push_line(last);
             return true;
         }
         let started = line.streak_since.map(|_| Streak {
             line: line.clone(),
+            last_at: line.at,
             counted: 1,
             uncounted: 0,
         });
@@ -259,8 +275,8 @@ impl Desk {
             Some(streak) => self.streaks.insert(key, streak),
             None => self.streaks.remove(&key),
         };
-        if let Some(streak) = ended.filter(|streak| streak.uncounted > 0) {
-            self.push_line((at(&streak.line, line.at), streak.uncounted));
+        if let Some(mut streak) = ended.filter(|streak| streak.uncounted > 0) {
+            self.push_line(streak.take_uncounted());
         }
         self.push_line((line, 1));
         true
@@ -316,6 +332,7 @@ impl Desk {
         self.written_settings.clear();
         for versions in self.versions.values_mut() {
             versions.stored.clear();
+            versions.damaged.clear();
         }
         self.is_service_changed = true;
     }
@@ -361,9 +378,7 @@ impl Desk {
         }
         if extent != Extent::Changes {
             for streak in self.streaks.values_mut().filter(|one| one.uncounted > 0) {
-                self.lines.push((streak.line.clone(), streak.uncounted));
-                streak.counted += streak.uncounted;
-                streak.uncounted = 0;
+                self.lines.push(streak.take_uncounted());
             }
         }
         self.add_versions(&mut batch);
@@ -372,13 +387,14 @@ impl Desk {
         let setting =
             |(pod, (at, json)): (&String, &(UnixTime, String))| (pod.clone(), *at, json.clone());
         batch.pod_settings = settings.iter().map(setting).collect();
-        let pins = |pod: &String| Some((pod.clone(), *self.pins.get(pod)?));
+        let pin = |pod: &String| (pod.clone(), self.pins.get(pod).copied());
         if self.is_file_new {
-            batch.pins = self.pins.keys().filter_map(pins).collect();
+            let pods: BTreeSet<_> = self.pins.keys().chain(&self.unwritten_pins).collect();
+            batch.pins = pods.into_iter().map(pin).collect();
             batch.sign_ins = self.sign_ins.clone().into_iter().collect();
             batch.accepted_devices = self.accepted_devices.clone().into_iter().collect();
         } else {
-            batch.pins = self.unwritten_pins.iter().filter_map(pins).collect();
+            batch.pins = self.unwritten_pins.iter().map(pin).collect();
         }
         batch.service = self.is_service_changed.then(|| self.service.clone());
         Outgoing {
@@ -406,7 +422,8 @@ impl Desk {
                 continue;
             };
             for id in named {
-                if versions.stored.contains(id) && !versions.outdated.contains(id) {
+                let is_sound = !versions.outdated.contains(id) && !versions.damaged.contains(id);
+                if versions.stored.contains(id) && is_sound {
                     continue;
                 }
                 // One that nobody holds any more counts as never read after a restart.
@@ -418,10 +435,11 @@ impl Desk {
             batch
                 .unnamed
                 .extend(unnamed.map(|id| (feed.to_owned(), *id)));
-            // Damaged bodies are removed before they are written again.
-            let again = versions.outdated.intersection(&versions.stored);
-            let again = again.filter(|id| named.contains(id));
-            batch.unnamed.extend(again.map(|id| (feed.to_owned(), *id)));
+            // Removed before they are written again.
+            let damaged = versions.damaged.intersection(named);
+            batch
+                .unnamed
+                .extend(damaged.map(|id| (feed.to_owned(), *id)));
         }
     }
 
@@ -462,6 +480,7 @@ impl Desk {
             if let Some(versions) = self.versions.get_mut(feed) {
                 versions.stored.remove(id);
                 versions.outdated.remove(id);
+                versions.damaged.remove(id);
             }
         }
         for (feed, version) in &batch.versions {
@@ -477,8 +496,10 @@ impl Desk {
                 }
             }
         }
-        self.versions
-            .retain(|_, versions| !versions.stored.is_empty() || versions.latest.is_some());
+        self.versions.retain(|_, versions| {
+            versions.known.retain(|_, known| known.strong_count() > 0);
+            !versions.stored.is_empty() || versions.latest.is_some() || !versions.known.is_empty()
+        });
         settle(
             &mut self.changed.feeds,
             &mut self.written.feeds,
@@ -504,7 +525,7 @@ impl Desk {
             self.written_settings.insert(pod, fingerprint(&json));
         }
         for (pod, pin) in &batch.pins {
-            if self.pins.get(pod) == Some(pin) {
+            if self.pins.get(pod) == pin.as_ref() {
                 self.unwritten_pins.remove(pod);
             }
         }
@@ -523,10 +544,6 @@ impl Desk {
             self.push_line(line);
         }
     }
-}
-
-fn at(line: &HistoryLine, at: UnixTime) -> HistoryLine {
-    HistoryLine { at, ..line.clone() }
 }
 
 fn is_change<T: Remembered>(written: Option<&Arc<T>>, newer: &T) -> bool {

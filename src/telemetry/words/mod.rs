@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod feed;
 pub mod gate;
+pub mod ledger;
+pub mod pod;
 pub mod room;
 pub mod service;

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use crate::fault::{Fault, chain};
-use crate::model::time::UnixTime;
-use crate::telemetry::line::{Level, Line, time};
+use crate::telemetry::line::{Level, Line};
 
 /// "1 room", "3 rooms".
 #[must_use]
@@ -146,41 +145,18 @@ pub fn failed_inside(what: &str) -> Line {
     )
 }
 
+/// The folder of the ledger does not allow a control socket.
 #[must_use]
-pub fn clock_not_believed(wall: UnixTime, says: &str) -> Line {
+pub fn no_control_socket(ledger: &Path, error: &std::io::Error) -> Line {
     Line::new(
-        "clock.not_believed",
-        Level::Error,
-        format!(
-            "the clock of this machine says {wall}, {says}; displays are left as they are until it \
-             agrees; set the clock"
-        ),
-    )
-    .with("clock", time(wall))
-}
-
-#[must_use]
-pub fn clock_believed(wall: UnixTime) -> Line {
-    Line::new(
-        "clock.believed",
-        Level::Info,
-        format!("the clock of this machine is believed again: {wall}"),
-    )
-    .with("clock", time(wall))
-}
-
-#[must_use]
-pub fn clock_stepped(seconds: i64) -> Line {
-    let direction = if seconds < 0 { "back" } else { "forward" };
-    Line::new(
-        "clock.stepped",
+        "service.no_control_socket",
         Level::Warn,
         format!(
-            "the clock of this machine was set {direction} by {} seconds; due times were worked out anew",
-            seconds.unsigned_abs()
+            "no control socket beside the ledger {}: {error}; `podcal status --healthy`, `podcal sync` \
+             and `podcal reload` cannot ask this service; see whether the folder is on a local disk",
+            ledger.display()
         ),
     )
-    .with("seconds", seconds)
 }
 
 /// An error in one line, with what to do about it.
