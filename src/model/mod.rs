@@ -5,8 +5,8 @@
 pub mod agenda;
 pub mod cron;
 pub mod digest;
-pub mod failure;
 pub mod entities;
+pub mod failure;
 pub mod feed_url;
 pub mod fingerprint;
 pub mod item;

@@ -11,6 +11,7 @@ use super::*;
 use crate::config::Login;
 use crate::ledger::{Ledger, Loaded};
 use crate::model::cron::Cron;
+use crate::model::failure::FailureClass;
 use crate::model::feed_url::FeedUrl;
 use crate::model::name::FeedId;
 use crate::model::secret::{Secret, SecretSource};
