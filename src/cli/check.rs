@@ -339,8 +339,8 @@ impl Checking<'_> {
 
 fn document(subject: String, found: &DocumentReport) -> Finding {
     let kind = found.content_type.as_deref().unwrap_or("no content type");
-    let packed = if found.gzip {
-        format!(" ({} as sent, gzip)", found.sent_bytes)
+    let packed = if found.compressed {
+        format!(" ({} as sent, compressed)", found.sent_bytes)
     } else {
         String::new()
     };

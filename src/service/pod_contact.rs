@@ -42,7 +42,12 @@ impl SignInPermit {
 
     /// Tells what became of the password.
     pub async fn report<T>(self, answer: &Result<T, PodError>) {
-        self.0.report(verdict(answer)).await;
+        self.0.report(verdict(answer.as_ref().err())).await;
+    }
+
+    /// The same after a request that failed.
+    pub async fn report_failure(self, error: &PodError) {
+        self.0.report(verdict(Some(error))).await;
     }
 }
 

@@ -104,7 +104,6 @@ struct PodTask {
     clock_steps: u64,
     told: Option<PodIdentity>,
     recorded: Option<u64>,
-    recorded_config: u64,
 }
 
 /// Runs a pod until its task is dropped, its commands end, or it was removed.
@@ -125,7 +124,6 @@ pub async fn run(
     let mut task = PodTask {
         credential: gate::credential_of(&config.pod),
         clock_steps,
-        recorded_config: controller.config_changes(),
         controller,
         config,
         client: None,
@@ -352,8 +350,10 @@ impl PodTask {
                 let answer = answer.await;
                 let answer = self.report(pass, answer).await;
                 let clock = self.pod_clock(&client);
+                let last = self.last_config().await;
                 PodOutcome::Config(answer.map(|(config, mode)| ConfigAnswer {
                     config: config.without_secrets(),
+                    last,
                     mode: reported(&mode),
                     clock,
                 }))
@@ -386,7 +386,7 @@ impl PodTask {
 
     /// Tells the gate what became of the secret.
     async fn report<T>(&mut self, pass: Pass, answer: Result<T, PodError>) -> Result<T, Failure> {
-        let verdict = verdict(&answer);
+        let verdict = verdict(answer.as_ref().err());
         pass.report(verdict).await;
         if matches!(verdict, Verdict::Rejected | Verdict::Forbidden) {
             let user = self.config.pod.url.key();
@@ -419,6 +419,14 @@ impl PodTask {
         }
     }
 
+    /// The configuration as it was written down; what cannot be read is compared with nothing.
+    async fn last_config(&self) -> Option<serde_json::Value> {
+        let ledger = self.shared.recorder.ledger();
+        let kept = ledger.pod_settings(&self.config.pod.url).await;
+        let (_, json) = kept.ok().flatten()?;
+        serde_json::from_str(&json).ok()
+    }
+
     fn pod_clock(&self, client: &PodClient) -> Option<UnixTime> {
         let wall = self.now().wall;
         let offset = client.clock_offset(wall)?;
@@ -449,10 +457,7 @@ impl PodTask {
             self.recorded = changes;
             recorder.pod(url, self.controller.memory(now));
         }
-        let config_changes = self.controller.config_changes();
-        if config_changes != std::mem::replace(&mut self.recorded_config, config_changes)
-            && let Some(config) = self.controller.config()
-        {
+        if let Some(config) = self.controller.take_config() {
             recorder.pod_config(url, config.to_string());
         }
         for event in events {
@@ -506,10 +511,9 @@ fn reported(mode: &CalendarMode) -> ReportedMode {
 
 /// What an answer says about the password: whatever the pod answered to anything but a
 /// sign-in, it had accepted the password for that.
-pub fn verdict<T>(answer: &Result<T, PodError>) -> Verdict {
-    let error = match answer {
-        Ok(_) => return Verdict::Accepted,
-        Err(error) => error,
+pub fn verdict(error: Option<&PodError>) -> Verdict {
+    let Some(error) = error else {
+        return Verdict::Accepted;
     };
     match (&error.kind, error.operation) {
         (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,

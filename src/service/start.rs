@@ -307,10 +307,7 @@ impl Service {
         let mut controller = PodController::new(settings, now);
         let recorder = &self.ground.recorder;
         if let Some(memory) = recorder.memories().pod(&pod.url) {
-            let known = recorder.ledger().pod_settings(&pod.url).await;
-            let known = known.ok().flatten();
-            let known = known.and_then(|(_, json)| serde_json::from_str(&json).ok());
-            controller.restore(memory, known, now);
+            controller.restore(memory, now);
         }
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());

@@ -228,15 +228,20 @@ async fn one(
         }
         Job::Token { reveal: true } => {
             let token = client.fresh_token().await;
-            token.map(|(token, _)| Shown::new(token.reveal(), Value::Null))
+            let token = token.map(|(token, _)| Shown::new(token.reveal(), Value::Null));
+            token.map_err(Stop::Pod)
         }
         _ => client
             .sign_in()
             .await
-            .map(|facts| show::token(&facts, &pod.username)),
+            .map(|facts| show::token(&facts, &pod.username))
+            .map_err(Stop::Pod),
     };
-    if let Some(permit) = permit {
-        permit.report(&result).await;
+    // Dropped without a report, the password counts as sent and unanswered.
+    match (permit, &result) {
+        (Some(permit), Ok(_)) => permit.report(&Ok(())).await,
+        (Some(permit), Err(Stop::Pod(error))) => permit.report_failure(error).await,
+        _ => {}
     }
     match (&pod.tls, pin, client.seen()) {
         (TlsTrust::Pin, None, Some(seen)) if target.keeps_pin => {
