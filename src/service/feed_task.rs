@@ -492,6 +492,7 @@ fn size(version: &FeedVersion) -> u64 {
 /// Whether the client of one asks as that of the other would.
 fn same_source(one: &Feed, other: &Feed) -> bool {
     one.source == other.source
+        && one.tls == other.tls
         && one.user_agent == other.user_agent
         && one.timeout == other.timeout
         && one.max_size == other.max_size

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::Login;
+use crate::config::{Login, TlsTrust};
 use crate::ledger::{Ledger, Loaded};
 use crate::model::cron::Cron;
 use crate::model::failure::FailureClass;
@@ -61,6 +61,7 @@ impl World {
                 user_agent: None,
                 timeout: Duration::from_secs(5),
                 max_size: 50_000_000,
+                tls: TlsTrust::Ca,
             },
             settings: FeedSettings {
                 sync: Cron::parse(sync).unwrap(),
