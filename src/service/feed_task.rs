@@ -25,13 +25,14 @@ use crate::control::published::FeedView;
 use crate::control::secret_gate::Verdict;
 use crate::feed::error::PullError;
 use crate::feed::{FeedClient, Network};
-use crate::model::item::{FeedItem, FeedState, Held, Pulled};
+use crate::model::item::{Held, Pulled};
 use crate::model::name::RoomName;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
-use crate::model::version::{FeedVersion, VersionId};
+use crate::model::version::VersionId;
 use crate::telemetry::{self, words};
 
+mod held;
 mod history;
 mod look;
 mod sign_in;
@@ -41,6 +42,7 @@ mod tests;
 pub use self::look::{Fetched, fetch_afresh, inspect};
 pub use self::sign_in::failed_inside;
 
+use self::held::{held, size};
 use self::history::history;
 use self::sign_in::{Refusal, client, paused, permit, user, verdict};
 
@@ -466,27 +468,6 @@ impl FeedTask {
             paused_until: pause.map(|pause| pause.until),
         }
     }
-}
-
-/// What is held, as the client needs it to ask for what changed: it compares names and
-/// validators, so the bodies stay packed.
-fn held(version: &FeedVersion, state: Option<&str>) -> Held {
-    let items = version.items.iter().map(|item| FeedItem {
-        href: item.href.clone(),
-        etag: item.etag.clone(),
-        last_modified: item.last_modified.clone(),
-        body: item.body.as_held(),
-    });
-    Held {
-        items: items.collect(),
-        state: FeedState(state.map(str::to_owned)),
-    }
-}
-
-/// The unpacked size of what is held.
-fn size(version: &FeedVersion) -> u64 {
-    let sizes = version.items.iter().map(|item| item.body.size() as u64);
-    sizes.sum()
 }
 
 /// Whether the client of one asks as that of the other would.
