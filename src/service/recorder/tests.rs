@@ -162,6 +162,7 @@ fn sign_in() -> SignIn {
         rejections: 1,
         until: UnixTime::from_seconds(5),
         proven_at: None,
+        is_pending: false,
     }
 }
 
