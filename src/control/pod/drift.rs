@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn what_moves_is_not_kept() {
-        let at = |time: &str| json!({ "display": { "clock": { "current_time": time, "show": true } } });
+        let at =
+            |time: &str| json!({ "display": { "clock": { "current_time": time, "show": true } } });
         let kept = at_rest(at("10:00"));
         assert_eq!(kept, json!({ "display": { "clock": { "show": true } } }));
         assert_eq!(digest(&kept), digest(&at_rest(at("10:01"))));
