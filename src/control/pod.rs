@@ -43,6 +43,7 @@ use super::due;
 use super::identity::{Devices, PodIdentity};
 use super::now::{Monotonic, Now};
 use super::published::Wanted;
+use super::retry::Past;
 use crate::model::agenda::Agenda;
 use crate::model::memory::Alteration;
 use crate::model::name::{PodUrl, RoomName};
@@ -52,6 +53,9 @@ use crate::model::time::UnixTime;
 const BUSY: Duration = Duration::from_secs(5);
 /// How often a rejected secret is compared with the one that is there now.
 const CHECK_SIGN_IN: Duration = Duration::from_secs(30);
+/// How often a display that shows only a part is sent the whole set again: its limit may have
+/// gone.
+const REFRESH_PART: Duration = Duration::from_secs(3600);
 /// A poll that is late by so many of its periods comes before a push.
 const LATE_PERIODS: u32 = 2;
 
@@ -145,6 +149,8 @@ enum Blocked {
 struct Sent {
     agenda: Option<Arc<Agenda>>,
     at: Option<UnixTime>,
+    /// The same moment, for waits.
+    past: Option<Past>,
     /// Whether the display was seen to show it.
     is_shown: bool,
     /// What the display showed after it, where it is not that.

@@ -11,7 +11,7 @@ use super::{
     BUSY, Loss, PodController, PodEvent, PodState, PushFailing, PushReason, PushResult, Removal,
 };
 use crate::control::now::{Monotonic, Now};
-use crate::control::retry::{self, PUSH_RETRY, worth_saying};
+use crate::control::retry::{self, PUSH_RETRY, Past, worth_saying};
 use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::time::UnixTime;
@@ -413,6 +413,7 @@ impl PodController {
         if !is_sent {
             self.sent.agenda = Some(target);
             self.sent.at = Some(now.wall);
+            self.sent.past = Some(Past::now(now));
             self.device.is_replacement = false;
         }
         self.failing = None;

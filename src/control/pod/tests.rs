@@ -16,6 +16,7 @@ use crate::model::zone::Zone;
 
 mod device_stories;
 mod display_stories;
+mod fault_stories;
 mod time_stories;
 
 const START: i64 = 1_699_999_200;

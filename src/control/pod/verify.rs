@@ -72,6 +72,7 @@ impl PodController {
         }
         self.sent.agenda = Some(check.plan.agenda.clone());
         self.sent.at = Some(check.pushed_at);
+        self.sent.past = Some(check.pushed);
         self.sent.is_shown = false;
         self.device.is_replacement = false;
         self.habits.shows_others = false;
