@@ -255,7 +255,7 @@ impl Known {
 }
 
 async fn homes(dav: &Dav<'_>, page: &Page, place: &Response) -> Result<Vec<Calendar>, PullError> {
-    /// Nobody has more; a hostile answer may.
+    /// Honest servers have fewer.
     const MAX_HOMES: usize = 8;
     let mut calendars: Vec<Calendar> = Vec::new();
     for href in place.properties.home_sets.iter().take(MAX_HOMES) {
