@@ -68,9 +68,9 @@ pub mod fault;
 pub mod model;
 
 pub mod compose;
+pub mod control;
 pub mod expand;
 pub mod ics;
-pub mod plan;
 
 pub mod net;
 
@@ -79,11 +79,7 @@ pub mod ledger;
 pub mod pod;
 
 pub mod app;
-pub mod contact;
-pub mod edges;
-pub mod schedule;
-pub mod sync;
-pub mod watch;
+pub mod service;
 
 pub mod cli;
 pub mod report;

@@ -18,7 +18,6 @@ mod description;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Cursor;
 use std::time::Duration;
 
 use podcal::config::{Pod, TlsTrust};
@@ -26,7 +25,9 @@ use podcal::model::meeting::{Meeting, MeetingId};
 use podcal::model::name::PodUrl;
 use podcal::model::secret::Secret;
 use podcal::model::time::UnixTime;
-use podcal::pod::{Access, Aspect, MeetingChanges, NewMeeting, PodClient};
+use podcal::pod::{
+    Access, Aspect, Image, MeetingChanges, NewMeeting, PodClient, calendar, device, settings,
+};
 use podcal::sim::{CalendarMode, Options, Quirks, Sim};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -208,17 +209,21 @@ async fn all_operations() -> Vec<(Asked, Answered)> {
 
     pod.sign_in().await.unwrap();
     pod.device_id().await.unwrap();
-    pod.metadata().await.unwrap();
-    pod.info().await.unwrap();
-    assert!(pod.screen_key(&sim.screen_key()).await.unwrap());
-    assert!(!pod.screen_key("0000 0000").await.unwrap());
+    pod.ask(&device::metadata()).await.unwrap();
+    pod.ask(&device::info()).await.unwrap();
+    assert!(
+        pod.ask(&device::screen_key(&sim.screen_key()))
+            .await
+            .unwrap()
+    );
+    assert!(!pod.ask(&device::screen_key("0000 0000")).await.unwrap());
 
     pod.set_meetings(&[meeting(1, None), meeting(2, Some("With slides"))])
         .await
         .unwrap();
     assert_eq!(pod.meetings().await.unwrap().len(), 2);
     pod.set_meetings(&[]).await.unwrap();
-    pod.clear_meetings().await.unwrap();
+    pod.ask(&calendar::clear()).await.unwrap();
     sim.set_mode(CalendarMode::Exchange);
     let new = NewMeeting {
         title: Some("Review".to_owned()),
@@ -226,8 +231,10 @@ async fn all_operations() -> Vec<(Asked, Answered)> {
         start_time: Some(UnixTime::from_seconds(1_900_000_000)),
         end_time: Some(UnixTime::from_seconds(1_900_003_600)),
     };
-    let id = pod.add_meeting(&new).await.unwrap();
-    pod.add_meeting(&NewMeeting::default()).await.unwrap();
+    let id = pod.ask(&calendar::add(&new)).await.unwrap();
+    pod.ask(&calendar::add(&NewMeeting::default()))
+        .await
+        .unwrap();
     let changes = MeetingChanges {
         title: Some("Retrospective".to_owned()),
         organizer: Some("Grace".to_owned()),
@@ -235,18 +242,32 @@ async fn all_operations() -> Vec<(Asked, Answered)> {
         start_time: Some(UnixTime::from_seconds(1_900_000_600)),
         end_time: Some(UnixTime::from_seconds(1_900_004_200)),
     };
-    pod.update_meeting(id.as_str(), &changes).await.unwrap();
-    assert!(pod.meeting(id.as_str()).await.unwrap().is_some());
-    pod.delete_meeting(id.as_str()).await.unwrap();
-    assert!(pod.meeting("a/b c?d#é").await.unwrap().is_none());
+    pod.ask(&calendar::update(id.as_str(), &changes))
+        .await
+        .unwrap();
+    assert!(
+        pod.ask(&calendar::get(id.as_str()))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    pod.ask(&calendar::delete(id.as_str())).await.unwrap();
+    assert!(
+        pod.ask(&calendar::get("a/b c?d#é"))
+            .await
+            .unwrap()
+            .is_none()
+    );
     sim.set_mode(CalendarMode::ThirdPartyOnly);
 
     pod.config().await.unwrap();
-    pod.config_at(&["sharing"]).await.unwrap();
-    pod.config_at(&["display", "digital_signage"])
-        .await
-        .unwrap();
-    pod.config_at(&["display", "name"]).await.unwrap();
+    for path in [
+        &["sharing"][..],
+        &["display", "digital_signage"],
+        &["display", "name"],
+    ] {
+        pod.ask(&settings::read_part(path)).await.unwrap();
+    }
     pod.legacy_config().await.unwrap();
     pod.calendar_mode().await.unwrap();
     let subset = json!({
@@ -266,28 +287,30 @@ async fn all_operations() -> Vec<(Asked, Answered)> {
     pod.patch_config(subset.clone(), None).await.unwrap();
     pod.patch_config(subset, Some(30)).await.unwrap();
 
-    pod.hdmi_input(true).await.unwrap();
-    pod.hdmi_input(false).await.unwrap();
-    let length = PNG.len() as u64;
-    pod.write_splash(5, Aspect::Double, length, Cursor::new(PNG), |_| {})
-        .await
-        .unwrap();
+    pod.ask(&device::hdmi_input(true)).await.unwrap();
+    pod.ask(&device::hdmi_input(false)).await.unwrap();
+    let image = |bytes: &'static [u8]| Image {
+        bytes: bytes.into(),
+        progress: None,
+    };
     let jpeg: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
-    pod.write_splash(0, Aspect::Single, 11, Cursor::new(jpeg), |_| {})
-        .await
-        .unwrap();
-    let mut image = Vec::new();
-    pod.read_splash(5, Aspect::Double, &mut image)
-        .await
-        .unwrap();
-    assert_eq!(image, PNG);
+    for request in [
+        device::write_splash(5, Aspect::Double, image(PNG)),
+        device::write_splash(0, Aspect::Single, image(jpeg)),
+    ] {
+        pod.ask(&request).await.unwrap();
+    }
+    let read = pod.ask(&device::read_splash(5, Aspect::Double)).await;
+    assert_eq!(read.unwrap(), PNG);
 
-    pod.camera_status().await.unwrap();
+    pod.ask(&device::camera_status()).await.unwrap();
     let camera = sim.camera_guid().unwrap();
-    pod.camera_version(&camera).await.unwrap();
-    pod.update_camera(&camera, true).await.unwrap();
+    pod.ask(&device::camera_version(&camera)).await.unwrap();
+    pod.ask(&device::update_camera(&camera, true))
+        .await
+        .unwrap();
     let none = "00000000-0000-4000-8000-000000000000";
-    assert!(pod.camera_version(none).await.is_err());
+    assert!(pod.ask(&device::camera_version(none)).await.is_err());
 
     let wrong = Pod {
         password: Secret::new("wrong"),

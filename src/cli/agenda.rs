@@ -1,16 +1,25 @@
 //! `podcal agenda`: what the display of a room should show.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
 
 use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
-use crate::app::{App, clock};
+use crate::app::clock;
 use crate::config::Room;
+use crate::feed::Network;
 use crate::model::agenda::Agenda;
-use crate::sync::{self, Pull, PullResult};
+use crate::service::clock::Clock;
+use crate::service::open_ledger::OpenLedger;
+use crate::service::study::{Study, study};
+use crate::telemetry::words::service::count;
 
 /// Show the meetings that a room's display should show, day by day.
+///
+/// As the service would have it: meetings that are held, because they vanished at once, or
+/// that stay although their feed cannot be read, are in it and named.
 #[derive(Debug, Args)]
 pub struct AgendaArgs {
     room: String,
@@ -21,50 +30,94 @@ pub struct AgendaArgs {
 
 pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
-    let app = App::open_to_read(config).await?;
-    let mut room = room::find(&app.config, &args.room)?.clone();
+    let mut room = room::find(&config, &args.room)?.clone();
     if let Some(days) = args.days {
         room.days = days;
     }
-    let plan = sync::plan_room(&app.edges, &room, clock(), Pull::Now).await?;
-    let mut failed = false;
-    for copy in &plan.gathered.feeds {
-        if let PullResult::Failed(trouble) = &copy.pulled {
-            failed = true;
-            let since = copy
-                .standing
-                .pulled_at
-                .map(|at| format!("; this is how it was at {at}"))
-                .unwrap_or_default();
-            tracing::warn!(room = %room.name, "room `{}`: {}{since}; {}", room.name, trouble.says, trouble.hint);
-        }
-    }
-    if !plan.gathered.is_complete() {
-        return Err(Failure::at_work(
-            format!("room `{}`: a feed was never read", room.name),
-            &format!(
-                "run `podcal check --connect` and mend `rooms.{}`",
-                room.name
-            ),
-        ));
-    }
-    let agenda = &plan.composed.agenda;
+    let clock = Clock::start(clock);
+    let ledger = OpenLedger::open(&config, clock, true).await?;
+    let ground = ledger.ground(clock, &Network::new(), true, true);
+    let study = study(&ground, &room, clock.now().wall, Duration::ZERO, false).await;
+    ledger.close().await;
+    let Some(agenda) = &study.view.wanted.agenda else {
+        return Err(never_read(&room, &study));
+    };
     if output.json {
         output.json(&json!({ "meetings": agenda.meetings() }));
     } else {
-        show(output, &room, agenda);
+        show(output, &room, agenda, &study);
     }
-    Ok(if failed {
-        Ended::WithTrouble
-    } else {
+    for note in notes(&room, &study) {
+        super::note(&note);
+    }
+    Ok(if study.is_fresh() {
         Ended::Well
+    } else {
+        Ended::WithTrouble
     })
 }
 
-fn show(output: Output, room: &Room, agenda: &Agenda) {
-    output.line(&format!("{} ({})", room.title, room.zone));
+fn never_read(room: &Room, study: &Study) -> Failure {
+    let failure = study.feeds.iter().find_map(|feed| feed.failure.as_ref());
+    let says = failure.map_or_else(
+        || "no feed was ever read".to_owned(),
+        |failure| failure.says.clone(),
+    );
+    let hint = format!(
+        "run `podcal check --connect` and correct `rooms.{}`",
+        room.name
+    );
+    Failure::at_work(format!("room `{}`: {says}", room.name), &hint)
+}
+
+/// What the reader should know besides the meetings.
+fn notes(room: &Room, study: &Study) -> Vec<String> {
+    let time = |at| {
+        room.zone
+            .local(at)
+            .strftime("%a %Y-%m-%d %H:%M")
+            .to_string()
+    };
+    let mut notes = Vec::new();
+    for feed in &study.feeds {
+        let Some(failure) = &feed.failure else {
+            continue;
+        };
+        let since = match feed.read_at {
+            Some(at) => format!("; this is how it was at {}", time(at)),
+            None => "; it was never read".to_owned(),
+        };
+        notes.push(format!("{}{since}; {}", failure.says, failure.hint));
+    }
+    for held in &study.view.held {
+        notes.push(format!(
+            "{} vanished from feed {} at once and are held until {}; `podcal sync --room {} \
+             --force` accepts the empty calendar now",
+            count(held.missing, "upcoming meeting", "upcoming meetings"),
+            held.feed,
+            time(held.until),
+            room.name
+        ));
+    }
+    if study.view.kept > 0 {
+        notes.push(format!(
+            "{} from a feed that cannot be read stay until they end",
+            count(study.view.kept, "meeting", "meetings")
+        ));
+    }
+    notes
+}
+
+fn show(output: Output, room: &Room, agenda: &Agenda, study: &Study) {
+    let held = if study.view.held.is_empty() {
+        ""
+    } else {
+        ", held"
+    };
+    output.line(&format!("{} (times in {}{held})", room.title, room.zone));
     if agenda.is_empty() {
-        output.line(&format!("\nNo meetings in {} days.", room.days));
+        let days = count(usize::from(room.days), "day", "days");
+        output.line(&format!("\nNo meetings in {days}."));
         return;
     }
     let mut day = None;

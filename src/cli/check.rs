@@ -1,7 +1,9 @@
 //! `podcal check`: is the configuration good, and with `--connect`, does everything
 //! that it names answer as it should?
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -10,18 +12,21 @@ use serde_json::{Value, json};
 
 use super::output::{Ended, Output};
 use super::{Failure, Global};
-use crate::app::{App, clock};
+use crate::app::clock;
 use crate::config::{self, Config, Feed, Pod, Room, TlsTrust};
-use crate::contact::{self, Contact};
 use crate::fault::{self, Fault as _};
-use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection, inspect};
-use crate::ledger::LedgerError;
+use crate::feed::Network;
+use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
 use crate::model::time::UnixTime;
-use crate::pod::config::{CalendarMode, LegacyConfig, PodConfig};
-use crate::pod::{PodClient, PodError};
+use crate::pod::config::{LegacyConfig, PodConfig};
+use crate::pod::{CalendarMode, PodClient, PodError};
 use crate::report;
-use crate::sync::{self, Pull, PullResult};
-use crate::watch;
+use crate::service::clock::Clock;
+use crate::service::open_ledger::OpenLedger;
+use crate::service::pod_contact::PodContact;
+use crate::service::study::study;
+use crate::service::{Ground, feed_task, reload};
+use crate::telemetry::words::service::count;
 
 /// How many rooms are tried at once.
 const AT_ONCE: usize = 32;
@@ -39,6 +44,9 @@ pub struct CheckArgs {
     /// Try each feed and sign in to each pod.
     #[arg(long)]
     connect: bool,
+    /// Try passwords although sign-in is paused after a rejected one.
+    #[arg(long, requires = "connect")]
+    try_password: bool,
 }
 
 /// How well something is, and what was found of it.
@@ -90,10 +98,16 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
     }
     let mut checked = Vec::new();
     if args.connect {
-        let app = App::open_to_read(config.clone()).await?;
-        let work = config.rooms.iter().map(|room| check_room(&app, room));
-        let done: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
-        checked = done.into_iter().collect::<Result<Vec<_>, LedgerError>>()?;
+        let clock = Clock::start(clock);
+        let ledger = OpenLedger::open(&config, clock, true).await?;
+        let checking = Checking {
+            config: &config,
+            ground: ledger.ground(clock, &Network::new(), true, true),
+            insists: args.try_password,
+        };
+        let work = config.rooms.iter().map(|room| checking.room(room));
+        checked = stream::iter(work).buffered(AT_ONCE).collect().await;
+        ledger.close().await;
     }
     let all_reached = checked
         .iter()
@@ -156,40 +170,168 @@ fn as_json(config: &Config, warnings: &[String], checked: &[Vec<Finding>]) -> Va
     json!({ "good": true, "problems": [], "warnings": warnings, "rooms": rooms })
 }
 
-async fn check_room(app: &App, room: &Room) -> Result<Vec<Finding>, LedgerError> {
-    let now = clock();
-    let mut findings = Vec::new();
-    for feed in &room.feeds {
-        findings.push(check_feed(app, feed, now).await);
-    }
-    if findings
-        .iter()
-        .all(|finding| finding.grade != Grade::Failed)
-    {
-        findings.push(check_agenda(app, room, now).await?);
-    }
-    for pod in &room.pods {
-        findings.push(check_pod(app, pod, now).await?);
-    }
-    Ok(findings)
+/// What every room is checked with.
+struct Checking<'a> {
+    config: &'a Config,
+    ground: Ground,
+    insists: bool,
 }
 
-async fn check_feed(app: &App, feed: &Feed, now: UnixTime) -> Finding {
-    let subject = format!("feed {}", feed.id.host());
-    match inspect(feed, app.edges.feeds.network(), now).await {
-        Ok(Inspection::File { size_bytes }) => Finding {
-            grade: Grade::Good,
-            subject,
-            says: vec![format!("a file of {size_bytes} bytes")],
-        },
-        Ok(Inspection::Document(found)) => document(subject, &found),
-        Ok(Inspection::CalDav(found)) => collection(subject, &found),
-        Err(error) => {
-            let says = vec![fault::chain(&error), error.hint().into_owned()];
-            Finding {
+impl Checking<'_> {
+    async fn room(&self, room: &Room) -> Vec<Finding> {
+        let now = clock();
+        let mut findings = Vec::new();
+        for feed in &room.feeds {
+            findings.push(self.feed(feed, now).await);
+        }
+        if findings
+            .iter()
+            .all(|finding| finding.grade != Grade::Failed)
+        {
+            findings.push(self.agenda(room, now).await);
+        }
+        for pod in &room.pods {
+            findings.push(self.pod(room, pod, now).await);
+        }
+        findings
+    }
+
+    async fn feed(&self, feed: &Feed, now: UnixTime) -> Finding {
+        let subject = format!("feed {}", feed.id.host());
+        let network = &self.ground.network;
+        let inspection = feed_task::inspect(feed, network, &self.ground.gate, self.insists, now);
+        match inspection.await {
+            Ok(Inspection::File { size_bytes }) => Finding {
+                grade: Grade::Good,
+                subject,
+                says: vec![format!("a file of {size_bytes} bytes")],
+            },
+            Ok(Inspection::Document(found)) => document(subject, &found),
+            Ok(Inspection::CalDav(found)) => collection(subject, &found),
+            Err(failure) => Finding {
                 grade: Grade::Failed,
                 subject,
-                says,
+                says: vec![failure.says, failure.hint],
+            },
+        }
+    }
+
+    /// What comes out of the feeds for the display.
+    async fn agenda(&self, room: &Room, now: UnixTime) -> Finding {
+        let subject = "calendar".to_owned();
+        let study = study(&self.ground, room, now, Duration::ZERO, self.insists).await;
+        let failed = study.feeds.iter().find_map(|feed| feed.failure.as_ref());
+        if let Some(failure) = failed {
+            return Finding {
+                grade: Grade::Failed,
+                subject,
+                says: vec![failure.says.clone(), failure.hint.clone()],
+            };
+        }
+        let meetings = study
+            .view
+            .wanted
+            .agenda
+            .as_ref()
+            .map_or(0, |agenda| agenda.len());
+        let mut says = vec![format!(
+            "{} in the window of {}",
+            count(meetings, "meeting", "meetings"),
+            count(usize::from(room.days), "day", "days")
+        )];
+        let mut grade = Grade::Good;
+        let mut warn = |text: String| {
+            grade = Grade::Warning;
+            says.push(text);
+        };
+        let troubles: usize = study.feeds.iter().map(|feed| feed.troubles).sum();
+        if troubles > 0 {
+            warn(format!(
+                "{} could not be read as meant; see `podcal explain {}`",
+                count(troubles, "entry", "entries"),
+                room.name
+            ));
+        }
+        let zones: BTreeSet<&String> = study
+            .feeds
+            .iter()
+            .flat_map(|feed| &feed.unknown_zones)
+            .collect();
+        for zone in zones {
+            warn(format!(
+                "the time zone `{zone}` is defined nowhere; its meetings are read in {}, and may be \
+                 hours off",
+                room.zone
+            ));
+        }
+        let missing: usize = study.feeds.iter().map(|feed| feed.missing).sum();
+        if missing > 0 {
+            warn(format!(
+                "{} listed by the server could not be had",
+                count(missing, "event", "events")
+            ));
+        }
+        for held in &study.view.held {
+            warn(format!(
+                "{} vanished at once and are held; `podcal sync --room {} --force` accepts the empty \
+                 calendar now",
+                count(held.missing, "upcoming meeting", "upcoming meetings"),
+                room.name
+            ));
+        }
+        if meetings == 0 {
+            warn("no upcoming meeting: is this the right calendar?".to_owned());
+        }
+        Finding {
+            grade,
+            subject,
+            says,
+        }
+    }
+
+    async fn pod(&self, room: &Room, pod: &Pod, now: UnixTime) -> Finding {
+        let subject = format!("pod {}", pod.url);
+        let contact =
+            PodContact::open(&self.ground.recorder, &self.ground.gate, pod, self.insists).await;
+        let found = match contact {
+            Ok(contact) => {
+                let client = contact.client().clone();
+                let seen = look(&client).await;
+                contact.report(&seen).await;
+                seen.map(|seen| (pod_found(subject.clone(), pod, &client, &seen, now), seen))
+                    .map_err(|error| error.failure())
+            }
+            Err(failure) => Err(failure),
+        };
+        match found {
+            Ok((mut finding, seen)) => {
+                self.compare_devices(room, pod, &seen, &mut finding);
+                finding
+            }
+            Err(failure) => Finding {
+                grade: Grade::Failed,
+                subject,
+                says: vec![failure.says, failure.hint],
+            },
+        }
+    }
+
+    /// Another room's device at this address is no display of this room.
+    fn compare_devices(&self, room: &Room, pod: &Pod, seen: &Seen, finding: &mut Finding) {
+        let Some(device) = seen.device_id.as_ref().filter(|device| !device.is_empty()) else {
+            return;
+        };
+        let memories = self.ground.recorder.memories();
+        for (_, other_room, other) in reload::pods(self.config) {
+            let known = memories.pod(&other.url);
+            let is_same = known.is_some_and(|known| known.device_id.as_ref() == Some(device));
+            if other.url != pod.url && is_same {
+                finding.grade = Grade::Failed;
+                finding.says.push(format!(
+                    "the same device as {} of room `{}`; two addresses of one pod, or exchanged pods, \
+                     show a room `{}` the meetings of another",
+                    other.url, other_room.name, room.name
+                ));
             }
         }
     }
@@ -282,80 +424,6 @@ fn collection(subject: String, found: &CalDavReport) -> Finding {
     }
 }
 
-/// What comes out of the feeds for the display.
-async fn check_agenda(app: &App, room: &Room, now: UnixTime) -> Result<Finding, LedgerError> {
-    let subject = "calendar".to_owned();
-    let plan = sync::plan_room(&app.edges, room, now, Pull::Afresh).await?;
-    let failed = plan
-        .gathered
-        .feeds
-        .iter()
-        .find_map(|copy| match &copy.pulled {
-            PullResult::Failed(trouble) => Some(vec![trouble.says.clone(), trouble.hint.clone()]),
-            _ => None,
-        });
-    if let Some(says) = failed {
-        return Ok(Finding {
-            grade: Grade::Failed,
-            subject,
-            says,
-        });
-    }
-    let meetings = plan.composed.agenda.len();
-    let troubles = plan
-        .verdicts
-        .iter()
-        .filter(|verdict| verdict.rule.is_trouble())
-        .count();
-    let mut says = vec![format!(
-        "{meetings} meetings in the window of {} days",
-        room.days
-    )];
-    if troubles > 0 {
-        says.push(format!(
-            "{troubles} entries could not be read as they were meant; see `podcal explain {}`",
-            room.name
-        ));
-    }
-    if meetings == 0 {
-        says.push("no meeting to come: is this the right calendar?".to_owned());
-    }
-    let grade = if troubles > 0 || meetings == 0 {
-        Grade::Warning
-    } else {
-        Grade::Good
-    };
-    Ok(Finding {
-        grade,
-        subject,
-        says,
-    })
-}
-
-async fn check_pod(app: &App, pod: &Pod, now: UnixTime) -> Result<Finding, LedgerError> {
-    let subject = format!("pod {}", pod.url);
-    let standing = app.edges.ledger.pod(&pod.url).await?;
-    let client = match contact::open(&app.edges, pod, &standing, now) {
-        Contact::Open(client) => client,
-        Contact::Resting { until } => {
-            let says = vec![
-                format!("its password was rejected; not tried again before {until}"),
-                "correct the password, then check again".to_owned(),
-            ];
-            return Ok(Finding {
-                grade: Grade::Failed,
-                subject,
-                says,
-            });
-        }
-        Contact::Failed(error) => return Ok(pod_failed(subject, &error)),
-    };
-    Ok(match look(&client).await {
-        Ok(seen) => pod_found(subject, pod, &client, &seen, now),
-        Err(error) => pod_failed(subject, &error),
-    })
-}
-
 /// What a look at a pod shows.
 struct Seen {
     device_id: Option<String>,
@@ -368,21 +436,13 @@ struct Seen {
 async fn look(client: &PodClient) -> Result<Seen, PodError> {
     client.sign_in().await?;
     Ok(Seen {
-        device_id: watch::device_id(client).await?,
+        device_id: client.identity().await?,
         mode: client.calendar_mode().await?,
         meetings: client.meetings().await?.len(),
         config: client.config().await?,
         // Older and newer firmware may lack it; the mode was asked for above.
         legacy: client.legacy_config().await.ok(),
     })
-}
-
-fn pod_failed(subject: String, error: &PodError) -> Finding {
-    Finding {
-        grade: Grade::Failed,
-        subject,
-        says: vec![fault::chain(error), error.hint().into_owned()],
-    }
 }
 
 fn pod_found(

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
-use tracing::warn;
 
 use super::Failure;
 use super::output::{Ended, Output};
@@ -14,6 +13,7 @@ use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
+use crate::telemetry::words::service::count;
 use crate::{compose, expand, ics};
 
 /// Far more than any calendar; a pipe without an end is noticed.
@@ -48,17 +48,18 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     let item = item(&args.file)?;
     let reading = ics::merge(vec![ics::read(&item)?]);
     if reading.cut_off {
-        warn!(
-            "the calendar is cut off: END:VCALENDAR is missing; a feed like this would not be believed"
+        super::note(
+            "the calendar is cut off: END:VCALENDAR is missing; a feed like this would not be believed",
         );
     }
     let expansion = expand::expand(&reading.series, window, &args.time_zone);
     let all = reading.verdicts.iter().chain(&expansion.verdicts);
     let troubles = all.filter(|verdict| verdict.rule.is_trouble()).count();
     if troubles > 0 {
-        warn!(
-            "{troubles} entries could not be read as they were meant; `podcal explain FILE` names each"
-        );
+        super::note(&format!(
+            "{} could not be read as meant; `podcal explain FILE` names each",
+            count(troubles, "entry", "entries")
+        ));
     }
     let meetings = compose::plain(&expansion.occurrences);
     if output.json {

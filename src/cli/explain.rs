@@ -9,13 +9,17 @@ use serde_json::{Value, json};
 
 use super::output::{Ended, Output, table};
 use super::{Failure, Global, expand as expand_file, load, room};
-use crate::app::{App, clock};
+use crate::app::clock;
 use crate::compose::{self, FromFeed, filter};
-use crate::config::{MeetingRules, Only};
+use crate::config::{MeetingRules, Only, Room};
+use crate::feed::Network;
 use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::{Subject, Verdict};
 use crate::model::zone::Zone;
-use crate::sync::{self, Gathered, Pull, PullResult};
+use crate::service::clock::Clock;
+use crate::service::open_ledger::OpenLedger;
+use crate::service::study::{Study, study};
+use crate::telemetry::words::service::count;
 use crate::{expand, ics};
 
 /// Instances of one event that are listed for each rule.
@@ -125,10 +129,13 @@ async fn of_room(
     at: UnixTime,
 ) -> Result<(Explained, Ended), Failure> {
     let config = load(global)?;
-    let app = App::open_to_read(config).await?;
-    let room = room::find(&app.config, &args.what)?;
-    let plan = sync::study_room(&app.edges, room, at, Pull::Afresh, BACK).await?;
-    let ended = if plan.gathered.is_fresh() {
+    let room = room::find(&config, &args.what)?;
+    let clock = Clock::start(clock);
+    let ledger = OpenLedger::open(&config, clock, true).await?;
+    let ground = ledger.ground(clock, &Network::new(), true, true);
+    let study = study(&ground, room, at, BACK, false).await;
+    ledger.close().await;
+    let ended = if study.is_fresh() {
         Ended::Well
     } else {
         Ended::WithTrouble
@@ -140,29 +147,58 @@ async fn of_room(
         asked: args.at.is_some(),
         unmask: args.unmask,
         private_title: room.meetings.private_title.clone(),
-        feeds: feeds(&plan.gathered),
-        verdicts: plan.verdicts,
+        feeds: feeds(room, &study),
+        verdicts: study.verdicts,
     };
     Ok((explained, ended))
 }
 
-fn feeds(gathered: &Gathered) -> Vec<String> {
-    let one = |copy: &sync::Copy| match (&copy.pulled, copy.standing.pulled_at) {
-        (PullResult::Failed(trouble), Some(at)) => {
-            format!(
-                "{}: the copy of {at}, because {}; {}",
-                copy.id, trouble.says, trouble.hint
-            )
-        }
-        (PullResult::Failed(trouble), None) => {
-            format!(
-                "{}: never read, because {}; {}",
-                copy.id, trouble.says, trouble.hint
-            )
-        }
-        _ => format!("{}: read now", copy.id),
+/// How each feed was read, and what the display keeps besides, for people.
+fn feeds(room: &Room, study: &Study) -> Vec<String> {
+    let time = |at| {
+        room.zone
+            .local(at)
+            .strftime("%a %Y-%m-%d %H:%M")
+            .to_string()
     };
-    gathered.feeds.iter().map(one).collect()
+    let mut says: Vec<String> = study
+        .feeds
+        .iter()
+        .map(|feed| match (&feed.failure, feed.read_at) {
+            (Some(failure), Some(at)) => format!(
+                "{}: as it was at {}, because {}; {}",
+                feed.id,
+                time(at),
+                failure.says,
+                failure.hint
+            ),
+            (Some(failure), None) => format!(
+                "{}: never read, because {}; {}",
+                feed.id, failure.says, failure.hint
+            ),
+            (None, _) if feed.missing > 0 => format!(
+                "{}: read now, but for {} that could not be had",
+                feed.id,
+                count(feed.missing, "event", "events")
+            ),
+            (None, _) => format!("{}: read now", feed.id),
+        })
+        .collect();
+    for held in &study.view.held {
+        says.push(format!(
+            "{}: {} vanished at once; the display keeps them until {} unless they come back",
+            held.feed,
+            count(held.missing, "upcoming meeting", "upcoming meetings"),
+            time(held.until)
+        ));
+    }
+    if study.view.kept > 0 {
+        says.push(format!(
+            "the display keeps {} that no feed accounts for, until they end",
+            count(study.view.kept, "meeting", "meetings")
+        ));
+    }
+    says
 }
 
 impl Explained {

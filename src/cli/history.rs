@@ -25,13 +25,10 @@ pub struct HistoryArgs {
 pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
     let room = room::find(&config, &args.room)?;
-    let Some(ledger) = Ledger::open_existing(&config.ledger).await? else {
-        return Err(Failure::at_work(
-            format!("there is no ledger at {} yet", config.ledger.display()),
-            "run `podcal sync` once, or start the service with `podcal run`",
-        ));
-    };
-    let entries = ledger.history(&room.name, args.limit).await?;
+    let ledger = Ledger::open_to_read(&config.ledger).await?;
+    let feeds: Vec<_> = room.feeds.iter().map(|feed| feed.id.clone()).collect();
+    let entries = ledger.history(&room.name, &feeds, args.limit).await?;
+    ledger.close().await;
     if output.json {
         output.json(&json!({ "room": room.name, "history": entries }));
         return Ok(Ended::Well);

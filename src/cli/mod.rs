@@ -8,7 +8,9 @@ mod explain;
 mod history;
 pub mod output;
 pub mod pod;
+mod reload;
 mod room;
+
 mod run;
 pub mod simulate;
 mod status;
@@ -76,6 +78,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Reload(reload::ReloadArgs),
     Sync(sync::SyncArgs),
     Check(check::CheckArgs),
     Agenda(agenda::AgendaArgs),
@@ -129,7 +132,13 @@ pub fn main() -> ExitCode {
             ));
         }
     };
+    let is_service = matches!(cli.command, Command::Run(_));
     let ended = runtime.block_on(dispatch(cli));
+    if let (true, Err(failure)) = (is_service, &ended) {
+        // Whatever ends the service is an event too, for whoever watches the log.
+        telemetry::emit(telemetry::words::service::failed(&failure.text));
+    }
+    telemetry::finish();
     // What is still in flight is not waited for: a cycle can be repeated.
     runtime.shutdown_background();
     match ended {
@@ -161,6 +170,7 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
     let output = Output { json: global.json };
     match command {
         Command::Run(args) => run::run(&global, args).await,
+        Command::Reload(args) => reload::run(&global, args, output).await,
         Command::Sync(args) => sync::run(&global, args, output).await,
         Command::Check(args) => check::run(&global, args, output).await,
         Command::Agenda(args) => agenda::run(&global, args, output).await,
@@ -201,6 +211,26 @@ impl Failure {
     }
 }
 
+impl Failure {
+    fn signals(error: &io::Error) -> Self {
+        Self::at_work(
+            format!("cannot listen to signals: {error}"),
+            "see the limits of the system",
+        )
+    }
+
+    /// A service holds the ledger and does not answer.
+    fn no_answer(ledger: &std::path::Path, error: &io::Error) -> Self {
+        Self::at_work(
+            format!(
+                "the service on the ledger {} does not answer: {error}",
+                ledger.display()
+            ),
+            "see its log; restart it if it hangs",
+        )
+    }
+}
+
 impl<F: Fault> From<F> for Failure {
     fn from(fault: F) -> Self {
         Self {
@@ -220,6 +250,11 @@ fn load(global: &Global) -> Result<Config, Failure> {
             code: report::USAGE,
         }),
     }
+}
+
+/// Something that the reader of a command's output should know besides.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {text}");
 }
 
 fn usage(error: &clap::Error) -> ExitCode {

@@ -6,14 +6,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Failure;
 use super::output::{Ended, Output};
-use crate::sim::action::{self, Scheduled};
+use crate::sim::action::{self, ScheduledCommand};
 use crate::sim::building::{Building, Setup, SetupError, Spread};
-use crate::sim::options::Password;
+use crate::sim::feedhost::{self, FeedFault, SignIn};
+use crate::sim::options::{Password, Quirk};
 use crate::sim::{CalendarMode, Options, Quirks, Sim};
 
 /// Pods that are listed one by one; of more, only the first ones.
@@ -24,14 +26,15 @@ const REMEMBERED: (usize, usize) = (1000, 50);
 /// Simulate pods: HTTPS servers that answer the whole OpenControl v2 API as a pod would.
 ///
 /// Each pod has a certificate of its own, the same after a restart, and shows its display
-/// as a page at `/`. What the API does not allow is refused and remembered; the control
-/// address shows it, and makes pods fail on demand. Stops on Ctrl-C.
+/// as a page at `/`. What the API does not allow is refused and recorded; the control
+/// address shows it, and makes pods fail on demand. All faults: docs/simulate.md.
+/// Stops on Ctrl-C.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     /// Where the first pod listens.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5443")]
     listen: SocketAddr,
-    /// The admin password of every pod; without one, any is taken.
+    /// The admin password of every pod; without one, any password is accepted.
     #[arg(long, value_name = "P", conflicts_with = "password_file")]
     password: Option<Password>,
     /// The same, from a file, so that it does not show in the list of processes.
@@ -40,10 +43,10 @@ pub struct SimulateArgs {
     /// How many pods.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pods: u32,
-    /// How further pods are told apart from the first.
+    /// What the further pods change in the address of the first.
     #[arg(long, value_name = "HOW", default_value = "ports")]
     spread: SpreadArg,
-    /// What the room is called; with several pods, followed by a number.
+    /// The name of the room; with several pods, followed by a number.
     #[arg(long, value_name = "NAME", default_value = "")]
     name: String,
     /// The calendar type that the pods are set to.
@@ -55,7 +58,7 @@ pub struct SimulateArgs {
     /// IANA name of the pods' time zone.
     #[arg(long, value_name = "ZONE", default_value = "America/Denver")]
     time_zone: String,
-    /// How long a token is good, such as 90s, 30m or 1h.
+    /// How long a token is valid, such as 90s, 30m or 1h.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     token_life: Duration,
     /// Seconds by which the pods' clocks are ahead, or behind if negative.
@@ -66,16 +69,16 @@ pub struct SimulateArgs {
         allow_negative_numbers = true
     )]
     clock_offset: i64,
-    /// Other identities, certificates and keys.
+    /// Changes identities, certificates and keys.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
     /// A quirk of real pods; may be repeated.
-    #[arg(long = "quirk", value_name = "QUIRK")]
-    quirks: Vec<QuirkArg>,
+    #[arg(long = "quirk", value_name = "QUIRK", value_parser = quirk())]
+    quirks: Vec<String>,
     /// Refuse only what cannot be understood, not all that the API reference does not allow.
     #[arg(long)]
     lenient: bool,
-    /// Take no password after so many wrong ones, until the pod is rebooted.
+    /// Accept no password after N wrong ones, until the pod is rebooted.
     #[arg(long, value_name = "N")]
     lock_after: Option<u32>,
     /// Offer HTTP/2 as well.
@@ -92,41 +95,37 @@ pub struct SimulateArgs {
         requires = "feeds"
     )]
     feeds_listen: SocketAddr,
-    /// Keep the pods' state in this file, so that it survives a restart.
+    /// Keep the pods' state in this file over a restart.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Take orders (faults, reboot, another mode ...) over plain HTTP at this loopback address.
+    /// Accept commands (faults, reboot, another mode ...) over plain HTTP at this loopback address.
     #[arg(long, value_name = "ADDR:PORT")]
     control: Option<SocketAddr>,
-    /// Do something to every pod at intervals, such as 500@30s or slow=10s,method=PUT@5m; may be repeated.
-    #[arg(long = "fault", value_name = "SPEC@EVERY", value_parser = Scheduled::parse, long_help = fault_help())]
-    faults: Vec<Scheduled>,
+    /// Let pods go wrong from the start (cap=4,pod=2) or at intervals (500@30s); may be repeated.
+    #[arg(long = "fault", value_name = "SPEC[@EVERY]", value_parser = ScheduledCommand::parse, long_help = fault_help())]
+    faults: Vec<ScheduledCommand>,
+    /// Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.
+    #[arg(long = "feed-fault", value_name = "SPEC", value_parser = feedhost::parse_fault, requires = "feeds", long_help = feed_fault_help())]
+    feed_faults: Vec<FeedFault>,
+    /// Require this user name at the calendar host (Basic).
+    #[arg(long, value_name = "NAME", requires_all = ["feeds", "feeds_password"])]
+    feeds_user: Option<String>,
+    /// The password that goes with it.
+    #[arg(long, value_name = "P", requires = "feeds_user")]
+    feeds_password: Option<Password>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum SpreadArg {
-    /// The same address, following ports.
+    /// The same IP address, the next ports.
     Ports,
-    /// The same port, following addresses: 127.0.0.1, 127.0.0.2 ...
+    /// The same port, the next IP addresses: 127.0.0.1, 127.0.0.2 ...
     Addresses,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum QuirkArg {
-    /// `meetings:` for `meetings`, as in the reference's example.
-    ColonInMeetings,
-    /// Times of meetings as strings of digits.
-    TimesAsStrings,
-    /// 200 and `{}` for a bad token.
-    EmptyObjectForBadToken,
-    /// Arrays in the configuration where the schema has objects.
-    Arrays,
-    /// A part of the configuration under its own key.
-    Wrapped,
-    /// No `/v2/info`, as before Solstice 6.2.
-    NoInfo,
-    /// No `/v2/api/config`.
-    NoLegacy,
+fn quirk() -> PossibleValuesParser {
+    let value = |quirk: &Quirk| PossibleValue::new(quirk.name).help(quirk.help);
+    PossibleValuesParser::new(Quirks::ALL.iter().map(value))
 }
 
 fn mode(text: &str) -> Result<CalendarMode, String> {
@@ -140,10 +139,20 @@ fn time(text: &str) -> Result<Duration, String> {
 
 fn fault_help() -> String {
     format!(
-        "Do something to every pod at intervals, such as 500@30s or slow=10s,method=PUT,path=/v2/calendar@5m; \
-         may be repeated.\n\nThere are {}. A fault may be followed by times=N, after=N, method=M and path=P \
-         (a * at the end of a path stands for anything).",
-        action::WORDS
+        "Let pods go wrong from the start, such as cap=4,pod=2, or at intervals, such as 500@30s or \
+         slow=10s,method=PUT,path=/v2/calendar@5m; may be repeated.\n\nKnown are {}. Each may be followed by pod=N \
+         and for=TIME, a fault also by times=N, after=N, method=M and path=P (a * at the end of a path stands for \
+         anything). See docs/simulate.md.",
+        action::words()
+    )
+}
+
+fn feed_fault_help() -> String {
+    format!(
+        "Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.\n\n\
+         Known are {}. Each may be followed by times=N, after=N, for=TIME, method=M and path=P (a * at the end of a \
+         path stands for anything). See docs/simulate.md.",
+        feedhost::WORDS
     )
 }
 
@@ -151,7 +160,7 @@ fn fault_help() -> String {
 pub async fn run(args: SimulateArgs, output: Output) -> Result<Ended, Failure> {
     let stop = stop_signal().map_err(|error| {
         Failure::at_work(
-            format!("cannot listen to signals: {error}"),
+            format!("cannot handle signals: {error}"),
             "see the system's limits",
         )
     })?;
@@ -181,17 +190,12 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         (None, None) => Password::default(),
     };
     let mut quirks = Quirks::default();
-    for quirk in args.quirks {
-        *match quirk {
-            QuirkArg::ColonInMeetings => &mut quirks.colon_in_meetings,
-            QuirkArg::TimesAsStrings => &mut quirks.times_as_strings,
-            QuirkArg::EmptyObjectForBadToken => &mut quirks.empty_object_for_bad_token,
-            QuirkArg::Arrays => &mut quirks.arrays,
-            QuirkArg::Wrapped => &mut quirks.wrapped,
-            QuirkArg::NoInfo => &mut quirks.no_info,
-            QuirkArg::NoLegacy => &mut quirks.no_legacy,
-        } = true;
+    for quirk in &Quirks::ALL {
+        let is_on = args.quirks.iter().any(|name| name == quirk.name);
+        *(quirk.of)(&mut quirks) = is_on;
     }
+    let feed_sign_in = args.feeds_user.zip(args.feeds_password);
+    let feed_sign_in = feed_sign_in.map(|(user, password)| SignIn::basic(&user, password.reveal()));
     let (few, many) = REMEMBERED;
     let options = Options {
         seed: args.seed,
@@ -221,15 +225,17 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         state: args.state,
         control: args.control,
         schedule: args.faults,
+        feed_faults: args.feed_faults,
+        feed_sign_in,
     })
 }
 
 fn failure(error: SetupError) -> Failure {
-    let mut says = error.to_string();
+    let mut message = error.to_string();
     if let Some(source) = std::error::Error::source(&error) {
-        let _ = write!(says, ": {source}");
+        let _ = write!(message, ": {source}");
     }
-    Failure::at_work(says, error.hint())
+    Failure::at_work(message, error.hint())
 }
 
 fn fingerprint(pod: &Sim) -> String {
@@ -293,7 +299,7 @@ fn as_text(building: &Building, has_password: bool) -> String {
          Then:            curl -k {url}/v2/calendar -H \"Authorization: Bearer $TOKEN\"\n"
     );
     if !has_password {
-        text.push_str("No password is set: any is taken.\n");
+        text.push_str("No password is set: any password is accepted.\n");
     }
     if let Some(host) = building.feeds() {
         let _ = writeln!(text, "Calendars:       {}NAME.ics", host.url(""));
@@ -302,7 +308,7 @@ fn as_text(building: &Building, has_password: bool) -> String {
         let _ = writeln!(
             text,
             "Control:         http://{control}/   for example: curl http://{control}/pods/1/faults \
-             -d '{{\"fault\": \"status\", \"status\": 503, \"times\": 2}}'"
+             -H 'Content-Type: application/json' -d '{{\"fault\": \"status\", \"status\": 503, \"times\": 2}}'"
         );
     }
     text.push_str("Ctrl-C stops.");

@@ -1,30 +1,33 @@
 //! `podcal sync`: one pass over the rooms.
 
+use std::time::Duration;
+
 use clap::Args;
-use futures_util::StreamExt as _;
-use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
-use crate::app::{App, clock};
-use crate::fault::{self, Fault as _};
-use crate::ledger::LedgerError;
+use crate::app::clock;
+use crate::config::Config;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
-use crate::plan::Wish;
-use crate::sync::{
-    self, DisplayOutcome, DisplayResult, FeedOutcome, FeedResult, Look, Manner, Pull, RoomOutcome,
-};
+use crate::model::zone::Zone;
+use crate::service::clock::Clock;
+use crate::service::control_socket::{self, Answer, Request, SyncRequest};
+use crate::service::once::Once;
+use crate::service::pass::PassOptions;
+use crate::service::report::{DisplayReport, FeedReport, FeedResult, RoomReport, SyncReport};
+use crate::service::signals::Signals;
+use crate::telemetry::words::service::count;
 
-/// How many rooms are in work at once; most of their time is spent waiting.
-const AT_ONCE: usize = 64;
+/// A pass ends by the time-outs of hosts and pods; a service that takes longer hangs.
+const LONGEST_PASS: Duration = Duration::from_secs(20 * 60);
 
 /// Bring the displays of all rooms, or of the named ones, up to date once, and exit.
 ///
-/// Pulls the feeds, looks at what each display shows, and pushes what differs.
-/// Exits with 0 when everything is in step, with 1 when a feed, a room or a pod
-/// failed or is held; the other rooms are done all the same.
+/// Pulls the feeds, looks at what each display shows, and pushes what differs. Where the
+/// service runs, it is asked to do so. Exits with 0 when everything is in step, with 1 when
+/// a feed, a room or a pod failed or is held; the other rooms are served anyway.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// A room to sync; may be given several times. All rooms when left out.
@@ -33,79 +36,122 @@ pub struct SyncArgs {
     /// Show what would change; write to no pod and change no row of the ledger.
     #[arg(long)]
     dry_run: bool,
-    /// Push also what is in step, and what the guard holds back.
+    /// Push also what is in step, and accept calendars that are held because they became empty.
     #[arg(long)]
     force: bool,
+    /// Try passwords although sign-in is paused after a rejected one.
+    #[arg(long)]
+    try_password: bool,
 }
 
 pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ended, Failure> {
-    let config = load(global)?;
-    let app = if args.dry_run {
-        App::open_to_read(config).await?
-    } else {
-        App::open(config).await?
-    };
-    let rooms = room::select(&app.config, &args.rooms)?;
-    let manner = Manner {
-        wish: Wish { force: args.force },
-        pull: Pull::Now,
-        look: Look::Always,
-    };
-    let work = rooms.into_iter().map(|room| async {
-        let outcome = sync::sync_room(&app.edges, room, clock(), manner).await?;
+    let mut config = load(global)?;
+    let rooms = room::select(&config, &args.rooms)?;
+    let names: Vec<_> = rooms.iter().map(|room| room.name.clone()).collect();
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
+    let pass = async {
         if !args.dry_run {
-            sync::log(&outcome);
+            let request = SyncRequest {
+                rooms: names.iter().map(ToString::to_string).collect(),
+                force: args.force,
+                try_password: args.try_password,
+            };
+            if let Some(report) = ask_service(&config, request).await? {
+                return Ok(report);
+            }
         }
-        Ok::<_, LedgerError>(outcome)
-    });
-    let done: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
-    app.edges.ledger.close().await;
-    let outcomes: Vec<RoomOutcome> = done.into_iter().collect::<Result<_, _>>()?;
+        let zones = config.clone();
+        config.rooms.retain(|room| names.contains(&room.name));
+        let once = Once::start(config, Clock::start(clock), args.dry_run).await?;
+        let report = once
+            .pass(PassOptions {
+                force: args.force,
+                try_password: args.try_password,
+            })
+            .await;
+        once.close().await;
+        Ok::<_, Failure>((report, zones))
+    };
+    let (report, config) = tokio::select! {
+        done = pass => done?,
+        signal = signals.stop() => {
+            return Err(Failure::at_work(
+                format!("stopped by {signal} before every room was done"),
+                "run it again; what was pushed is in step",
+            ));
+        }
+    };
     if output.json {
-        let rooms: Vec<Value> = outcomes.iter().map(as_json).collect();
-        output.json(&json!({ "rooms": rooms }));
+        output.json(&json!(report));
     } else {
-        show(output, &outcomes);
+        show(output, &config, &report);
     }
-    Ok(if outcomes.iter().all(RoomOutcome::is_in_step) {
+    Ok(if report.is_in_step() {
         Ended::Well
     } else {
         Ended::WithTrouble
     })
 }
 
-fn show(output: Output, outcomes: &[RoomOutcome]) {
+/// The report of the service that holds the ledger; `None` where none runs.
+async fn ask_service(
+    config: &Config,
+    request: SyncRequest,
+) -> Result<Option<(SyncReport, Config)>, Failure> {
+    let ledger = crate::ledger::resolve(&config.ledger)?;
+    let request = Request::Sync(request);
+    let answer = control_socket::ask(&ledger, &request, LONGEST_PASS)
+        .await
+        .map_err(|error| Failure::no_answer(&ledger, &error))?;
+    match answer {
+        None => Ok(None),
+        Some(Answer::Done(report)) => {
+            let report = serde_json::from_value(report).map_err(|_| {
+                Failure::at_work(
+                    "the service answered something that this podcal does not understand",
+                    "are both of the same version? Restart the service",
+                )
+            })?;
+            Ok(Some((report, config.clone())))
+        }
+        Some(Answer::Refused { says, hint }) => Err(Failure::at_work(says, &hint)),
+    }
+}
+
+fn show(output: Output, config: &Config, report: &SyncReport) {
+    let zone_of = |room: &RoomReport| {
+        let rooms = config.rooms.iter();
+        let mut of_name = rooms.filter(|known| known.name.as_str() == room.room);
+        of_name
+            .next()
+            .map_or_else(Zone::utc, |room| room.zone.clone())
+    };
     let mut rows = Vec::new();
-    for outcome in outcomes {
-        let troubled = outcome
+    for room in &report.rooms {
+        let zone = zone_of(room);
+        let feeds: Vec<String> = room
             .feeds
             .iter()
-            .filter_map(feed_trouble)
-            .collect::<Vec<_>>()
-            .join("; ");
-        if outcome.displays.is_empty() {
-            rows.push(vec![
-                outcome.room.to_string(),
-                "-".into(),
-                String::new(),
-                format!("waits: {troubled}"),
-            ]);
-            continue;
-        }
-        for display in &outcome.displays {
-            let mut says = display_text(display);
-            if !troubled.is_empty() {
-                says = format!("{says}; {troubled}");
+            .filter_map(|feed| feed_trouble(feed, &zone))
+            .collect();
+        let feeds = feeds.join("; ");
+        for display in &room.displays {
+            let mut says = display_text(room, display, &zone);
+            if !feeds.is_empty() {
+                says = format!("{says}; {feeds}");
             }
-            let (room, pod) = (outcome.room.to_string(), display.pod.to_string());
-            rows.push(vec![room, pod, outcome.meetings.to_string(), says]);
+            let meetings = room
+                .meetings
+                .map_or_else(|| "-".to_owned(), |meetings| meetings.to_string());
+            rows.push(vec![room.room.clone(), display.pod.clone(), meetings, says]);
         }
     }
     output.table(&["room", "pod", "meetings", "result"], rows);
-    for outcome in outcomes {
-        for display in &outcome.displays {
-            if let DisplayResult::WouldPush { changes, .. } = &display.result {
-                show_changes(output, outcome, display, changes);
+    for room in &report.rooms {
+        let zone = zone_of(room);
+        for display in &room.displays {
+            if let (Some(changes), "would_push") = (&display.changes, display.result.as_str()) {
+                show_changes(output, &room.room, display, changes, &zone);
             }
         }
     }
@@ -113,17 +159,19 @@ fn show(output: Output, outcomes: &[RoomOutcome]) {
 
 fn show_changes(
     output: Output,
-    outcome: &RoomOutcome,
-    display: &DisplayOutcome,
+    room: &str,
+    display: &DisplayReport,
     changes: &Changes,
+    zone: &Zone,
 ) {
     output.line(&format!(
-        "\n{} on {} would change:",
-        outcome.room, display.pod
+        "\n{room} on {} would change (times in {zone}):",
+        display.pod
     ));
+    let time = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
     let line = |mark: char, meeting: &Meeting| {
-        let (start, end, title) = (meeting.start_time, meeting.end_time, &meeting.title);
-        output.line(&format!("  {mark} {start}  {end}  {title}"));
+        let (start, end) = (time(meeting.start_time), time(meeting.end_time));
+        output.line(&format!("  {mark} {start} to {end}  {}", meeting.title));
     };
     changes
         .removed
@@ -136,40 +184,56 @@ fn show_changes(
     }
 }
 
-fn feed_trouble(feed: &FeedOutcome) -> Option<String> {
-    let FeedResult::Failed(trouble) = &feed.result else {
-        return None;
+fn feed_trouble(feed: &FeedReport, zone: &Zone) -> Option<String> {
+    let time = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let missing = match feed.missing {
+        0 => None,
+        missing => Some(format!(
+            "{} of feed {} could not be had",
+            count(missing, "event", "events"),
+            feed.feed
+        )),
     };
-    let since = feed
-        .standing
-        .failing_since
-        .map(|since| format!(" (stale since {since})"))
-        .unwrap_or_default();
-    Some(format!("{}{since}; {}", trouble.says, trouble.hint))
+    if feed.result != FeedResult::Failed {
+        return missing;
+    }
+    let since = match (feed.read, feed.stale_since) {
+        (true, Some(since)) => format!(" (stale since {})", time(since)),
+        (true, None) => String::new(),
+        (false, _) => " (never read)".to_owned(),
+    };
+    let says = feed.error.as_deref().unwrap_or_default();
+    let hint = feed.hint.as_deref().unwrap_or_default();
+    Some(format!("{says}{since}; {hint}"))
 }
 
-fn display_text(display: &DisplayOutcome) -> String {
-    match &display.result {
-        DisplayResult::InStep => "in step".to_owned(),
-        DisplayResult::Pushed {
-            changes, reason, ..
-        } => format!("pushed ({}): {}", reason.key(), counts(changes)),
-        DisplayResult::WouldPush {
-            changes, reason, ..
-        } => {
-            format!("would push ({}): {}", reason.key(), counts(changes))
-        }
-        DisplayResult::Held { until, missing, .. } => {
-            format!(
-                "held until {until}: {missing} meetings vanished at once; --force believes it now"
-            )
-        }
-        DisplayResult::Refused { mode } => format!("not written to: its calendar mode is {mode}"),
-        DisplayResult::Resting { until } => {
-            format!("rests until {until}: its password was rejected")
-        }
-        DisplayResult::Failed(error) => {
-            format!("failed: {}; {}", fault::chain(error), error.hint())
+fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> String {
+    let time = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let reason = display.reason.as_deref().unwrap_or_default();
+    let changes = display.changes.as_ref().map(counts).unwrap_or_default();
+    match display.result.as_str() {
+        "pushed" => format!("pushed ({reason}): {changes}"),
+        "would_push" => format!("would push ({reason}): {changes}"),
+        "held" => match &room.held {
+            Some(held) => format!(
+                "held until {}: {} vanished at once; `podcal sync --room {} --force` accepts that now",
+                time(held.until),
+                count(held.missing, "upcoming meeting", "upcoming meetings"),
+                room.room
+            ),
+            None => "held".to_owned(),
+        },
+        _ => {
+            let mut says = display.state.words().to_owned();
+            for more in [&display.detail, &display.error, &display.hint]
+                .into_iter()
+                .flatten()
+            {
+                if !says.contains(more.as_str()) {
+                    says = format!("{says}; {more}");
+                }
+            }
+            says
         }
     }
 }
@@ -181,72 +245,4 @@ fn counts(changes: &Changes) -> String {
         changes.removed.len(),
         changes.changed.len()
     )
-}
-
-fn as_json(outcome: &RoomOutcome) -> Value {
-    let feeds: Vec<Value> = outcome.feeds.iter().map(feed_json).collect();
-    let displays: Vec<Value> = outcome.displays.iter().map(display_json).collect();
-    json!({
-        "room": outcome.room,
-        "in_step": outcome.is_in_step(),
-        "meetings": outcome.meetings,
-        "unreadable": outcome.troubles,
-        "feeds": feeds,
-        "displays": displays,
-    })
-}
-
-fn feed_json(feed: &FeedOutcome) -> Value {
-    let (result, error) = match &feed.result {
-        FeedResult::NotTried => ("not_tried", None),
-        FeedResult::Unchanged => ("unchanged", None),
-        FeedResult::Changed { .. } => ("changed", None),
-        FeedResult::Recovered { .. } => ("recovered", None),
-        FeedResult::Failed(trouble) => ("failed", Some(trouble)),
-    };
-    json!({
-        "feed": feed.id.to_string(),
-        "result": result,
-        "error": error.map(|trouble| &trouble.says),
-        "error_type": error.map(|trouble| &trouble.kind),
-        "stale_since": feed.standing.failing_since,
-    })
-}
-
-fn display_json(display: &DisplayOutcome) -> Value {
-    let mut value = json!({ "pod": display.pod.key() });
-    let more = match &display.result {
-        DisplayResult::InStep => json!({ "result": "in_step" }),
-        DisplayResult::Pushed {
-            changes,
-            reason,
-            duration,
-            ..
-        } => json!({
-            "result": "pushed", "reason": reason.key(), "changes": changes,
-            "duration_ms": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        }),
-        DisplayResult::WouldPush {
-            changes, reason, ..
-        } => {
-            json!({ "result": "would_push", "reason": reason.key(), "changes": changes })
-        }
-        DisplayResult::Held {
-            since,
-            until,
-            missing,
-            ..
-        } => {
-            json!({ "result": "held", "since": since, "until": until, "missing": missing })
-        }
-        DisplayResult::Refused { mode } => json!({ "result": "refused", "mode": mode }),
-        DisplayResult::Resting { until } => json!({ "result": "resting", "until": until }),
-        DisplayResult::Failed(error) => {
-            json!({ "result": "failed", "error": fault::chain(error), "error_type": error.kind() })
-        }
-    };
-    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
-        value.extend(more);
-    }
-    value
 }

@@ -305,15 +305,27 @@ fn one_building_feed_serves_many_rooms() {
     let aurora = with(|d| d.location = Some("Building 7, Aurora".into()));
     let borealis = with(|d| d.location = Some("Borealis".into()));
     let nowhere = with(|d| d.location = None);
-    let held_private = with(|d| {
-        d.class = Class::Private;
-        d.only_matched = true;
-    });
     let only = Only {
         location: Some("*aurora*".into()),
         ..Only::default()
     };
-    for (one, expected) in [(aurora, 1), (borealis, 0), (nowhere, 0), (held_private, 1)] {
+    let held_private = |matched: &Only| {
+        with(|d| {
+            d.class = Class::Private;
+            d.only_matched = Some(vec![matched.digest()]);
+        })
+    };
+    let other = Only {
+        location: Some("*borealis*".into()),
+        ..Only::default()
+    };
+    for (one, expected) in [
+        (aurora, 1),
+        (borealis, 0),
+        (nowhere, 0),
+        (held_private(&only), 1),
+        (held_private(&other), 0),
+    ] {
         let occurrences = [one];
         let feeds = [FromFeed {
             occurrences: &occurrences,

@@ -20,7 +20,7 @@ use super::keys;
 use super::known_feeds::KnownFeeds;
 use super::pods::{self, RoomPod, Settings};
 use super::secret::Sources;
-use super::{Config, Description, Guard, MeetingRules, Room, Schedule};
+use super::{Config, Description, Guard, MeetingRules, OnRemove, Room, Schedule};
 
 /// A configuration to work with, and what its author should know.
 #[derive(Clone, Debug)]
@@ -77,6 +77,10 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> Config {
     let ledger = root
         .get("ledger")
         .and_then(|value| value.table(&keys::LEDGER));
+    let keep_history = ledger
+        .as_ref()
+        .and_then(|table| table.get("keep"))
+        .and_then(|value| duration(&value, 24 * HOUR, 10 * 366 * 24 * HOUR));
     let ledger = ledger
         .and_then(|table| table.get("path"))
         .and_then(|value| value.line_of_text())
@@ -103,7 +107,12 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> Config {
         path: path.to_owned(),
         time_zone: defaults.zone.clone(),
         ledger: sources.path(ledger),
+        keep_history: keep_history.unwrap_or(KEEP_HISTORY),
         schedule: schedule(root),
+        guard: defaults.guard,
+        brake_rooms: 5,
+        memory: 256_000_000,
+        on_remove: OnRemove::Keep,
         rooms: rooms(root, &defaults, sources),
     }
 }
@@ -214,6 +223,8 @@ const GUARD: Guard = Guard {
     hold: Duration::from_secs(15 * 60),
 };
 
+const KEEP_HISTORY: Duration = Duration::from_secs(90 * 24 * 3_600);
+
 fn guard(value: &Value<'_>, base: Guard) -> Guard {
     let Some(table) = value.table(&keys::GUARD) else {
         return base;
@@ -259,6 +270,7 @@ fn meetings(value: &Value<'_>, base: &MeetingRules) -> MeetingRules {
         private_title: private_title.map_or_else(|| base.private_title.clone(), str::to_owned),
         hide_titles: truth("hide_titles", base.hide_titles),
         hide_organizers: truth("hide_organizers", base.hide_organizers),
+        ..base.clone()
     }
 }
 

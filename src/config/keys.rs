@@ -26,7 +26,7 @@ pub const ROOT: Section = Section {
 
 pub const LEDGER: Section = Section {
     place: "`[ledger]`",
-    keys: &["path"],
+    keys: &["path", "keep"],
 };
 
 pub const SCHEDULE: Section = Section {

@@ -4,11 +4,14 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use super::check::Loaded;
 use super::check::check;
 use super::fault::{ConfigFaults, Problem};
+use super::{Login, OAuth2};
 use crate::model::cron::Cron;
+use crate::model::secret::Secret;
 use crate::model::zone::Zone;
 
 /// Far more than the rooms of a large campus need.
@@ -56,6 +59,39 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigFaults> {
         &|path| limited(path, LARGEST_FILE_REFERRED_TO),
         &|name| std::env::var(name).ok(),
     )
+}
+
+/// A secret as it is now at the place that it was read from; `None` where it is the same,
+/// cannot be read, or is written out in the configuration.
+#[must_use]
+pub fn changed(secret: &Secret) -> Option<Secret> {
+    let read_file = |path: &Path| limited(path, LARGEST_FILE_REFERRED_TO);
+    let variable = |name: &str| std::env::var(name).ok();
+    super::secret::read_again(secret.source(), read_file, variable).filter(|now| now != secret)
+}
+
+/// A login with all its secrets as they are now; `None` where none of them changed.
+#[must_use]
+pub fn changed_login(login: &Login) -> Option<Login> {
+    match login {
+        Login::None => None,
+        Login::Password { username, password } => Some(Login::Password {
+            username: username.clone(),
+            password: changed(password)?,
+        }),
+        Login::Token(token) => changed(token).map(Login::Token),
+        Login::OAuth2(oauth2) => {
+            let client_secret = changed(&oauth2.client_secret);
+            let refresh_token = changed(&oauth2.refresh_token);
+            if client_secret.is_none() && refresh_token.is_none() {
+                return None;
+            }
+            let mut oauth2 = OAuth2::clone(oauth2);
+            oauth2.client_secret = client_secret.unwrap_or(oauth2.client_secret);
+            oauth2.refresh_token = refresh_token.unwrap_or(oauth2.refresh_token);
+            Some(Login::OAuth2(Arc::new(oauth2)))
+        }
+    }
 }
 
 /// The little of a configuration that can be made out although it is bad.

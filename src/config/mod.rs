@@ -19,9 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::digest;
+
 use crate::model::cron::Cron;
 use crate::model::feed_url::FeedUrl;
-use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::name::{FeedId, PodUrl, RoomName, hex};
 use crate::model::occurrence::Details;
 use crate::model::pattern;
 use crate::model::secret::Secret;
@@ -35,13 +37,34 @@ pub struct Config {
     pub time_zone: Zone,
     /// Absolute, or relative to the working directory; never to be joined again.
     pub ledger: PathBuf,
+    /// For how long the history of what was done is kept.
+    pub keep_history: Duration,
     pub schedule: Schedule,
+    /// What every room starts from.
+    pub guard: Guard,
+    /// So many rooms (and a third) that lose everything from one host at once are held
+    /// together (`guard.rooms`); 0: off.
+    pub brake_rooms: usize,
+    /// In bytes, for all that is downloaded, waiting and being read at once
+    /// (`limits.memory`).
+    pub memory: u64,
+    pub on_remove: OnRemove,
     /// In the order of the file; at least one.
     pub rooms: Vec<Room>,
 }
 
+/// What becomes of the display of a room or pod that leaves the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRemove {
+    /// It goes on showing what it was sent last.
+    #[default]
+    Keep,
+    /// It is sent an empty set.
+    Clear,
+}
+
 /// When things are done. The cron lines are read in `time_zone`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub sync: Cron,
     pub health: Cron,
@@ -49,7 +72,7 @@ pub struct Schedule {
     pub jitter: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub name: RoomName,
     /// For people; the name where the file gives none.
@@ -107,8 +130,25 @@ pub struct MeetingRules {
     pub max: usize,
     pub description: Description,
     pub private_title: String,
+    /// The title of every meeting where `hide_titles` is set.
+    pub hidden_title: String,
+    /// The title of an event that has none; the room is taken anyway.
+    pub untitled: String,
     pub hide_titles: bool,
     pub hide_organizers: bool,
+    /// What becomes of a feed's meetings once it has failed for so long; `None`: never.
+    pub max_stale: Option<Duration>,
+    pub when_stale: WhenStale,
+}
+
+/// What becomes of meetings whose feed failed for longer than `max_stale`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenStale {
+    /// They stay until they end.
+    #[default]
+    Keep,
+    /// They leave the display.
+    Clear,
 }
 
 impl Default for MeetingRules {
@@ -119,8 +159,12 @@ impl Default for MeetingRules {
             max: 100,
             description: Description::Conference,
             private_title: "Private meeting".to_owned(),
+            hidden_title: "Reserved".to_owned(),
+            untitled: "Busy".to_owned(),
             hide_titles: false,
             hide_organizers: false,
+            max_stale: None,
+            when_stale: WhenStale::Keep,
         }
     }
 }
@@ -143,7 +187,7 @@ pub struct Guard {
     pub hold: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
     /// A digest of kind, address, user name and calendar. Entries of several rooms
     /// with the same id are one feed, whatever their `only`.
@@ -159,7 +203,7 @@ pub struct Feed {
     pub max_size: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// One ICS document over http(s).
     Ics { url: FeedUrl, login: Login },
@@ -175,7 +219,7 @@ pub enum Source {
 }
 
 /// How to sign in at a calendar server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     None,
     /// Basic or Digest, as the server asks.
@@ -215,11 +259,46 @@ impl Only {
         *self == Self::default()
     }
 
+    /// What tells this filter from others in a calendar that is held for several rooms;
+    /// the same in every run.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for (_, pattern) in self.patterns() {
+            context.update(&[u8::from(pattern.is_some())]);
+            let pattern = pattern.unwrap_or_default();
+            context.update(&(pattern.len() as u64).to_be_bytes());
+            context.update(pattern.as_bytes());
+        }
+        hex(context.finish().as_ref().get(..8).unwrap_or_default())
+    }
+
+    fn patterns(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("location", self.location.as_deref()),
+            ("title", self.title.as_deref()),
+            ("organizer", self.organizer.as_deref()),
+            ("category", self.category.as_deref()),
+        ]
+    }
+
+    fn first_key(&self) -> Option<&'static str> {
+        let given = self
+            .patterns()
+            .into_iter()
+            .find(|(_, pattern)| pattern.is_some());
+        given.map(|(key, _)| key)
+    }
+
     /// The first key that an event does not match; `None` when it is for this room.
     #[must_use]
     pub fn missed(&self, details: &Details) -> Option<&'static str> {
-        if details.only_matched {
-            return None;
+        // Without its text, an event can no longer be compared.
+        if let Some(matched) = &details.only_matched {
+            return match self.first_key() {
+                Some(key) if !matched.contains(&self.digest()) => Some(key),
+                _ => None,
+            };
         }
         let any = |pattern: &Option<String>, texts: &[&str]| match pattern {
             None => true,
@@ -248,7 +327,7 @@ impl Only {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     pub url: PodUrl,
     pub username: String,

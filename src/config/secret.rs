@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::secret::Secret;
+use crate::model::secret::{Secret, SecretSource};
 
 use super::file::Value;
 use super::keys;
@@ -98,7 +98,8 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
         value.wrong(format!("is empty; write {EXPECTED}"));
         return None;
     }
-    let secret = on_one_line(literal, || "the text".to_owned(), value)?;
+    let named = || "the text".to_owned();
+    let secret = on_one_line(literal, SecretSource::Text, named, value)?;
     let noun = value.key().replace('_', " ");
     value.warn(format!("a literal {noun}; better {EXPECTED}"));
     Some(secret)
@@ -111,13 +112,17 @@ fn from_file(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
         value.wrong(format!("{} is not UTF-8 text", named()));
         return None;
     };
-    // Editors and `echo` end a file with a line break that is not part of the secret.
-    let text = text.trim_end_matches(['\r', '\n']);
+    let text = without_line_end(&text);
     if text.is_empty() {
         value.wrong(format!("{} is empty; write the secret into it", named()));
         return None;
     }
-    on_one_line(text, named, value)
+    on_one_line(text, SecretSource::File(path.clone()), named, value)
+}
+
+/// Editors and `echo` end a file with a line break that is not part of the secret.
+fn without_line_end(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
 }
 
 fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
@@ -136,13 +141,18 @@ fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
             value.wrong(format!("{} is empty; set it for podcal", named()));
             None
         }
-        Some(text) => on_one_line(&text, named, value),
+        Some(text) => on_one_line(&text, SecretSource::Variable(name.to_owned()), named, value),
     }
 }
 
 /// A secret with a line break or another control character in it is the wrong
 /// file, and could break the header of a request.
-fn on_one_line(text: &str, named: impl Fn() -> String, value: &Value<'_>) -> Option<Secret> {
+fn on_one_line(
+    text: &str,
+    source: SecretSource,
+    named: impl Fn() -> String,
+    value: &Value<'_>,
+) -> Option<Secret> {
     if text.chars().any(char::is_control) {
         value.wrong(format!(
             "{} holds more than one line, or a control character",
@@ -150,5 +160,25 @@ fn on_one_line(text: &str, named: impl Fn() -> String, value: &Value<'_>) -> Opt
         ));
         return None;
     }
-    Some(Secret::new(text))
+    Some(Secret::read_from(source, text))
+}
+
+/// What a secret is now, at the place that it was read from; `None` where that cannot be
+/// read, or holds nothing that could be a secret.
+#[must_use]
+pub fn read_again(
+    source: &SecretSource,
+    read_file: impl Fn(&Path) -> io::Result<Vec<u8>>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<Secret> {
+    let text = match source {
+        SecretSource::Text => None,
+        SecretSource::File(path) => {
+            let text = String::from_utf8(read_file(path).ok()?).ok()?;
+            Some(without_line_end(&text).to_owned())
+        }
+        SecretSource::Variable(name) => variable(name),
+    };
+    text.filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
+        .map(|text| Secret::read_from(source.clone(), text))
 }

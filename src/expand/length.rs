@@ -42,12 +42,13 @@ impl Length {
             (When::Date(_), End::Unsaid) => Ok(Self::Days(1)),
             (When::Time { .. }, End::Unsaid) => Ok(Self::Exact(0)),
             (When::Date(first), End::At(end)) => {
-                let days = clocks.day(end).0 - Day::from_date(*first).0;
-                if days < 0 {
+                let first = Day::from_date(*first);
+                let (after, last) = clocks.day_after(end);
+                if last.0 < first.0 {
                     return Err(Reversed);
                 }
                 // DTEND is exclusive; written as the same day, it means that day.
-                Ok(Self::Days(days.max(1)))
+                Ok(Self::Days((after.0 - first.0).max(1)))
             }
             (
                 When::Time {

@@ -74,6 +74,25 @@ impl Clock<'_> {
         }
     }
 
+    /// The first instant after the gap in which a wall time lies.
+    pub(super) fn end_of_gap(&self, wall: Wall) -> Option<UnixTime> {
+        let Reading::Skipped(at) = self.read(wall) else {
+            return None;
+        };
+        // Before the gap clocks show the offset by which `at` was reckoned.
+        let before = wall.0 - at.seconds();
+        let (mut low, mut high) = (at.seconds() - DAY, at.seconds());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.offset(UnixTime::from_seconds(middle)) == before {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Some(UnixTime::from_seconds(high))
+    }
+
     pub(super) fn wall(&self, at: UnixTime) -> Wall {
         Wall(at.seconds() + self.offset(at))
     }
@@ -185,6 +204,25 @@ impl<'a> Clocks<'a> {
                 }
             }
         }
+    }
+
+    /// The day after the last one of an all-day event that ends at this time, and the
+    /// day of the time itself.
+    pub(super) fn day_after(&self, when: &When) -> (Day, Day) {
+        let When::Time { local, place } = when else {
+            let day = self.day(when);
+            return (day, day);
+        };
+        let mut wall = Wall::from_local(*local);
+        if *place == Place::Utc && !is_edge_of_day(wall) {
+            let here = self.room().wall(UnixTime::from_seconds(wall.0));
+            if is_edge_of_day(here) {
+                wall = here;
+            }
+        }
+        let day = wall.day();
+        let is_midnight = wall.second_of_day() == 0;
+        (day.plus(i64::from(!is_midnight)), day)
     }
 
     /// As [`Self::day`], for a time in UTC.

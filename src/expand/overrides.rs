@@ -5,15 +5,17 @@
 //! it is written in; a bare date on a timed series by that local day, when the series
 //! has one instance then. It stands where its own DTSTART says, so it may enter the
 //! window or leave it, and it counts also without its master and for an instance that
-//! the rules do not generate. EXDATE takes it out with its instance.
+//! the rules do not generate. Outlook and gateways write an EXDATE for the instance
+//! that they replace: it takes the override out only where it is newer.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ics::series::{End, Event, Series, When};
 use crate::model::occurrence::{Details, Occurrence};
 use crate::model::time::{UnixTime, Window};
-use crate::model::verdict::{Rule, Subject, Verdict};
+use crate::model::verdict::{Newer, Rule, Subject, Verdict};
 
 use super::Expansion;
 use super::caps::{Allowance, Spent, VERDICTS_PER_SERIES};
@@ -162,7 +164,7 @@ impl<'o> Listing<'o> {
             .enumerate()
             .map(|(index, moved)| (moved.key, index))
             .collect();
-        self.add_overrides(master, &overrides, clocks);
+        let shown = self.add_overrides(master, &overrides, clocks);
 
         let mut shifts: Vec<Shift<'_, 'a>> = overrides
             .iter()
@@ -171,9 +173,9 @@ impl<'o> Listing<'o> {
             .collect();
         shifts.sort_by_key(|shift| shift.from);
         let (chapters, shifts) = chapters(master, shifts);
-        chapters
-            .iter()
-            .try_for_each(|chapter| self.chapter(chapter, &shifts, &by_key, clocks, allowance))
+        chapters.iter().try_for_each(|chapter| {
+            self.chapter(chapter, &shifts, &by_key, &shown, clocks, allowance)
+        })
     }
 
     /// The overrides by what they stand for; of two for the same, the newer one.
@@ -211,13 +213,17 @@ impl<'o> Listing<'o> {
                 }
                 Some(index) => {
                     if let Some(held) = overrides.get_mut(index) {
+                        let by = match event.sequence.cmp(&held.timed.event.sequence) {
+                            Ordering::Equal => Newer::Place,
+                            _ => Newer::Sequence,
+                        };
                         let older = if event.sequence >= held.timed.event.sequence {
                             std::mem::replace(held, moved)
                         } else {
                             moved
                         };
                         let (start, end) = (older.timed.start, older.timed.end());
-                        self.verdict(&older.details, start, end, Rule::Superseded);
+                        self.verdict(&older.details, start, end, Rule::Superseded { by });
                     }
                 }
             }
@@ -225,15 +231,17 @@ impl<'o> Listing<'o> {
         overrides
     }
 
-    /// Overrides stand where they say, wherever the instance was.
+    /// Overrides stand where they say, wherever the instance was. Returns what those
+    /// stand for that take place though they are excluded.
     fn add_overrides<'a>(
         &mut self,
         master: &Timed<'a>,
         overrides: &[Override<'a>],
         clocks: &Clocks<'a>,
-    ) {
+    ) -> HashSet<Key> {
+        let mut shown = HashSet::new();
         if overrides.is_empty() {
-            return;
+            return shown;
         }
         let exclusions = Exclusions::of_dates(master, clocks, None);
         for moved in overrides {
@@ -242,13 +250,18 @@ impl<'o> Listing<'o> {
                 Key::On(day) => day,
                 Key::At(at) => master.clock.wall(at).day(),
             };
-            if exclusions.hold(moved.key, day) {
+            let excluded = exclusions.hold(moved.key, day);
+            if excluded && is_newer(master.event, moved.timed.event) {
                 self.verdict(&moved.details, start, end, Rule::Excluded);
-            } else {
-                let instance = || moved.key.text();
-                self.add(&moved.details, instance, moved.timed.all_day, start, end);
+                continue;
             }
+            if excluded {
+                shown.insert(moved.key);
+            }
+            let instance = || moved.key.text();
+            self.add(&moved.details, instance, moved.timed.all_day, start, end);
         }
+        shown
     }
 
     fn chapter<'a>(
@@ -256,6 +269,7 @@ impl<'o> Listing<'o> {
         chapter: &Chapter<'_, 'a>,
         shifts: &[Shift<'_, 'a>],
         by_key: &HashMap<Key, usize>,
+        shown: &HashSet<Key>,
         clocks: &Clocks<'a>,
         allowance: &mut Allowance,
     ) -> Result<(), Spent> {
@@ -282,7 +296,7 @@ impl<'o> Listing<'o> {
             let end = length.end(slot.start, &timed.clock);
             if slot.excluded || is_replaced {
                 if self.window.overlaps(slot.start, end) {
-                    let rule = if slot.excluded {
+                    let rule = if slot.excluded && !shown.contains(&slot.key) {
                         Rule::Excluded
                     } else {
                         Rule::Replaced
@@ -506,6 +520,19 @@ fn chapters<'b, 'a>(
         });
     }
     (chapters, rest)
+}
+
+/// Whether a series, and with it its EXDATEs, was written after one of its overrides.
+/// Programs stamp all parts of a feed as they write them; that tells nothing.
+fn is_newer(series: &Event, instance: &Event) -> bool {
+    if series.sequence != instance.sequence {
+        return series.sequence > instance.sequence;
+    }
+    let modified = series.details.modified.zip(instance.details.modified);
+    let stamped = series.details.stamped.zip(instance.details.stamped);
+    modified
+        .or(stamped)
+        .is_some_and(|(series, instance)| series.seconds() - instance.seconds() > 60)
 }
 
 /// The details of an override that has no title, with that of its series: a display

@@ -72,12 +72,19 @@ pub(super) struct Timed<'a> {
     pub(super) wall: Wall,
     pub(super) start: UnixTime,
     pub(super) length: Length,
+    /// Clocks skip DTSTART, and DTEND comes before the instant that is taken for it.
+    /// Then the event lasts from the end of the gap to its DTEND; `length` is that of
+    /// its other instances.
+    first: Option<Length>,
 }
 
 impl<'a> Timed<'a> {
     pub(super) fn new(event: &'a Event, clocks: &Clocks<'a>) -> Result<Self, Reversed> {
         let floating = clocks.floating(event.floating_zone.as_ref());
-        let length = Length::new(&event.start, &event.end, clocks, &floating)?;
+        let length = match Length::new(&event.start, &event.end, clocks, &floating) {
+            Ok(length) => length,
+            Err(Reversed) => return Self::behind_gap(event, clocks, floating),
+        };
         let (all_day, clock, wall) = match &event.start {
             When::Date(date) => (true, clocks.room(), Day::from_date(*date).midnight()),
             When::Time { local, place } => {
@@ -93,11 +100,42 @@ impl<'a> Timed<'a> {
             floating,
             wall,
             length,
+            first: None,
+        })
+    }
+
+    fn behind_gap(
+        event: &'a Event,
+        clocks: &Clocks<'a>,
+        floating: Clock<'a>,
+    ) -> Result<Self, Reversed> {
+        let (When::Time { local, place }, End::At(end)) = (&event.start, &event.end) else {
+            return Err(Reversed);
+        };
+        let clock = clocks.at(place, &floating);
+        let wall = Wall::from_local(*local);
+        let start = clock.end_of_gap(wall).ok_or(Reversed)?;
+        let end = clocks.instant(end, &floating);
+        let on_wall = clock.wall(end).0 - wall.0;
+        let seconds = end.seconds() - start.seconds();
+        if seconds <= 0 || on_wall <= 0 {
+            return Err(Reversed);
+        }
+        Ok(Self {
+            event,
+            all_day: false,
+            start,
+            clock,
+            floating,
+            wall,
+            length: Length::Exact(on_wall),
+            first: Some(Length::Exact(seconds)),
         })
     }
 
     pub(super) fn end(&self) -> UnixTime {
-        self.length.end(self.start, &self.clock)
+        let length = self.first.unwrap_or(self.length);
+        length.end(self.start, &self.clock)
     }
 
     /// No instance lasts longer, in seconds.
@@ -216,11 +254,12 @@ impl<'a> Timed<'a> {
         } else {
             Key::At(start)
         };
+        let first = self.first.filter(|_| wall == self.wall);
         Slot {
-            start,
+            start: first.map_or(start, |_| self.start),
             wall,
             key,
-            length: None,
+            length: first,
             excluded: false,
         }
     }

@@ -68,6 +68,8 @@ pub(super) fn event(lines: &[&str], zones: &[Arc<OwnZone>]) -> Event {
             "UID" => details.uid = value.into(),
             "SUMMARY" => details.summary = Some(value.into()),
             "STATUS" if value == "CANCELLED" => details.status = Status::Cancelled,
+            "LAST-MODIFIED" => details.modified = Some(stamp(value)),
+            "DTSTAMP" => details.stamped = Some(stamp(value)),
             "SEQUENCE" => event.sequence = value.parse().unwrap(),
             "DTSTART" => event.start = when(value, parameters, zones),
             "DTEND" => event.end = End::At(when(value, parameters, zones)),
@@ -97,6 +99,13 @@ pub(super) fn event(lines: &[&str], zones: &[Arc<OwnZone>]) -> Event {
     }
     event.details = Arc::new(details);
     event
+}
+
+fn stamp(value: &str) -> crate::model::time::UnixTime {
+    match when(value, "", &[]) {
+        When::Time { local, .. } => Zone::utc().instant(local),
+        When::Date(_) => panic!("{value}"),
+    }
 }
 
 /// At the first colon outside quotes.

@@ -16,6 +16,7 @@ pub use self::detail::{
 };
 pub use self::kind::{PullErrorKind, TokenProblem};
 use crate::fault::Fault;
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::time::UnixTime;
 pub use crate::net::transport::Cause;
 
@@ -74,6 +75,40 @@ impl PullError {
         self.secret_sent
     }
 
+    /// The same in the words of the controllers.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure {
+            class: self.class(),
+            kind: self.kind().to_owned(),
+            says: crate::fault::chain(self),
+            hint: self.hint().into_owned(),
+            is_passing: self.is_passing(),
+            retry_after: self.retry_after(),
+            secret_was_sent: self.secret_was_sent(),
+        }
+    }
+
+    fn class(&self) -> FailureClass {
+        match (self.rejection(), &self.kind) {
+            (Some(Rejection::Unauthorized), _) => FailureClass::SecretRejected,
+            (Some(Rejection::Forbidden), _) => FailureClass::Forbidden,
+            (None, PullErrorKind::TimedOut(_)) => FailureClass::TimedOut,
+            (
+                None,
+                PullErrorKind::TooManyRequests { .. }
+                | PullErrorKind::ServerError {
+                    status: Status(503),
+                    ..
+                },
+            ) => FailureClass::Throttled,
+            (None, PullErrorKind::Unreachable(_) | PullErrorKind::CutOff { .. }) => {
+                FailureClass::Unreachable
+            }
+            (None, _) => FailureClass::Other,
+        }
+    }
+
     /// The `Date` of the last answer of this pull.
     #[must_use]
     pub fn server_date(&self) -> Option<UnixTime> {
@@ -96,5 +131,50 @@ impl Fault for PullError {
 
     fn is_passing(&self) -> bool {
         self.kind.is_passing()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_controllers_go_by_is_told_apart() {
+        let sent = LoginUsed::Sent("Basic");
+        let rejected = |status, login| PullErrorKind::LoginRejected {
+            status: Status(status),
+            login,
+        };
+        let busy = |status| PullErrorKind::ServerError {
+            status: Status(status),
+            retry_after: Some(Duration::from_secs(7)),
+        };
+        for (kind, class) in [
+            (rejected(401, sent), FailureClass::SecretRejected),
+            (rejected(403, sent), FailureClass::Forbidden),
+            (rejected(401, LoginUsed::None), FailureClass::Other),
+            (
+                PullErrorKind::TimedOut(Duration::from_secs(20)),
+                FailureClass::TimedOut,
+            ),
+            (
+                PullErrorKind::Unreachable(Cause::Refused),
+                FailureClass::Unreachable,
+            ),
+            (
+                PullErrorKind::TooManyRequests { retry_after: None },
+                FailureClass::Throttled,
+            ),
+            (busy(503), FailureClass::Throttled),
+            (busy(500), FailureClass::Other),
+            (PullErrorKind::NotFound(Status(404)), FailureClass::Other),
+        ] {
+            let error = kind.at("dav.example.com");
+            let failure = error.failure();
+            assert_eq!(failure.class, class, "{error}");
+            assert_eq!(failure.is_passing, error.is_passing());
+            assert_eq!(failure.retry_after, error.retry_after());
+            assert!(failure.says.contains("dav.example.com") && !failure.hint.is_empty());
+        }
     }
 }

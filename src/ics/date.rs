@@ -56,6 +56,10 @@ pub fn written(text: &str) -> Option<Written> {
     if !(scan.take(b'T') || scan.take(b't') || scan.take(b' ')) {
         return None;
     }
+    // `2026-06-12T::`: a template that had no time to fill in.
+    if scan.0.iter().all(|byte| matches!(byte, b':' | b' ')) {
+        return Some(Written::Date(date));
+    }
     let hour = scan.number(2)?;
     let colons = scan.take(b':');
     let minute = scan.number(2)?;
@@ -84,6 +88,13 @@ pub fn written(text: &str) -> Option<Written> {
         .build()
         .ok()?;
     Some(Written::Time { local, suffix })
+}
+
+/// Whether the first entry of a list is a date or a time.
+#[must_use]
+pub fn begins_with_date(list: &str) -> bool {
+    let first = list.split([',', '/']).next().unwrap_or(list);
+    written(first).is_some()
 }
 
 /// `PT1H30M`, `P1W`, `-P1DT12H`, also with weeks beside days and in lower case.
@@ -274,7 +285,10 @@ mod tests {
             ("20260105T096000", "-"),
             ("20260105T090061", "-"),
             ("20031114T18300", "-"),
-            ("20260105T", "-"),
+            ("20260105T", "2026-01-05"),
+            ("2026-06-12T::", "2026-06-12"),
+            ("20260612T: :", "2026-06-12"),
+            ("20260612T::Z", "-"),
             ("2026", "-"),
             ("tomorrow", "-"),
             ("", "-"),

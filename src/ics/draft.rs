@@ -7,9 +7,10 @@ use jiff::civil::{Date, DateTime, Time};
 
 use super::date::{self, Suffix, Written};
 use super::property::{self, Name, Property};
-use super::rrule::{self, NoRule};
-use super::series::{Nominal, Rule};
+use super::rrule::{self, LeftOut, NoRule, RuleText};
+use super::series::{Freq, Nominal, Rule};
 use super::zone::{Tzid, Zones};
+use crate::model::entities;
 use crate::model::occurrence::{BusyStatus, Class, Person, Status};
 use crate::model::time::UnixTime;
 use crate::model::verdict;
@@ -76,7 +77,10 @@ pub struct Draft {
     pub sequence: u32,
     pub modified: Option<UnixTime>,
     pub stamped: Option<UnixTime>,
-    pub only_matched: bool,
+    /// From `keep`: the filters that a private event matched.
+    pub only_matched: Option<Vec<String>>,
+    /// Its properties stand where those of a calendar should.
+    pub without_begin: bool,
     /// From `keep`: where it stood in the bytes as they were sent.
     pub kept_line: Option<u32>,
     /// Where its properties stand, if asked for: name, first byte, the one after the last.
@@ -110,10 +114,39 @@ impl Draft {
             || organizer.is_some_and(|address| self.declined.contains(&address.to_lowercase()))
     }
 
+    /// Whether it has this property already; told for those that may stand once.
+    #[must_use]
+    pub fn has(&self, name: Name) -> bool {
+        match name {
+            Name::Uid => self.uid.is_some(),
+            Name::Start => self.start.is_some(),
+            Name::EndTime => self.end.is_some(),
+            Name::Duration => self.duration.is_some(),
+            Name::RecurrenceId => self.recurrence_id.is_some(),
+            Name::Rule => !self.rules.is_empty(),
+            Name::Summary => self.summary.is_some(),
+            Name::Location => self.location.is_some(),
+            Name::Organizer => self.organizer.is_some(),
+            Name::Status => self.status.is_some(),
+            Name::Transparency => self.transparent.is_some(),
+            _ => false,
+        }
+    }
+
     /// A line that says nothing, where something was expected.
     pub fn trouble(&mut self, rule: verdict::Rule) {
         if self.troubles.len() < MAX_TROUBLES && !self.troubles.contains(&rule) {
             self.troubles.push(rule);
+        }
+    }
+
+    /// A property that could not be read stands there again, and can be.
+    fn mend(&mut self, name: &str) {
+        let is_that = |what: &str| what.split(' ').next() == Some(name);
+        if self.broken.as_ref().is_some_and(|(_, what)| is_that(what)) {
+            self.broken = None;
+            let what = format!("one {name} cannot be read; another one counts");
+            self.trouble(verdict::Rule::Note { what });
         }
     }
 
@@ -131,9 +164,9 @@ impl Draft {
                     self.uid = Some(uid.to_owned());
                 }
             }
-            Name::Summary => text(&mut self.summary, property),
+            Name::Summary => title(&mut self.summary, property),
             Name::Description => text(&mut self.description, property),
-            Name::Location => text(&mut self.location, property),
+            Name::Location => title(&mut self.location, property),
             Name::Url => text(&mut self.url, property),
             Name::Categories => {
                 let room = MAX_CATEGORIES.saturating_sub(self.categories.len());
@@ -175,7 +208,10 @@ impl Draft {
                 }
             }
             Name::Start if self.start.is_none() => match stamp(property, line, zones) {
-                Some(start) => self.start = Some(start),
+                Some(start) => {
+                    self.start = Some(start);
+                    self.mend("DTSTART");
+                }
                 None => {
                     self.broken
                         .get_or_insert((line, "DTSTART is no date".to_owned()));
@@ -197,6 +233,7 @@ impl Draft {
                 match stamp(property, line, zones) {
                     Some(stamp) => {
                         self.recurrence_id = Some((stamp, property.has("RANGE", "THISANDFUTURE")));
+                        self.mend("RECURRENCE-ID");
                     }
                     None => {
                         let what = "RECURRENCE-ID is no date".to_owned();
@@ -212,7 +249,11 @@ impl Draft {
             Name::Modified => self.modified = date::stamp(value),
             Name::Stamped => self.stamped = date::stamp(value),
             Name::KeptLine => self.kept_line = value.trim().parse().ok(),
-            Name::KeptOnly => self.only_matched = value.trim().eq_ignore_ascii_case("TRUE"),
+            Name::KeptOnly => {
+                let digests = value.split(',').map(str::trim);
+                let digests = digests.filter(|digest| !digest.is_empty());
+                self.only_matched = Some(digests.map(str::to_owned).collect());
+            }
             Name::KeptDeclined => self.kept_declined = value.trim().eq_ignore_ascii_case("TRUE"),
             _ => {}
         }
@@ -263,9 +304,13 @@ impl Draft {
                 cap: "rules in an event",
                 at: MAX_RULES as u64,
             },
-            Ok(rule) => {
+            Ok(RuleText { rule, left_out }) => {
+                let freq = rule.freq;
                 if !rules.contains(&rule) {
                     rules.push(rule);
+                }
+                for left_out in left_out {
+                    self.trouble(rule_trouble(name, freq, left_out));
                 }
                 return;
             }
@@ -332,9 +377,46 @@ impl Draft {
     }
 }
 
+fn rule_trouble(name: &str, freq: Freq, left_out: LeftOut) -> verdict::Rule {
+    let freq = match freq {
+        Freq::Secondly => "SECONDLY",
+        Freq::Minutely => "MINUTELY",
+        Freq::Hourly => "HOURLY",
+        Freq::Daily => "DAILY",
+        Freq::Weekly => "WEEKLY",
+        Freq::Monthly => "MONTHLY",
+        Freq::Yearly => "YEARLY",
+    };
+    match left_out {
+        LeftOut::Entry(part) => verdict::Rule::Unreadable {
+            what: format!("{name}: {part} has an entry that no rule may have; the rest counts"),
+        },
+        LeftOut::Forbidden("BYSETPOS") => verdict::Rule::Note {
+            what: format!("{name}: BYSETPOS means nothing without a list and does not count"),
+        },
+        LeftOut::Forbidden(part) => verdict::Rule::Note {
+            what: format!("{name}: {part} means nothing in a {freq} rule and does not count"),
+        },
+        LeftOut::Ordinals => verdict::Rule::Note {
+            what: format!("{name}: the numbers in BYDAY mean nothing in this {freq} rule"),
+        },
+    }
+}
+
 fn text(slot: &mut Option<String>, property: &Property<'_>) {
     if slot.is_none() {
         *slot = Some(property.text());
+    }
+}
+
+/// A text of one line, in which publishers of web pages leave HTML entities.
+fn title(slot: &mut Option<String>, property: &Property<'_>) {
+    if slot.is_none() {
+        let text = property.text();
+        *slot = Some(match text.contains('&') {
+            true => entities::read_all(&text).into_owned(),
+            false => text,
+        });
     }
 }
 

@@ -61,7 +61,7 @@ impl Draft {
             url: self.url.take().filter(|url| !url.is_empty()),
             modified: self.modified,
             stamped: self.stamped,
-            only_matched: self.only_matched,
+            only_matched: self.only_matched.take(),
         }
     }
 
@@ -207,20 +207,15 @@ impl Places<'_> {
             return (self.when(start), length.map_or(End::Unsaid, End::After));
         };
         match (self.when(start), start.as_date(), end.as_date()) {
-            // A date, and an end with a time: a midnight is an end of days, anything
-            // else makes the start the midnight before it.
+            // A date, and an end with a time: whole days, up to the one of that time.
             (When::Date(date), ..) => {
                 let end_local = end.local();
-                if end_local.time() == Time::midnight() && end_local.date() > date {
-                    return (When::Date(date), End::At(When::Date(end_local.date())));
-                }
-                let end = self.when(end);
-                let place = match &end {
-                    When::Time { place, .. } => place.clone(),
-                    When::Date(_) => Place::Floating,
+                let end = if end_local.time() == Time::midnight() && end_local.date() > date {
+                    When::Date(end_local.date())
+                } else {
+                    self.when(end)
                 };
-                let local = date.to_datetime(Time::midnight());
-                (When::Time { local, place }, End::At(end))
+                (When::Date(date), End::At(end))
             }
             // A time, and a date for its end: that midnight, or the one after it
             // where the meeting would end before it starts.
@@ -250,8 +245,20 @@ fn ends_before(start: &When, end: &End) -> bool {
         End::After(length) => length.days < 0 || length.seconds < 0,
         End::At(end) => match (start, end) {
             (When::Date(start), When::Date(end)) => end < start,
+            (When::Time { local, place }, _) if is_skipped(*local, place) => false,
             _ => exact_seconds(start, end).is_some_and(|seconds| seconds < 0),
         },
+    }
+}
+
+/// Whether clocks there skip this time.
+fn is_skipped(local: DateTime, place: &Place) -> bool {
+    match place {
+        Place::Zone(zone) => matches!(
+            zone.time_zone().to_ambiguous_timestamp(local).offset(),
+            jiff::tz::AmbiguousOffset::Gap { .. }
+        ),
+        _ => false,
     }
 }
 

@@ -10,15 +10,18 @@ use ring::digest;
 use super::date::{Suffix, Written};
 use super::draft::{Draft, Stamp};
 use super::event::{self, Resolved};
-use super::series::{End, Event, Nominal, Series, When};
+use super::series::{End, Event, Nominal, Place, Series, When};
 use super::walk::File;
 use super::zone::{self, Zones};
 use super::{MAX_VERDICTS, Reading};
 use crate::model::name::hex;
 use crate::model::occurrence::{Class, Details};
 use crate::model::time::UnixTime;
-use crate::model::verdict::{Rule, Subject, Verdict};
+use crate::model::verdict::{Newer, Rule, Subject, Verdict};
 use crate::model::zone::Zone;
+
+/// Names beyond these help nobody.
+const MAX_UNKNOWN_ZONES: usize = 50;
 
 /// The reading of one body.
 #[must_use]
@@ -39,6 +42,7 @@ pub fn reading(mut file: File, href: &str) -> Reading {
         cut_off: file.cut_off,
         newest_stamp: stamps.newest(),
         name: file.name,
+        unknown_zones: resolved.unknown_zones,
     }
 }
 
@@ -46,6 +50,8 @@ pub fn reading(mut file: File, href: &str) -> Reading {
 pub struct Events {
     pub events: Vec<Option<Resolved>>,
     pub verdicts: Vec<Verdict>,
+    /// Names of zones that nothing tells, as they may be shown.
+    pub unknown_zones: Vec<String>,
 }
 
 /// Makes an event of each draft of a file, and takes the drafts and zones out of it.
@@ -53,7 +59,9 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
     let drafts = std::mem::take(&mut file.drafts);
     let mut zones = std::mem::take(&mut file.zones);
     let uids = uids(&drafts, &zones);
+    let mut unknown_zones = Vec::new();
     let floating = floating_zones(file);
+    let mut floats = vec![false; floating.zones.len()];
     let at_line = |(line, rule)| verdict_at(href, line, rule);
     let mut verdicts: Vec<Verdict> = file.verdicts.drain(..).map(at_line).collect();
     let mut events = Vec::with_capacity(drafts.len());
@@ -69,11 +77,14 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
                 .calendars
                 .get(index)
                 .is_some_and(|calendar| calendar.cancelled),
-            floating_zone: floating.get(index).and_then(Option::as_ref),
+            floating_zone: floating.zones.get(index).and_then(Option::as_ref),
         };
         match draft.resolve(uid, &calendar, &mut zones) {
             Ok((resolved, troubles)) => {
                 let details = &resolved.event.details;
+                if let (Some(floats), true) = (floats.get_mut(index), floats_somewhere(&resolved)) {
+                    *floats = true;
+                }
                 verdicts.extend(troubles.into_iter().map(|rule| verdict_on(details, rule)));
                 events.push(Some(resolved));
             }
@@ -84,8 +95,39 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
         }
         verdicts.truncate(MAX_VERDICTS);
     }
+    for (index, line, tzid) in floating.unknown {
+        if floats.get(index) == Some(&true) {
+            note_zone(&mut unknown_zones, &tzid);
+            let zone = "the zone of the room".to_owned();
+            verdicts.push(verdict_at(href, line, Rule::ZoneUnknown { tzid, zone }));
+        }
+    }
+    for tzid in zones.take_unknown() {
+        note_zone(&mut unknown_zones, &tzid);
+    }
     verdicts.extend(zones.into_verdicts().into_iter().map(at_line));
-    Events { events, verdicts }
+    Events {
+        events,
+        verdicts,
+        unknown_zones,
+    }
+}
+
+/// Whether a time of an event is read in the zone of its calendar or of the room.
+fn floats_somewhere(resolved: &Resolved) -> bool {
+    matches!(
+        resolved.event.start,
+        When::Time {
+            place: Place::Floating,
+            ..
+        }
+    )
+}
+
+fn note_zone(zones: &mut Vec<String>, tzid: &str) {
+    if zones.len() < MAX_UNKNOWN_ZONES && !zones.iter().any(|known| known == tzid) {
+        zones.push(tzid.to_owned());
+    }
 }
 
 /// The items of a feed as one.
@@ -103,6 +145,9 @@ pub fn merge(mut readings: Vec<Reading>) -> Reading {
         merged.newest_stamp = merged.newest_stamp.max(reading.newest_stamp);
         merged.name = merged.name.or(reading.name);
         merged.verdicts.extend(reading.verdicts);
+        for tzid in &reading.unknown_zones {
+            note_zone(&mut merged.unknown_zones, tzid);
+        }
         for series in reading.series {
             // Whether an override said its CLASS is not known any more. Without its
             // master in the same item it takes the stricter one.
@@ -149,34 +194,40 @@ fn cap(verdicts: &mut Vec<Verdict>, href: &str) {
     }
 }
 
-/// X-WR-TIMEZONE of each calendar, where it names a zone.
-fn floating_zones(file: &mut File) -> Vec<Option<Zone>> {
+/// X-WR-TIMEZONE of the calendars in a file.
+#[derive(Default)]
+struct FloatingZones {
+    /// Of each calendar, where it names a zone.
+    zones: Vec<Option<Zone>>,
+    /// Calendar, line and name of those that nothing tells.
+    unknown: Vec<(usize, u32, String)>,
+}
+
+fn floating_zones(file: &mut File) -> FloatingZones {
     let mut known: HashMap<String, Option<Zone>> = HashMap::new();
-    let mut zones = Vec::with_capacity(file.calendars.len());
-    for calendar in &file.calendars {
+    let mut floating = FloatingZones::default();
+    for (index, calendar) in file.calendars.iter().enumerate() {
         let Some((name, line)) = calendar.zone.as_ref().filter(|(name, _)| !name.is_empty()) else {
-            zones.push(None);
+            floating.zones.push(None);
             continue;
         };
         let zone = known.entry(name.clone()).or_insert_with(|| {
-            let zone = zone::named(name);
-            let rule = match &zone {
-                Some(zone) if zone.name() == name => return Some(zone.clone()),
-                Some(zone) => Rule::ZoneRead {
+            let zone = zone::of_calendar(name);
+            if let Some(zone) = zone.as_ref().filter(|zone| zone.name() != name) {
+                let rule = Rule::ZoneRead {
                     tzid: zone::shown(name),
                     zone: zone.name().to_owned(),
-                },
-                None => Rule::ZoneUnknown {
-                    tzid: zone::shown(name),
-                    zone: "the zone of the room".to_owned(),
-                },
-            };
-            file.verdicts.push((*line, rule));
+                };
+                file.verdicts.push((*line, rule));
+            }
             zone
         });
-        zones.push(zone.clone());
+        if zone.is_none() {
+            floating.unknown.push((index, *line, zone::shown(name)));
+        }
+        floating.zones.push(zone.clone());
     }
-    zones
+    floating
 }
 
 /// The UID of each draft, or a stand-in made of what tells events apart: start, end,
@@ -329,15 +380,43 @@ impl Groups {
     }
 }
 
-/// Which of two copies is newer; equal where nothing tells.
-pub fn revision(a: &Event, b: &Event) -> Ordering {
-    a.sequence.cmp(&b.sequence).then_with(|| {
-        let modified = a.details.modified.zip(b.details.modified);
-        let stamped = a.details.stamped.zip(b.details.stamped);
-        modified
-            .or(stamped)
-            .map_or(Ordering::Equal, |(a, b)| a.cmp(&b))
-    })
+/// Which of two copies is newer, and by what; equal where nothing tells.
+pub fn revision(a: &Event, b: &Event) -> (Ordering, Newer) {
+    let sequence = a.sequence.cmp(&b.sequence);
+    if sequence != Ordering::Equal {
+        return (sequence, Newer::Sequence);
+    }
+    let modified = a.details.modified.zip(b.details.modified);
+    let stamped = a.details.stamped.zip(b.details.stamped);
+    match (modified, stamped) {
+        (Some((a, b)), _) if a != b => (a.cmp(&b), Newer::Modified),
+        (None, Some((a, b))) if a != b => (a.cmp(&b), Newer::Stamped),
+        _ => (Ordering::Equal, Newer::Place),
+    }
+}
+
+/// By what an event is an older copy of another of its UID, if it is one.
+///
+/// Who moves an event has to raise its SEQUENCE (RFC 5546 section 2.1.4). Programs that
+/// never write one also give one UID to several events, and stamp each with the clock
+/// of the moment, so a time stamp only tells where the events start at one time, or
+/// have one title and were stamped at different hours.
+fn older_by(event: &Event, newest: &Event) -> Option<Newer> {
+    let (order, by) = revision(event, newest);
+    let far_apart = |a: Option<UnixTime>, b: Option<UnixTime>| {
+        let seconds = a.zip(b).map(|(a, b)| a.seconds().abs_diff(b.seconds()));
+        seconds.is_some_and(|seconds| seconds >= 3_600)
+    };
+    let (old, new) = (&event.details, &newest.details);
+    let is_copy = match by {
+        Newer::Sequence => true,
+        _ if start_text(&event.start) == start_text(&newest.start) => true,
+        _ if old.summary != new.summary => false,
+        Newer::Modified => far_apart(old.modified, new.modified),
+        Newer::Stamped => far_apart(old.stamped, new.stamped),
+        Newer::Place => false,
+    };
+    (order == Ordering::Less && is_copy).then_some(by)
 }
 
 /// The masters that count: one as a rule, several where one UID was given to
@@ -350,7 +429,7 @@ fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Re
     for (index, candidate) in masters.iter().enumerate() {
         if masters
             .get(newest)
-            .is_some_and(|best| revision(&best.event, &candidate.event) != Ordering::Greater)
+            .is_some_and(|best| revision(&best.event, &candidate.event).0 != Ordering::Greater)
         {
             newest = index;
         }
@@ -361,16 +440,14 @@ fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Re
     let mut by_start: HashMap<String, usize> = HashMap::new();
     let mut kept: Vec<Resolved> = Vec::new();
     for candidate in masters {
-        if revision(&candidate.event, &best) == Ordering::Less {
-            verdicts.push(verdict_on(&candidate.event.details, Rule::Superseded));
+        if let Some(by) = older_by(&candidate.event, &best) {
+            let rule = Rule::Superseded { by };
+            verdicts.push(verdict_on(&candidate.event.details, rule));
             continue;
         }
         let start = start_text(&candidate.event.start);
         match by_start.get(&start).and_then(|index| kept.get_mut(*index)) {
-            Some(older) => {
-                let older = std::mem::replace(older, candidate);
-                verdicts.push(verdict_on(&older.event.details, Rule::Superseded));
-            }
+            Some(held) => supersede(held, candidate, verdicts),
             None => {
                 by_start.insert(start, kept.len());
                 kept.push(candidate);
@@ -386,6 +463,17 @@ fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Re
     kept
 }
 
+/// Keeps the newer of two copies in `held`.
+fn supersede(held: &mut Resolved, candidate: Resolved, verdicts: &mut Vec<Verdict>) {
+    let (order, by) = revision(&candidate.event, &held.event);
+    let older = match order {
+        Ordering::Less => candidate,
+        _ => std::mem::replace(held, candidate),
+    };
+    let rule = Rule::Superseded { by };
+    verdicts.push(verdict_on(&older.event.details, rule));
+}
+
 fn newest_overrides(overrides: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Resolved> {
     let mut by_instance: HashMap<(String, bool), usize> = HashMap::new();
     let mut kept: Vec<Resolved> = Vec::with_capacity(overrides.len());
@@ -395,14 +483,7 @@ fn newest_overrides(overrides: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Ve
         };
         let key = (start_text(&id.when), id.this_and_future);
         match by_instance.get(&key).and_then(|index| kept.get_mut(*index)) {
-            Some(other) => {
-                let older = if revision(&candidate.event, &other.event) == Ordering::Less {
-                    candidate
-                } else {
-                    std::mem::replace(other, candidate)
-                };
-                verdicts.push(verdict_on(&older.event.details, Rule::Superseded));
-            }
+            Some(held) => supersede(held, candidate, verdicts),
             None => {
                 by_instance.insert(key, kept.len());
                 kept.push(candidate);
@@ -471,7 +552,8 @@ pub fn inherit(master: &Event, secret: bool, resolved: &mut Resolved) {
         details.url = details.url.take().or_else(|| from.url.clone());
         details.busy_status = details.busy_status.or(from.busy_status);
         details.transparent |= from.transparent;
-        details.only_matched |= from.only_matched;
+        let matched = details.only_matched.take();
+        details.only_matched = matched.or_else(|| from.only_matched.clone());
         if details.categories.is_empty() {
             details.categories.clone_from(&from.categories);
         }
@@ -496,9 +578,15 @@ fn length_of(master: &Event, start: &When) -> End {
             let days = i64::from(to.since(*from).map_or(0, |span| span.get_days()));
             End::After(Nominal { days, seconds: 0 })
         }
-        (from, End::At(to)) => event::exact_seconds(from, to).map_or(End::Unsaid, |seconds| {
-            End::After(Nominal { days: 0, seconds })
-        }),
+        (from, End::At(to)) => {
+            let seconds = event::exact_seconds(from, to);
+            // Negative where clocks skip the start of the master.
+            seconds
+                .filter(|seconds| *seconds >= 0)
+                .map_or(End::Unsaid, |seconds| {
+                    End::After(Nominal { days: 0, seconds })
+                })
+        }
         (_, End::Unsaid) => End::Unsaid,
     }
 }

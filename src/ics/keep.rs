@@ -6,7 +6,7 @@
 //! that only [`super::read`] knows: `X-PODCAL-LINE` (where the event stood in the bytes
 //! as they were sent), `X-PODCAL-ONLY` and `X-PODCAL-DECLINED` (what the text of a
 //! private event said before it was taken out). Keeping a kept form changes nothing
-//! but what has ended since.
+//! but what has ended since, and the marks of filters that are not asked for any more.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -63,16 +63,20 @@ const TIMES_AND_MARKS: [Name; 16] = [
 /// Left out are series that were over two days before `from` (when in doubt they
 /// stay), components other than events and the zones that these use, and properties
 /// that podcal does not read. Events of a CLASS other than PUBLIC lose their text.
-/// Since `only` could not match them afterwards, those that match are marked and the
-/// others are left out; one instance of a series stays unmarked, so that the
-/// instance it replaces does not come back.
+/// Since no filter could match them afterwards, each is marked with the filters that
+/// it matches ([`Only::digest`]). One that no filter matches is left out; but one
+/// instance of a series stays, so that the instance it replaces does not come back.
+///
+/// `filters` are those of all rooms that read the feed. When there are none, or one of
+/// them lets everything through, no event is left out for them. A kept form may be kept
+/// again with some of its filters; for a new filter the feed has to be pulled again.
 ///
 /// The body of an item that is no calendar becomes empty; one that is cut off stays so.
 #[must_use]
-pub fn keep(item: &FeedItem, from: UnixTime, only: &Only) -> FeedItem {
+pub fn keep(item: &FeedItem, from: UnixTime, filters: &[&Only]) -> FeedItem {
     let body = line::as_bytes(&item.body);
     let kept = match walk::walk_with_lines(&body) {
-        Ok(file) => Keeper::new(&body, file, &item.href).write(from, only),
+        Ok(file) => Keeper::new(&body, file, &item.href, filters).write(from),
         Err(_) => Vec::new(),
     };
     FeedItem {
@@ -105,20 +109,56 @@ struct Keeper<'a> {
     file: File,
     pieces: Vec<Piece>,
     events: Vec<Option<Resolved>>,
+    filters: Filters<'a>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+/// What becomes of an event.
+#[derive(Clone, PartialEq)]
 enum Fate {
     Dropped,
     Whole,
-    /// Without its text; whether `only` matched it.
+    /// Without its text; the digests of the filters that it matched.
     Masked {
-        matched: bool,
+        matched: Vec<String>,
     },
 }
 
+/// The filters of the rooms, but for those that let everything through.
+struct Filters<'a> {
+    filters: Vec<(&'a Only, String)>,
+    /// Some room shows every event.
+    everything: bool,
+}
+
+impl<'a> Filters<'a> {
+    fn new(filters: &[&'a Only]) -> Self {
+        let everything = filters.is_empty() || filters.iter().any(|only| only.is_everything());
+        let narrow = filters.iter().filter(|only| !only.is_everything());
+        let mut filters: Vec<_> = narrow.map(|only| (*only, only.digest())).collect();
+        filters.sort_by(|(_, a), (_, b)| a.cmp(b));
+        filters.dedup_by(|(_, a), (_, b)| a == b);
+        Self {
+            filters,
+            everything,
+        }
+    }
+
+    /// The digests of those that an event matches.
+    fn matched(&self, details: &Details) -> Vec<String> {
+        let matches = |only: &Only, digest: &String| match &details.only_matched {
+            Some(matched) => matched.contains(digest),
+            None => only.missed(details).is_none(),
+        };
+        let matched = self
+            .filters
+            .iter()
+            .filter(|(only, digest)| matches(only, digest));
+        matched.map(|(_, digest)| digest.clone()).collect()
+    }
+}
+
 impl<'a> Keeper<'a> {
-    fn new(body: &'a [u8], mut file: File, href: &str) -> Self {
+    fn new(body: &'a [u8], mut file: File, href: &str, filters: &[&'a Only]) -> Self {
         let uids = gather::uids(&file.drafts, &file.zones);
         let drafts = file.drafts.iter_mut().zip(uids);
         let pieces = drafts
@@ -142,11 +182,12 @@ impl<'a> Keeper<'a> {
             file,
             pieces,
             events,
+            filters: Filters::new(filters),
         }
     }
 
-    fn write(&self, from: UnixTime, only: &Only) -> Vec<u8> {
-        let fates = self.fates(from, only);
+    fn write(&self, from: UnixTime) -> Vec<u8> {
+        let fates = self.fates(from);
         let mut used: HashSet<String> = HashSet::new();
         let kept = |index: usize| fates.get(index).is_some_and(|fate| *fate != Fate::Dropped);
         for (index, piece) in self.pieces.iter().enumerate() {
@@ -170,7 +211,7 @@ impl<'a> Keeper<'a> {
                 pieces.next_if(|(_, piece)| piece.calendar as usize == number)
             {
                 if let Some(fate) = fates.get(index).filter(|fate| **fate != Fate::Dropped) {
-                    self.event(piece, *fate, &mut inside);
+                    self.event(piece, fate, &mut inside);
                 }
             }
             if inside.is_empty() && number != last {
@@ -195,7 +236,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// What becomes of each VEVENT. Those of one UID stand or fall together.
-    fn fates(&self, from: UnixTime, only: &Only) -> Vec<Fate> {
+    fn fates(&self, from: UnixTime) -> Vec<Fate> {
         let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, piece) in self.pieces.iter().enumerate() {
             groups.entry(&piece.uid).or_default().push(index);
@@ -219,13 +260,12 @@ impl<'a> Keeper<'a> {
                     continue;
                 };
                 *fate = match piece.class {
-                    Some(Class::Private) => self.masked(*index, master, secret, only),
-                    None if secret && piece.is_override => {
-                        self.masked(*index, master, secret, only)
-                    }
+                    Some(Class::Private) => self.masked(*index, master, secret),
+                    None if secret && piece.is_override => self.masked(*index, master, secret),
                     _ => Fate::Whole,
                 };
-                wanted |= *fate != Fate::Masked { matched: false } || only.is_everything();
+                wanted |= self.filters.everything
+                    || !matches!(fate, Fate::Masked { matched } if matched.is_empty());
             }
             if !wanted {
                 for fate in indices {
@@ -252,24 +292,26 @@ impl<'a> Keeper<'a> {
         self.events.get(index).and_then(Option::as_ref)
     }
 
-    /// The fate of a private event: what `only` says of it with what it has from its master.
-    fn masked(&self, index: usize, master: Option<&Event>, secret: bool, only: &Only) -> Fate {
-        let matches = |details: &Details| !only.is_everything() && only.missed(details).is_none();
-        let matched = self.event_at(index).is_some_and(|resolved| match master {
+    /// The fate of a private event: what the filters say of it with what it has from its
+    /// master.
+    fn masked(&self, index: usize, master: Option<&Event>, secret: bool) -> Fate {
+        let matched = self.event_at(index).map(|resolved| match master {
             Some(master) if resolved.event.recurrence_id.is_some() => {
                 let mut resolved = Resolved {
                     event: resolved.event.clone(),
                     class_said: resolved.class_said,
                 };
                 gather::inherit(master, secret, &mut resolved);
-                matches(&resolved.event.details)
+                self.filters.matched(&resolved.event.details)
             }
-            _ => matches(&resolved.event.details),
+            _ => self.filters.matched(&resolved.event.details),
         });
-        Fate::Masked { matched }
+        Fate::Masked {
+            matched: matched.unwrap_or_default(),
+        }
     }
 
-    fn event(&self, piece: &Piece, fate: Fate, out: &mut Vec<u8>) {
+    fn event(&self, piece: &Piece, fate: &Fate, out: &mut Vec<u8>) {
         out.extend_from_slice(b"BEGIN:VEVENT\r\n");
         property(out, "X-PODCAL-LINE", &piece.line.to_string());
         if !piece.uid_said {
@@ -292,9 +334,7 @@ impl<'a> Keeper<'a> {
             if piece.summary_said {
                 out.extend_from_slice(b"SUMMARY:\r\n");
             }
-            if matched {
-                out.extend_from_slice(b"X-PODCAL-ONLY:TRUE\r\n");
-            }
+            property(out, "X-PODCAL-ONLY", &matched.join(","));
             if piece.room_declined {
                 out.extend_from_slice(b"X-PODCAL-DECLINED:TRUE\r\n");
             }
@@ -352,7 +392,7 @@ fn newest_master<'e>(events: impl Iterator<Item = &'e Resolved>) -> Option<&'e E
         .map(|resolved| &resolved.event)
         .filter(|event| event.recurrence_id.is_none())
         .reduce(|best, event| {
-            if gather::revision(event, best).is_lt() {
+            if gather::revision(event, best).0.is_lt() {
                 best
             } else {
                 event

@@ -3,6 +3,9 @@
 //! Folds are joined as bytes, because they may stand inside a character (RFC 5545
 //! section 3.1), and only for lines that somebody wants: most of a feed's bytes are
 //! descriptions, alarms and attendees that podcal never looks at.
+//!
+//! A line that begins with a blank continues the one before it. Templates that indent
+//! what they write break that; [`Lines::begins_anew`] tells their lines from folds.
 
 use std::borrow::Cow;
 
@@ -55,8 +58,12 @@ pub struct Line<'a> {
     /// Where its first byte stands in the body, and the one after its line end.
     pub start: usize,
     pub end: usize,
+    /// Blanks stand before it, though it is a line of its own.
+    pub indented: bool,
     raw: &'a [u8],
     folded: bool,
+    /// Quoted-printable, with line breaks behind `=`.
+    soft: bool,
 }
 
 impl<'a> Lines<'a> {
@@ -131,6 +138,90 @@ impl<'a> Lines<'a> {
         name > 2 && matches!(head.get(name), Some(b':' | b';'))
     }
 
+    /// How many blanks and tabs stand here.
+    fn blanks(&self, at: usize) -> usize {
+        let rest = self.body.get(at..).unwrap_or_default();
+        rest.iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count()
+    }
+
+    /// Whether a physical line that begins with blanks, here, is not the continuation
+    /// of the logical line that began at `start` with `indent` blanks, and whose last
+    /// physical line has `length` bytes.
+    ///
+    /// Who folds puts one blank more in front of what did not fit on a line of 75
+    /// bytes. Who indents puts any number in front of lines of any length, and these
+    /// read like lines: `BEGIN:VEVENT`, or a name of a property.
+    fn begins_anew(&self, start: usize, indent: usize, length: usize) -> bool {
+        let blanks = self.blanks(self.at);
+        let at = self.at + blanks;
+        if !self.byte(at).is_some_and(|byte| byte.is_ascii_alphabetic()) {
+            return false;
+        }
+        let may_be_fold = blanks == indent + 1;
+        if self.is_bracket(at) {
+            return !(may_be_fold && length >= 70);
+        }
+        if indent > 0 || self.is_bracket(start + indent) {
+            return self.is_property(at) && !(may_be_fold && length >= 60);
+        }
+        const PLAIN: [&[u8]; 7] = [
+            b"DTSTART",
+            b"DTEND",
+            b"DTSTAMP",
+            b"DURATION",
+            b"RRULE",
+            b"SUMMARY",
+            b"UID",
+        ];
+        let rest = self.body.get(at..).unwrap_or_default();
+        let is_plain = |name: &&[u8]| {
+            rest.starts_with(name) && matches!(rest.get(name.len()), Some(b':' | b';'))
+        };
+        blanks > 1 && length < 60 && PLAIN.iter().any(is_plain)
+    }
+
+    /// Whether a line that begins or ends a component stands here, and nothing else.
+    fn is_bracket(&self, at: usize) -> bool {
+        let rest = self.body.get(at..).unwrap_or_default();
+        let line = rest.get(..32).unwrap_or(rest);
+        let end = memchr2(b'\r', b'\n', line).unwrap_or(line.len());
+        let line = line.get(..end).unwrap_or(line).trim_ascii();
+        let named = [b"BEGIN:".as_slice(), b"END:"].iter().find_map(|prefix| {
+            let (head, name) = line.split_at_checked(prefix.len())?;
+            head.eq_ignore_ascii_case(prefix).then_some(name)
+        });
+        const NAMES: [&[u8]; 9] = [
+            b"VCALENDAR",
+            b"VEVENT",
+            b"VTIMEZONE",
+            b"STANDARD",
+            b"DAYLIGHT",
+            b"VALARM",
+            b"VTODO",
+            b"VJOURNAL",
+            b"VFREEBUSY",
+        ];
+        named.is_some_and(|name| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
+    }
+
+    /// Whether a quoted-printable line goes on behind the `=` with which it ends
+    /// (RFC 2045 section 6.7); vCalendar 1.0 needs no blank before the rest.
+    fn breaks_softly(&self, start: usize, end: usize) -> bool {
+        if end <= start || self.byte(end - 1) != Some(b'=') {
+            return false;
+        }
+        let line = self.body.get(start..end).unwrap_or_default();
+        let head = line.get(..200).unwrap_or(line);
+        let head = head.split(|byte| *byte == b':').next().unwrap_or_default();
+        const WORD: &[u8] = b"QUOTED-PRINTABLE";
+        let is_encoded = head
+            .windows(WORD.len())
+            .any(|window| window.eq_ignore_ascii_case(WORD));
+        is_encoded && !self.is_property(self.at)
+    }
+
     fn skip_blank(&mut self) {
         while let Some(byte @ (b'\r' | b'\n')) = self.byte(self.at) {
             self.at += 1;
@@ -150,26 +241,34 @@ impl<'a> Iterator for Lines<'a> {
             return None;
         }
         let (start, number) = (self.at, self.number);
-        let mut folded = false;
+        let indent = self.blanks(start);
+        let (mut folded, mut soft) = (false, false);
         let mut text_end;
         let mut end;
         loop {
-            (text_end, end) = self.physical(self.at);
+            let from = self.at;
+            (text_end, end) = self.physical(from);
+            let length = text_end - from;
             self.at = end;
             self.number = self.number.saturating_add(1);
             // Doubled line ends put a blank line before each fold.
             self.skip_blank();
+            let breaks_softly = self.breaks_softly(start, text_end);
             match self.byte(self.at) {
-                Some(b' ' | b'\t') => folded = true,
+                Some(b' ' | b'\t') if !self.begins_anew(start, indent, length) => folded = true,
+                Some(_) if breaks_softly => folded = true,
                 _ => break,
             }
+            soft |= breaks_softly;
         }
         Some(Line {
             number,
             start,
             end,
-            raw: self.body.get(start..text_end).unwrap_or_default(),
+            indented: indent > 0,
+            raw: self.body.get(start + indent..text_end).unwrap_or_default(),
             folded,
+            soft,
         })
     }
 }
@@ -199,6 +298,9 @@ impl<'a> Line<'a> {
                 break;
             };
             buffer.extend_from_slice(rest.get(..end).unwrap_or_default());
+            if self.soft && buffer.last() == Some(&b'=') {
+                buffer.pop();
+            }
             rest = rest.get(end..).unwrap_or_default();
             let ends = rest
                 .iter()
@@ -385,6 +487,68 @@ mod tests {
             b"A:\xE4\xBC\x9A\xE8\xAD\xB0\xE5\xAE",
             &[(1, "A:会議\u{FFFD}")],
         );
+    }
+
+    #[test]
+    fn lines_of_an_indented_file_are_no_folds() {
+        // The whole file by one depth, or each component by one more.
+        check(
+            b"  BEGIN:VCALENDAR\n  VERSION:2.0\n  BEGIN:VEVENT\n  SUMMARY:a\n  END:VEVENT\n",
+            &[
+                (1, "BEGIN:VCALENDAR"),
+                (2, "VERSION:2.0"),
+                (3, "BEGIN:VEVENT"),
+                (4, "SUMMARY:a"),
+                (5, "END:VEVENT"),
+            ],
+        );
+        check(
+            b"BEGIN:VCALENDAR\n\tBEGIN:VEVENT\n\t\tSUMMARY:a\n\t\tX-A;B=1:b\n\tEND:VEVENT\nEND:VCALENDAR",
+            &[
+                (1, "BEGIN:VCALENDAR"),
+                (2, "BEGIN:VEVENT"),
+                (3, "SUMMARY:a"),
+                (4, "X-A;B=1:b"),
+                (5, "END:VEVENT"),
+                (6, "END:VCALENDAR"),
+            ],
+        );
+        // One line only, behind one that was not folded.
+        check(
+            b"METHOD:PUBLISH\n    BEGIN:VEVENT\nUID:1\n    DTSTART:20260105\n END:VEVENT",
+            &[
+                (1, "METHOD:PUBLISH"),
+                (2, "BEGIN:VEVENT"),
+                (3, "UID:1"),
+                (4, "DTSTART:20260105"),
+                (5, "END:VEVENT"),
+            ],
+        );
+        // Folds: what a text holds, whatever it looks like.
+        let text = format!("DESCRIPTION:{}\n BEGIN:VEVENT\n URL:x\n", "x".repeat(63));
+        let joined = format!("DESCRIPTION:{}BEGIN:VEVENTURL:x", "x".repeat(63));
+        check(text.as_bytes(), &[(1, &joined)]);
+        check(
+            b"DESCRIPTION:see\n URL:x\n   Note: y",
+            &[(1, "DESCRIPTION:seeURL:x  Note: y")],
+        );
+        check(
+            b"A:1\n  BEGIN:VEVENT is a line",
+            &[(1, "A:1 BEGIN:VEVENT is a line")],
+        );
+    }
+
+    #[test]
+    fn a_soft_line_break_joins_lines() {
+        check(
+            b"SUMMARY;ENCODING=QUOTED-PRINTABLE:caf=C3=\r\n=A9 at=\r\n noon=\r\nDTEND:1",
+            &[
+                (1, "SUMMARY;ENCODING=QUOTED-PRINTABLE:caf=C3=A9 atnoon="),
+                (4, "DTEND:1"),
+            ],
+        );
+        check(b"A:1=\nB:2", &[(1, "A:1="), (2, "B:2")]);
+        check(b"URL:http://x?a=\n b", &[(1, "URL:http://x?a=b")]);
     }
 
     #[test]

@@ -54,6 +54,11 @@ pub struct Reading {
     pub newest_stamp: Option<UnixTime>,
     /// X-WR-CALNAME or NAME of the first calendar that has one.
     pub name: Option<String>,
+    /// Names of time zones that are used and that nothing tells, cleaned and each once:
+    /// meetings in them may be shown hours off. Each has a [`Rule::ZoneUnknown`] too.
+    ///
+    /// [`Rule::ZoneUnknown`]: crate::model::verdict::Rule::ZoneUnknown
+    pub unknown_zones: Vec<String>,
 }
 
 /// Numbers only; what a calendar is called does not reach a log by accident.

@@ -45,6 +45,7 @@ names! {
     CalendarZone = b"X-WR-TIMEZONE",
     // Of time zones.
     Tzid = b"TZID",
+    ZoneLocation = b"X-LIC-LOCATION",
     OffsetFrom = b"TZOFFSETFROM",
     OffsetTo = b"TZOFFSETTO",
     // Of events.
@@ -80,6 +81,17 @@ names! {
     KeptLine = b"X-PODCAL-LINE",
     KeptOnly = b"X-PODCAL-ONLY",
     KeptDeclined = b"X-PODCAL-DECLINED",
+}
+
+impl Name {
+    /// Whether its value is a date or a list of dates.
+    #[must_use]
+    pub fn is_date(self) -> bool {
+        matches!(
+            self,
+            Self::Start | Self::EndTime | Self::RecurrenceId | Self::Dates | Self::ExclusionDates
+        )
+    }
 }
 
 /// A content line (RFC 5545 section 3.1) without its name.
@@ -121,6 +133,27 @@ impl<'a> Property<'a> {
         })
     }
 
+    /// The property again, where its value is none that `is_value` accepts and one
+    /// behind a later colon is: `DTSTART;TZID=GMT+05:30:20260610T020000`.
+    #[must_use]
+    pub fn behind_a_later_colon(&self, line: &'a str, is_value: fn(&str) -> bool) -> Self {
+        if self.parameters.is_empty() || is_value(self.value) {
+            return *self;
+        }
+        let start = line.len() - self.value.len();
+        let parameters = line.len() - self.value.len() - 1 - self.parameters.len();
+        let colons = self.value.match_indices(':').take(8);
+        let mut later = colons.filter_map(|(at, _)| {
+            let value = self.value.get(at + 1..)?;
+            is_value(value).then(|| Self {
+                parameters: line.get(parameters..start + at).unwrap_or_default(),
+                value,
+                quotes: self.quotes,
+            })
+        });
+        later.next().unwrap_or(*self)
+    }
+
     /// The first value of a parameter, unquoted, with its carets decoded (RFC 6868).
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
@@ -138,6 +171,16 @@ impl<'a> Property<'a> {
             if let Some((key, value)) = parameter.split_once('=')
                 && key.trim().eq_ignore_ascii_case(name)
             {
+                // `TZID=Pacific Time; Tijuana`: what has no name belongs to this one.
+                let after = rest.get(end..).unwrap_or_default();
+                let unnamed = after.split_inclusive(';').skip(1);
+                let unnamed = unnamed.take_while(|part| !part.contains('='));
+                let more: usize = unnamed.map(str::len).sum();
+                if more > 0 && !value.contains('"') {
+                    let start = parameter.len() - value.len();
+                    let whole = rest.get(start..end + 1 + more).unwrap_or(value);
+                    return Some(parameter_value(whole.trim_end_matches(';')));
+                }
                 return Some(parameter_value(value));
             }
             rest = rest.get(end + 1..).unwrap_or_default();
@@ -228,6 +271,9 @@ pub fn unescape(value: &str) -> String {
         let mut characters = after.chars();
         match characters.next() {
             Some('n' | 'N') => text.push('\n'),
+            // Not of the RFC; from programs that escape `\r\n` as such.
+            Some('r') if characters.as_str().starts_with("\\n") => {}
+            Some('r') => text.push(' '),
             Some(escaped @ ('\\' | ',' | ';' | ':' | '"')) => text.push(escaped),
             _ => {
                 text.push('\\');
@@ -330,6 +376,7 @@ mod tests {
             (r"a\, b\; c\\d\\n e\nf\N", "a, b; c\\d\\n e\nf\n"),
             (r"https\://x", "https://x"),
             (r"C:\docs\", r"C:\docs\"),
+            (r"a\r\nb\rc", "a\nb c"),
             (r"\\\\", r"\\"),
             ("plain", "plain"),
             ("", ""),

@@ -17,94 +17,217 @@ pub enum NoRule {
     Scale,
 }
 
-/// Reads a rule: in any letter case, in any order, unknown parts passed over,
-/// INTERVAL at least 1, lists sorted and within their ranges.
+/// A rule, and what of its text does not count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleText {
+    pub rule: Rule,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A part of a rule that does not count, or not in full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// RFC 5545 forbids it beside the rule's FREQ; Google and Apple pass over it.
+    Forbidden(&'static str),
+    /// Ordinals of BYDAY (`1MO`) in a rule whose FREQ has none.
+    Ordinals,
+    /// An entry, or the whole part, that is nothing a rule may say.
+    Entry(&'static str),
+}
+
+/// Reads a rule: in any letter case, in any order, with quotes or escapes of a program
+/// that took it for text, unknown parts passed over, INTERVAL at least 1, lists sorted
+/// and within their ranges.
 ///
 /// # Errors
 /// When following the rest would give other instances than were meant: no FREQ
 /// that is known, a COUNT, an UNTIL or a list of which nothing is understood.
-pub fn read(text: &str) -> Result<Rule, NoRule> {
-    let mut freq = None;
-    let mut rule = Rule::every(Freq::Daily);
-    let mut skip = None;
+pub fn read(text: &str) -> Result<RuleText, NoRule> {
+    let plain: String;
+    let text = if text.contains(['"', '\'', '\\']) {
+        plain = text.replace(['"', '\'', '\\'], "");
+        &plain
+    } else {
+        text
+    };
+    let mut parts = Parts {
+        freq: None,
+        rule: Rule::every(Freq::Daily),
+        left_out: Vec::new(),
+        unread: Vec::new(),
+    };
     for part in text.split(';') {
         let Some((key, value)) = part.split_once('=') else {
             continue;
         };
         // `RRULE:RRULE:FREQ=DAILY` has been seen.
-        let key = key
-            .rsplit(':')
-            .next()
-            .unwrap_or(key)
-            .trim()
-            .to_ascii_uppercase();
+        let key = key.rsplit(':').next().unwrap_or(key).trim();
         let value = value.trim();
-        if value.is_empty() {
-            continue;
+        if !value.is_empty() {
+            parts.take(&key.to_ascii_uppercase(), value)?;
         }
-        let sound = match key.as_str() {
+    }
+    parts.finish()
+}
+
+struct Parts {
+    freq: Option<Freq>,
+    rule: Rule,
+    left_out: Vec<LeftOut>,
+    /// Parts of which nothing is understood.
+    unread: Vec<&'static str>,
+}
+
+impl Parts {
+    fn take(&mut self, key: &str, value: &str) -> Result<(), NoRule> {
+        let rule = &mut self.rule;
+        let read = match key {
             "FREQ" => {
-                freq = Some(frequency(value).ok_or(NoRule::Unreadable("FREQ"))?);
-                Ok(())
+                self.freq = Some(frequency(value).ok_or(NoRule::Unreadable("FREQ"))?);
+                return Ok(());
             }
             "INTERVAL" => {
-                rule.interval = whole(value).unwrap_or(1).max(1);
-                Ok(())
+                let interval = whole(value).filter(|interval| *interval > 0);
+                rule.interval = interval.unwrap_or(1);
+                self.or_leave_out("INTERVAL", interval.is_some());
+                return Ok(());
             }
-            "COUNT" => match whole(value) {
-                None | Some(0) => Err("COUNT"),
-                count => {
-                    rule.count = count;
-                    Ok(())
-                }
-            },
-            "UNTIL" => match date::until(value) {
-                None => Err("UNTIL"),
-                until => {
-                    rule.until = until;
-                    Ok(())
-                }
-            },
-            // A leap second is the one before it (section 3.3.12).
-            "BYSECOND" => numbers(value, 0..=60, "BYSECOND").map(|list: Vec<u8>| {
-                rule.by_second = list.into_iter().map(|second| second.min(59)).collect();
-                rule.by_second.dedup();
-            }),
-            "BYMINUTE" => numbers(value, 0..=59, "BYMINUTE").map(|list| rule.by_minute = list),
-            "BYHOUR" => numbers(value, 0..=23, "BYHOUR").map(|list| rule.by_hour = list),
-            "BYMONTHDAY" => {
-                numbers(value, -31..=31, "BYMONTHDAY").map(|list| rule.by_month_day = list)
+            "COUNT" => {
+                let count = whole(value).filter(|count| *count > 0);
+                rule.count = Some(count.ok_or(NoRule::Unreadable("COUNT"))?);
+                return Ok(());
             }
-            "BYYEARDAY" => {
-                numbers(value, -366..=366, "BYYEARDAY").map(|list| rule.by_year_day = list)
+            "UNTIL" => {
+                let until = date::until(value);
+                rule.until = Some(until.ok_or(NoRule::Unreadable("UNTIL"))?);
+                return Ok(());
             }
-            "BYWEEKNO" => numbers(value, -53..=53, "BYWEEKNO").map(|list| rule.by_week_no = list),
-            "BYMONTH" => numbers(value, 1..=12, "BYMONTH").map(|list| rule.by_month = list),
-            "BYSETPOS" => numbers(value, -366..=366, "BYSETPOS").map(|list| rule.by_set_pos = list),
-            "BYDAY" => weekdays(value).map(|list| rule.by_day = list),
             "WKST" => {
-                if let Some(day) = weekday(value) {
-                    rule.week_start = day;
-                }
-                Ok(())
+                let day = weekday(value);
+                rule.week_start = day.unwrap_or(rule.week_start);
+                self.or_leave_out("WKST", day.is_some());
+                return Ok(());
             }
-            "RSCALE" if value.eq_ignore_ascii_case("GREGORIAN") => Ok(()),
+            "RSCALE" if value.eq_ignore_ascii_case("GREGORIAN") => return Ok(()),
             "RSCALE" => return Err(NoRule::Scale),
             "SKIP" => {
-                skip = match value.to_ascii_uppercase().as_str() {
-                    "BACKWARD" => Some(Skip::Backward),
-                    "FORWARD" => Some(Skip::Forward),
-                    _ => None,
+                rule.skip = match value.to_ascii_uppercase().as_str() {
+                    "BACKWARD" => Skip::Backward,
+                    "FORWARD" => Skip::Forward,
+                    _ => Skip::Omit,
                 };
-                Ok(())
+                return Ok(());
             }
-            _ => Ok(()),
+            "BYSECOND" => {
+                let read = numbers(value, 0..=60, &mut rule.by_second);
+                // A leap second is the one before it (section 3.3.12).
+                for second in &mut rule.by_second {
+                    *second = (*second).min(59);
+                }
+                rule.by_second.dedup();
+                ("BYSECOND", read, rule.by_second.is_empty())
+            }
+            "BYMINUTE" => {
+                let read = numbers(value, 0..=59, &mut rule.by_minute);
+                ("BYMINUTE", read, rule.by_minute.is_empty())
+            }
+            "BYHOUR" => {
+                let read = numbers(value, 0..=23, &mut rule.by_hour);
+                ("BYHOUR", read, rule.by_hour.is_empty())
+            }
+            "BYMONTHDAY" => {
+                let read = numbers(value, -31..=31, &mut rule.by_month_day);
+                ("BYMONTHDAY", read, rule.by_month_day.is_empty())
+            }
+            "BYYEARDAY" => {
+                let read = numbers(value, -366..=366, &mut rule.by_year_day);
+                ("BYYEARDAY", read, rule.by_year_day.is_empty())
+            }
+            "BYWEEKNO" => {
+                let read = numbers(value, -53..=53, &mut rule.by_week_no);
+                ("BYWEEKNO", read, rule.by_week_no.is_empty())
+            }
+            "BYMONTH" => {
+                let read = numbers(value, 1..=12, &mut rule.by_month);
+                ("BYMONTH", read, rule.by_month.is_empty())
+            }
+            "BYSETPOS" => {
+                let read = numbers(value, -366..=366, &mut rule.by_set_pos);
+                ("BYSETPOS", read, rule.by_set_pos.is_empty())
+            }
+            "BYDAY" => {
+                let read = weekdays(value, &mut rule.by_day);
+                ("BYDAY", read, rule.by_day.is_empty())
+            }
+            _ => return Ok(()),
         };
-        sound.map_err(NoRule::Unreadable)?;
+        match read {
+            (part, _, true) => self.unread.push(part),
+            (part, is_whole, false) => self.or_leave_out(part, is_whole),
+        }
+        Ok(())
     }
-    rule.freq = freq.ok_or(NoRule::Unreadable("FREQ"))?;
-    rule.skip = skip.unwrap_or_default();
-    Ok(rule)
+
+    fn or_leave_out(&mut self, part: &'static str, is_whole: bool) {
+        let left_out = LeftOut::Entry(part);
+        if !is_whole && !self.left_out.contains(&left_out) {
+            self.left_out.push(left_out);
+        }
+    }
+
+    fn finish(mut self) -> Result<RuleText, NoRule> {
+        let freq = self.freq.ok_or(NoRule::Unreadable("FREQ"))?;
+        self.rule.freq = freq;
+        self.forbid("BYWEEKNO", freq != Freq::Yearly, |rule| {
+            &mut rule.by_week_no
+        });
+        let no_year_day = matches!(freq, Freq::Daily | Freq::Weekly | Freq::Monthly);
+        self.forbid("BYYEARDAY", no_year_day, |rule| &mut rule.by_year_day);
+        let no_month_day = freq == Freq::Weekly;
+        self.forbid("BYMONTHDAY", no_month_day, |rule| &mut rule.by_month_day);
+        if let Some(part) = self.unread.first() {
+            return Err(NoRule::Unreadable(part));
+        }
+        let rule = &mut self.rule;
+        let counts_weekdays =
+            matches!(freq, Freq::Monthly | Freq::Yearly) && rule.by_week_no.is_empty();
+        if !counts_weekdays && rule.by_day.iter().any(|day| day.ordinal != 0) {
+            for day in &mut rule.by_day {
+                day.ordinal = 0;
+            }
+            sort(&mut rule.by_day);
+            self.left_out.push(LeftOut::Ordinals);
+        }
+        let alone = rule.by_second.is_empty()
+            && rule.by_minute.is_empty()
+            && rule.by_hour.is_empty()
+            && rule.by_day.is_empty()
+            && rule.by_month_day.is_empty()
+            && rule.by_year_day.is_empty()
+            && rule.by_week_no.is_empty()
+            && rule.by_month.is_empty();
+        self.forbid("BYSETPOS", alone, |rule| &mut rule.by_set_pos);
+        Ok(RuleText {
+            rule: self.rule,
+            left_out: self.left_out,
+        })
+    }
+
+    fn forbid<T>(
+        &mut self,
+        part: &'static str,
+        is_forbidden: bool,
+        list: fn(&mut Rule) -> &mut Vec<T>,
+    ) {
+        let list = list(&mut self.rule);
+        if is_forbidden && (!list.is_empty() || self.unread.contains(&part)) {
+            list.clear();
+            self.unread.retain(|unread| *unread != part);
+            self.left_out
+                .retain(|left_out| *left_out != LeftOut::Entry(part));
+            self.left_out.push(LeftOut::Forbidden(part));
+        }
+    }
 }
 
 fn frequency(value: &str) -> Option<Freq> {
@@ -127,69 +250,95 @@ fn whole(value: &str) -> Option<u32> {
     all_digits.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
-/// A list of which at least one number is within the range. 0 is in none that
-/// has negative numbers.
-fn numbers<T>(
-    value: &str,
-    range: std::ops::RangeInclusive<i32>,
-    part: &'static str,
-) -> Result<Vec<T>, &'static str>
+/// Adds the numbers of a list that are within the range; whether all were. 0 is in
+/// none that has negative numbers.
+fn numbers<T>(value: &str, range: std::ops::RangeInclusive<i32>, list: &mut Vec<T>) -> bool
 where
     T: TryFrom<i32> + Ord,
 {
     let from_the_end = *range.start() < 0;
-    let mut list: Vec<T> = value
-        .split(',')
-        .filter_map(|number| number.trim().parse::<i32>().ok())
-        .filter(|number| range.contains(number) && !(from_the_end && *number == 0))
-        .filter_map(|number| T::try_from(number).ok())
-        .take(MAX_LIST)
-        .collect();
-    if list.is_empty() {
-        return Err(part);
+    let mut is_whole = true;
+    for entry in value.split(',').map(str::trim).take(MAX_LIST) {
+        let number = entry.parse::<i32>().ok().map(|number| match number {
+            // A program that keeps -1 in a byte without a sign.
+            128..=255 if from_the_end && !range.contains(&number) => number - 256,
+            _ => number,
+        });
+        let number = number.filter(|n| range.contains(n) && !(from_the_end && *n == 0));
+        match number.and_then(|number| T::try_from(number).ok()) {
+            Some(number) => list.push(number),
+            None => is_whole &= entry.is_empty(),
+        }
     }
     list.sort_unstable();
     list.dedup();
-    Ok(list)
+    is_whole
 }
 
-fn weekdays(value: &str) -> Result<Vec<WeekdayNum>, &'static str> {
-    let mut list: Vec<WeekdayNum> = value
-        .split(',')
-        .filter_map(|entry| {
-            let entry = entry.trim();
-            let letters = entry.len().checked_sub(2)?;
-            let (ordinal, day) = entry.split_at_checked(letters)?;
-            let weekday = weekday(day)?;
-            let ordinal = match ordinal.trim() {
-                "" => 0,
-                number => number.parse::<i8>().ok()?,
-            };
-            (-53..=53)
-                .contains(&ordinal)
-                .then_some(WeekdayNum { ordinal, weekday })
-        })
-        .take(MAX_LIST)
-        .collect();
-    if list.is_empty() {
-        return Err("BYDAY");
+/// Adds the weekdays of a list; whether all entries were some.
+fn weekdays(value: &str, list: &mut Vec<WeekdayNum>) -> bool {
+    let mut is_whole = true;
+    for entry in value.split(',').map(str::trim).take(MAX_LIST) {
+        if let Some(day) = numbered(entry) {
+            list.push(day);
+            continue;
+        }
+        // `MO TU WE`.
+        for entry in entry.split_ascii_whitespace() {
+            match numbered(entry) {
+                Some(day) => list.push(day),
+                None => is_whole = false,
+            }
+        }
     }
-    list.sort_unstable_by_key(|day| (day.ordinal, day.weekday.to_monday_zero_offset()));
-    list.dedup();
-    Ok(list)
+    sort(list);
+    is_whole
 }
 
+fn sort(days: &mut Vec<WeekdayNum>) {
+    days.sort_unstable_by_key(|day| (day.ordinal, day.weekday.to_monday_zero_offset()));
+    days.dedup();
+}
+
+/// `MO`, `-1SU`, `1 MO`, `2-FR` of vCalendar, `255SU` of a program that keeps -1 in a
+/// byte without a sign.
+fn numbered(entry: &str) -> Option<WeekdayNum> {
+    let letters = entry.bytes().rev().take_while(u8::is_ascii_alphabetic);
+    let (ordinal, day) = entry.split_at_checked(entry.len() - letters.count())?;
+    let weekday = weekday(day)?;
+    let ordinal = match ordinal.trim() {
+        "" => 0,
+        number => match number.strip_suffix('-') {
+            Some(number) => -number.parse::<i32>().ok()?,
+            None => number.trim_end_matches('+').parse::<i32>().ok()?,
+        },
+    };
+    let ordinal = match ordinal {
+        128..=255 => ordinal - 256,
+        _ => ordinal,
+    };
+    let ordinal = i8::try_from(ordinal).ok()?;
+    (-53..=53)
+        .contains(&ordinal)
+        .then_some(WeekdayNum { ordinal, weekday })
+}
+
+/// `MO`, `Mon`, `MONDAY`.
 fn weekday(value: &str) -> Option<Weekday> {
-    Some(match value.to_ascii_uppercase().as_str() {
-        "MO" => Weekday::Monday,
-        "TU" => Weekday::Tuesday,
-        "WE" => Weekday::Wednesday,
-        "TH" => Weekday::Thursday,
-        "FR" => Weekday::Friday,
-        "SA" => Weekday::Saturday,
-        "SU" => Weekday::Sunday,
-        _ => return None,
-    })
+    const NAMES: [(&str, Weekday); 7] = [
+        ("MONDAY", Weekday::Monday),
+        ("TUESDAY", Weekday::Tuesday),
+        ("WEDNESDAY", Weekday::Wednesday),
+        ("THURSDAY", Weekday::Thursday),
+        ("FRIDAY", Weekday::Friday),
+        ("SATURDAY", Weekday::Saturday),
+        ("SUNDAY", Weekday::Sunday),
+    ];
+    let value = value.to_ascii_uppercase();
+    let row = NAMES
+        .iter()
+        .find(|(name, _)| value.len() >= 2 && name.starts_with(&value));
+    row.map(|(_, day)| *day)
 }
 
 #[cfg(test)]
@@ -199,7 +348,8 @@ mod tests {
     use jiff::civil::date as day;
 
     fn rule(text: &str) -> Rule {
-        read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+        let read = read(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        read.rule
     }
 
     #[test]
@@ -271,11 +421,124 @@ mod tests {
             ("FREQ=DAILY;UNTIL=whenever", "UNTIL"),
             ("FREQ=DAILY;BYMONTH=13", "BYMONTH"),
             ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY"),
-            ("FREQ=WEEKLY;BYDAY=MONDAY", "BYDAY"),
+            ("FREQ=WEEKLY;BYDAY=FOO", "BYDAY"),
+            ("FREQ=YEARLY;BYYEARDAY=x", "BYYEARDAY"),
         ] {
             assert_eq!(read(text), Err(NoRule::Unreadable(part)), "{text}");
         }
         assert_eq!(read("RSCALE=HEBREW;FREQ=YEARLY"), Err(NoRule::Scale));
+    }
+
+    #[test]
+    fn lists_are_read_as_they_were_meant() {
+        let days = |text: &str| {
+            let rule = rule(&format!("FREQ=MONTHLY;BYDAY={text}"));
+            let shown = rule.by_day.iter().map(|day| (day.ordinal, day.weekday));
+            shown.collect::<Vec<_>>()
+        };
+        use Weekday::*;
+        let week = [Monday, Tuesday, Wednesday, Thursday, Friday].map(|day| (0, day));
+        for text in [
+            "\"MO,TU,WE,TH,FR\"",
+            "\"MO\",\"TU\",'WE',TH,FR",
+            "MO\\,TU\\,WE\\,TH\\,FR",
+            "MO TU WE TH FR",
+            "Mon,Tue,Wednesday,thu,FRI",
+            "MO,TU;BYDAY=WE,TH,FR",
+            "MO,TU,WE,TH,FR,FR,MO,",
+        ] {
+            assert_eq!(days(text), week, "{text}");
+            let text = format!("FREQ=WEEKLY;BYDAY={text};COUNT=3");
+            assert_eq!(read(&text).unwrap().left_out, [], "{text}");
+        }
+        assert_eq!(days("\"TH,TH\""), [(0, Thursday)]);
+        assert_eq!(days("255SU"), [(-1, Sunday)]);
+        assert_eq!(days("254FR,+1MO"), [(-2, Friday), (1, Monday)]);
+        assert_eq!(days("1 MO,2-TU"), [(-2, Tuesday), (1, Monday)]);
+        assert_eq!(rule("FREQ=MONTHLY;BYMONTHDAY=255").by_month_day, [-1]);
+        assert_eq!(rule("FREQ=YEARLY;BYYEARDAY=255").by_year_day, [255]);
+        assert_eq!(rule("\"FREQ=DAILY;COUNT=3\"").count, Some(3));
+        assert_eq!(rule("FREQ=DAILY\\;COUNT=3").count, Some(3));
+    }
+
+    #[test]
+    fn nothing_is_left_out_in_silence() {
+        use LeftOut::*;
+        for (text, same, left_out) in [
+            (
+                "FREQ=WEEKLY;BYDAY=MO,XX,99TU,é",
+                "FREQ=WEEKLY;BYDAY=MO",
+                vec![Entry("BYDAY")],
+            ),
+            (
+                "FREQ=MONTHLY;BYMONTHDAY=1,32,x",
+                "FREQ=MONTHLY;BYMONTHDAY=1",
+                vec![Entry("BYMONTHDAY")],
+            ),
+            (
+                "FREQ=DAILY;INTERVAL=0",
+                "FREQ=DAILY",
+                vec![Entry("INTERVAL")],
+            ),
+            ("FREQ=DAILY;WKST=X", "FREQ=DAILY", vec![Entry("WKST")]),
+            // Section 3.3.10 forbids these there.
+            (
+                "FREQ=MONTHLY;BYYEARDAY=1,100;BYDAY=MO",
+                "FREQ=MONTHLY;BYDAY=MO",
+                vec![Forbidden("BYYEARDAY")],
+            ),
+            (
+                "BYYEARDAY=x;FREQ=WEEKLY",
+                "FREQ=WEEKLY",
+                vec![Forbidden("BYYEARDAY")],
+            ),
+            (
+                "FREQ=DAILY;BYYEARDAY=1,x",
+                "FREQ=DAILY",
+                vec![Forbidden("BYYEARDAY")],
+            ),
+            (
+                "FREQ=WEEKLY;BYMONTHDAY=13",
+                "FREQ=WEEKLY",
+                vec![Forbidden("BYMONTHDAY")],
+            ),
+            (
+                "FREQ=MONTHLY;BYWEEKNO=2;BYDAY=1MO",
+                "FREQ=MONTHLY;BYDAY=1MO",
+                vec![Forbidden("BYWEEKNO")],
+            ),
+            (
+                "FREQ=HOURLY;BYWEEKNO=2",
+                "FREQ=HOURLY",
+                vec![Forbidden("BYWEEKNO")],
+            ),
+            (
+                "FREQ=DAILY;BYSETPOS=2",
+                "FREQ=DAILY",
+                vec![Forbidden("BYSETPOS")],
+            ),
+            (
+                "FREQ=WEEKLY;BYMONTHDAY=1;BYSETPOS=1",
+                "FREQ=WEEKLY",
+                vec![Forbidden("BYMONTHDAY"), Forbidden("BYSETPOS")],
+            ),
+            (
+                "FREQ=WEEKLY;BYDAY=1MO,2MO,-1FR",
+                "FREQ=WEEKLY;BYDAY=MO,FR",
+                vec![Ordinals],
+            ),
+            (
+                "FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO",
+                "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO",
+                vec![Ordinals],
+            ),
+            ("FREQ=HOURLY;BYYEARDAY=1", "FREQ=HOURLY;BYYEARDAY=1", vec![]),
+            ("FREQ=YEARLY;BYDAY=20MO", "FREQ=YEARLY;BYDAY=20MO", vec![]),
+        ] {
+            let read = read(text).unwrap();
+            assert_eq!(read.rule, rule(same), "{text}");
+            assert_eq!(read.left_out, left_out, "{text}");
+        }
     }
 
     #[test]

@@ -327,7 +327,7 @@ fn ends_are_read_as_they_are_meant() {
         ),
         (
             "DTSTART:20260105\nDTEND:20260105T170000Z",
-            time("2026-01-05T00:00", Place::Utc),
+            day(5),
             End::At(time("2026-01-05T17:00", Place::Utc)),
         ),
         (
@@ -359,15 +359,86 @@ fn ends_are_read_as_they_are_meant() {
         ),
         ("DTSTART:20260105\nDTSTART:20260106", day(5), End::Unsaid),
         ("DTSTART:oops\nDTSTART:20260106", day(6), End::Unsaid),
+        ("DTSTART;VALUE=DATE:2026-01-05T::", day(5), End::Unsaid),
     ] {
-        let body = event_calendar(lines);
+        let said = rules(&reading(event_calendar(lines)));
         if lines.starts_with("DTSTART:oops") {
-            assert_eq!(rules(&reading(body)), ["unreadable"], "{lines}");
-            continue;
+            assert_eq!(said, ["note"], "{lines}");
         }
         let event = event(lines);
         assert_eq!((event.start, event.end), (start, end), "{lines}");
     }
+}
+
+/// Titles of the events of a body, and the keys of what is said about it.
+fn read_whole(body: &str) -> (Vec<String>, Vec<&'static str>) {
+    let read = reading(body);
+    assert!(!read.cut_off, "{body}");
+    (titles(&read), rules(&read))
+}
+
+#[test]
+fn damage_is_said_and_read_where_it_is_plain_what_is_meant() {
+    let whole = "BEGIN:VCALENDAR\nMETHOD:PUBLISH\nBEGIN:VEVENT\nUID:1\nDTSTART:20260105\nSUMMARY:One\n\
+        DESCRIPTION:Folded\n here\nEND:VEVENT\nBEGIN:VEVENT\nUID:2\nDTSTART:20260106\nSUMMARY:Two\n\
+        END:VEVENT\nEND:VCALENDAR\n";
+    assert_eq!(
+        read_whole(whole),
+        (vec!["One".into(), "Two".into()], vec![])
+    );
+    let indented = format!("    {}", whole.trim_end().replace('\n', "\n    "));
+    let one_more = indented.replace(" here", "  here");
+    let template = whole.replace("BEGIN:VEVENT", "\tBEGIN:VEVENT");
+    let stray = whole.replace("UID:2", "END:VALARM\nUID:2");
+    let twice = whole.replace("END:VEVENT\n", "END:VEVENT\nEND:VEVENT\n");
+    let glued = whole.replace("END:VEVENT\nBEGIN", "END:VEVENTBEGIN");
+    let without_begin = whole.replace("BEGIN:VEVENT\nUID:2", "UID:2");
+    let without_any = "BEGIN:VCALENDAR\nUID:1\nDTSTART:20260105\nSUMMARY:One\nUID:2\n\
+        DTSTART:20260106\nX-WR-CALNAME:Oak\nSUMMARY:Two\nEND:VCALENDAR\n";
+    let cut_in_two = whole.replace("SUMMARY:One", "END:VEVENT\nSUMMARY:One");
+    for (body, times) in [
+        (indented.as_str(), 1),
+        (&one_more, 1),
+        (&template, 1),
+        (&stray, 1),
+        (&twice, 2),
+        (&glued, 1),
+        (&without_begin, 1),
+        (without_any, 2),
+        (&cut_in_two, 1),
+    ] {
+        let (titles, said) = read_whole(body);
+        assert_eq!(titles, ["One", "Two"], "{body}");
+        let expected = vec!["repaired"; times];
+        assert_eq!(said, expected, "{body}");
+    }
+    let read = reading(without_any);
+    assert_eq!(read.name.as_deref(), Some("Oak"));
+    assert_eq!(
+        read.series[1].master.as_ref().unwrap().details.source.line,
+        5
+    );
+}
+
+#[test]
+fn a_calendar_may_have_properties_of_its_own() {
+    // RFC 7986 section 5.
+    let body = "BEGIN:VCALENDAR\nUID:cal\nLAST-MODIFIED:20260101T000000Z\nURL:https://x\n\
+        DESCRIPTION:d\nCATEGORIES:c\nSUMMARY:Oak\nX-WR-TIMEZONE:Asia/Tokyo\n\
+        BEGIN:VEVENT\nUID:1\nDTSTART:20260105T090000\nSUMMARY:One\nEND:VEVENT\nEND:VCALENDAR\n";
+    assert_eq!(read_whole(body), (vec!["One".into()], vec!["note"]));
+    let event = only_master(reading(body), body);
+    assert_eq!(event.floating_zone.unwrap().name(), "Asia/Tokyo");
+    let body = body.replace("SUMMARY:Oak\n", "");
+    assert_eq!(read_whole(&body), (vec!["One".into()], vec![]));
+}
+
+#[test]
+fn damage_is_no_empty_calendar() {
+    let body = "BEGIN:VCALENDAR\nX-A:1 BEGIN:VEVENT UID:1 DTSTART:20260105\nEND:VCALENDAR\n";
+    let read = reading(body);
+    assert!(read.cut_off && read.series.is_empty());
+    assert_eq!(rules(&read), ["unreadable"]);
 }
 
 #[test]

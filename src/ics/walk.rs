@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::date;
 use super::draft::{Draft, MAX_TEXT};
 use super::line::{self, Line, Lines, MAX_LINE};
 use super::property::{Name, Property};
@@ -98,7 +99,7 @@ pub fn walk_with_lines(body: &[u8]) -> Result<File, NotACalendar> {
     walk_with(walk, body)
 }
 
-fn walk_with(mut walk: Walk, body: &[u8]) -> Result<File, NotACalendar> {
+fn walk_with<'a>(mut walk: Walk<'a>, body: &'a [u8]) -> Result<File, NotACalendar> {
     // A page may quote a calendar; it is a page all the same.
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'<') {
@@ -123,7 +124,7 @@ fn walk_with(mut walk: Walk, body: &[u8]) -> Result<File, NotACalendar> {
     for line in lines {
         walk.line(&line);
     }
-    Ok(walk.finish(body.len()))
+    Ok(walk.finish(body))
 }
 
 fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
@@ -138,25 +139,35 @@ fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
 }
 
 #[derive(Default)]
-struct Walk {
+struct Walk<'a> {
     file: File,
     with_lines: bool,
     stack: Vec<Kind>,
     /// Components that are open beyond [`MAX_DEPTH`].
     deeper: u32,
     event: Option<Draft>,
+    /// Properties of the calendar that may be the first of an event without BEGIN.
+    outside: Vec<(Name, Line<'a>)>,
+    /// The last component that was closed is the last draft.
+    event_closed: bool,
     zone: Option<(own::Draft, usize)>,
     name_buffer: Vec<u8>,
     buffer: Vec<u8>,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
     fn is_calendar(&mut self, line: &Line<'_>) -> bool {
         Name::of(line.name(&mut self.name_buffer)) == Name::Begin
             && Kind::of(component(line, &mut self.buffer)) == Kind::Calendar
     }
 
-    fn line(&mut self, line: &Line<'_>) {
+    fn line(&mut self, line: &Line<'a>) {
+        if line.indented {
+            self.repaired(
+                0,
+                "lines that begin with blanks are read as lines of their own",
+            );
+        }
         match Name::of(line.name(&mut self.name_buffer)) {
             Name::Other => {}
             Name::Begin => {
@@ -164,8 +175,15 @@ impl Walk {
                 self.begin(kind, line);
             }
             Name::End => {
-                let kind = Kind::of(component(line, &mut self.buffer));
-                self.end(kind, line.end);
+                let (kind, next) = glued(component(line, &mut self.buffer));
+                self.end(kind, line);
+                if let Some((is_begin, next)) = next {
+                    self.repaired(line.number, "two lines stand on one");
+                    match is_begin {
+                        true => self.begin(next, line),
+                        false => self.end(next, line),
+                    }
+                }
             }
             name if self.deeper == 0 => self.property(name, line),
             _ => {}
@@ -173,6 +191,8 @@ impl Walk {
     }
 
     fn begin(&mut self, kind: Kind, line: &Line<'_>) {
+        self.outside.clear();
+        self.event_closed = false;
         match kind {
             Kind::Calendar => {
                 // An event that is open here was cut off: another file was put behind it.
@@ -215,13 +235,14 @@ impl Walk {
         self.stack.push(kind);
     }
 
-    fn end(&mut self, kind: Kind, end: usize) {
+    fn end(&mut self, kind: Kind, line: &Line<'_>) {
         if self.deeper > 0 && matches!(kind, Kind::Other(_) | Kind::Observance) {
             self.deeper -= 1;
             return;
         }
-        if let Some(at) = self.stack.iter().rposition(|open| *open == kind) {
-            self.close_down_to(at, end);
+        match self.stack.iter().rposition(|open| *open == kind) {
+            Some(at) => self.close_down_to(at, line.end),
+            None => self.repaired(line.number, "an END without its BEGIN is passed over"),
         }
     }
 
@@ -242,8 +263,99 @@ impl Walk {
         }
     }
 
-    fn property(&mut self, name: Name, line: &Line<'_>) {
-        let top = self.stack.last().copied();
+    /// An event property beside the events: of one that lost its BEGIN, or that a
+    /// stray END cut in two.
+    fn outside(&mut self, name: Name, line: &Line<'a>) {
+        const OF_EVENTS: [Name; 12] = [
+            Name::Start,
+            Name::EndTime,
+            Name::Duration,
+            Name::RecurrenceId,
+            Name::Rule,
+            Name::Dates,
+            Name::ExclusionDates,
+            Name::Summary,
+            Name::Location,
+            Name::Organizer,
+            Name::Status,
+            Name::Transparency,
+        ];
+        // RFC 7986 gives a calendar these, too.
+        const OF_BOTH: [Name; 8] = [
+            Name::Uid,
+            Name::Stamped,
+            Name::Modified,
+            Name::Description,
+            Name::Url,
+            Name::Categories,
+            Name::Class,
+            Name::Sequence,
+        ];
+        if OF_BOTH.contains(&name) && self.outside.len() < 16 {
+            self.outside.push((name, *line));
+        }
+        if !OF_EVENTS.contains(&name) {
+            return;
+        }
+        let before = std::mem::take(&mut self.outside);
+        let has_uid = before.iter().any(|(name, _)| *name == Name::Uid);
+        let calendar = self.calendar();
+        let cut = self.file.drafts.last().is_some_and(|last| {
+            let is_here = self.event_closed && last.calendar == calendar;
+            is_here && !has_uid && name != Name::Start && !last.has(name)
+        });
+        let event = if cut { self.file.drafts.pop() } else { None };
+        self.event = Some(event.unwrap_or_else(|| {
+            let (number, start) = match before.first() {
+                Some((_, first)) => (first.number, first.start),
+                None => (line.number, line.start),
+            };
+            let mut draft = Draft::new(calendar, number, start);
+            draft.without_begin = true;
+            draft
+        }));
+        if cut {
+            let what = "an event goes on behind its END";
+            self.repaired(line.number, what);
+        }
+        self.event_closed = false;
+        self.stack.push(Kind::Event);
+        for (name, line) in &before {
+            self.property(*name, line);
+        }
+    }
+
+    /// Whether the event that is open has no BEGIN, and this belongs to the next one.
+    fn begins_next(&self, name: Name) -> bool {
+        let next = |event: &Draft| {
+            event.without_begin && matches!(name, Name::Uid | Name::Start) && event.has(name)
+        };
+        self.event.as_ref().is_some_and(next)
+    }
+
+    fn property(&mut self, name: Name, line: &Line<'a>) {
+        const OF_CALENDARS: [Name; 4] = [
+            Name::Method,
+            Name::CalendarTitle,
+            Name::NewCalendarTitle,
+            Name::CalendarZone,
+        ];
+        let mut top = self.stack.last().copied();
+        if top == Some(Kind::Event) && self.event.as_ref().is_some_and(|e| e.without_begin) {
+            if self.begins_next(name) {
+                self.close_down_to(self.stack.len().saturating_sub(1), line.start);
+                top = self.stack.last().copied();
+            } else if OF_CALENDARS.contains(&name) {
+                top = Some(Kind::Calendar);
+            }
+        }
+        if top == Some(Kind::Calendar) && !OF_CALENDARS.contains(&name) {
+            self.outside(name, line);
+            top = self.stack.last().copied();
+            if top == Some(Kind::Calendar) {
+                return;
+            }
+        }
         match (top, name) {
             (Some(Kind::Event), Name::Attendee) => {
                 // Guests of large meetings are most of some feeds.
@@ -265,6 +377,10 @@ impl Walk {
         match (top, property) {
             (Some(Kind::Event), Some(property)) => {
                 if let Some(event) = &mut self.event {
+                    let property = match name.is_date() {
+                        true => property.behind_a_later_colon(&text, date::begins_with_date),
+                        false => property,
+                    };
                     event.take(name, &property, line.number, &mut self.file.zones);
                     if self.with_lines {
                         event.lines.push((name, line.start, line.end));
@@ -323,6 +439,13 @@ impl Walk {
             return;
         };
         event.span.end = end;
+        if event.without_begin {
+            if event.start.is_none() {
+                let what = "properties of an event stand outside of one".to_owned();
+                return self.verdict(event.line, Rule::Note { what });
+            }
+            self.repaired(event.line, "an event without its BEGIN");
+        }
         if event.start.is_none() && event.recurrence_id.is_none() && event.broken.is_none() {
             event.broken = Some((event.line, "DTSTART is missing".to_owned()));
         }
@@ -343,6 +466,12 @@ impl Walk {
             self.verdict(event.kept_line.unwrap_or(*line), rule);
         }
         self.file.drafts.push(event);
+        self.event_closed = true;
+    }
+
+    fn repaired(&mut self, line: u32, what: &str) {
+        let what = what.to_owned();
+        self.verdict(line, Rule::Repaired { what });
     }
 
     fn drop_event(&mut self) {
@@ -352,14 +481,18 @@ impl Walk {
     }
 
     fn finish_zone(&mut self, end: usize) {
-        let Some((zone, start)) = self.zone.take() else {
+        let Some((mut zone, start)) = self.zone.take() else {
             return;
         };
         let calendar = self.calendar();
+        let location = zone.take_location();
         let zones = zone.into_zones();
         let tzids = zones.iter().map(|zone| zone.tzid.clone()).collect();
         self.file.zone_spans.push((calendar, tzids, start..end));
         for zone in &zones {
+            if let Some(location) = &location {
+                self.file.zones.locate(&zone.tzid, location);
+            }
             self.file.zones.define(calendar, &Arc::clone(zone));
         }
     }
@@ -371,12 +504,38 @@ impl Walk {
         }
     }
 
-    fn finish(mut self, end: usize) -> File {
+    fn finish(mut self, body: &[u8]) -> File {
         self.file.cut_off = !self.stack.is_empty();
         self.drop_event();
-        self.close_down_to(0, end);
+        self.close_down_to(0, body.len());
+        // Damage must not pass for an empty calendar.
+        if self.file.drafts.is_empty()
+            && !self.file.cut_off
+            && memchr::memmem::find(body, b"BEGIN:VEVENT").is_some()
+        {
+            self.file.cut_off = true;
+            let what = "events begin in this calendar, and none could be found".to_owned();
+            self.verdict(0, Rule::Unreadable { what });
+        }
         self.file
     }
+}
+
+/// The component that an END names, and the BEGIN (or END) of another one straight
+/// behind it: of two files put together without a line end between them.
+fn glued(name: &[u8]) -> (Kind, Option<(bool, Kind)>) {
+    let colon = name.iter().position(|byte| *byte == b':');
+    let split = colon.and_then(|at| name.split_at_checked(at));
+    for (word, is_begin) in [(b"BEGIN".as_slice(), true), (b"END", false)] {
+        if let Some((head, [_, next @ ..])) = split
+            && let Some(length) = head.len().checked_sub(word.len())
+            && let Some((first, found)) = head.split_at_checked(length)
+            && found.eq_ignore_ascii_case(word)
+        {
+            return (Kind::of(first), Some((is_begin, Kind::of(next))));
+        }
+    }
+    (Kind::of(name), None)
 }
 
 /// How many bytes of a property are looked at.

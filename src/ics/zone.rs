@@ -6,10 +6,13 @@
 //! 2. a name of Windows or of Outlook's list, by the table in [`names`]: such feeds
 //!    often define only the owner's zone, or none;
 //! 3. the file's own VTIMEZONE: all there is for `Customized Time Zone`, and more
-//!    than a mere offset in a name says;
-//! 4. an offset in the name (`UTC+02:00`), then names in everyday use (`Eastern`);
-//! 5. nothing: the time floats, so X-WR-TIMEZONE and then the room's zone decide.
+//!    than a guess or an abbreviation says (`EST` is one offset in the database, and
+//!    New York in calendars that define it);
+//! 4. what a person would take the name for, see [`guess`];
+//! 5. nothing: the time floats, so X-WR-TIMEZONE and then the room's zone decide, and
+//!    the zone is reported as unknown.
 
+pub mod guess;
 pub mod names;
 pub mod own;
 #[cfg(test)]
@@ -42,10 +45,14 @@ fn clean(tzid: &str) -> String {
         .to_owned()
 }
 
-/// What a TZID is looked up by in the file.
+/// What a TZID is looked up by in the file: programs do not write the signs and blanks
+/// in it alike.
 #[must_use]
 pub fn key(tzid: &str) -> String {
-    clean(tzid).to_lowercase()
+    let name = clean(tzid).to_lowercase();
+    let mut key = name.clone();
+    key.retain(|c| c.is_alphanumeric() || matches!(c, '+' | '-'));
+    if key.is_empty() { name } else { key }
 }
 
 fn iana(name: &str) -> Option<Zone> {
@@ -81,8 +88,8 @@ fn behind_prefix(name: &str) -> Option<Zone> {
     let name = name.replace(' ', "_");
     let mut rest = name.as_str();
     for _ in 0..8 {
-        let is_name =
-            rest.contains('/') || ["UTC", "GMT"].iter().any(|z| rest.eq_ignore_ascii_case(z));
+        const PLAIN: [&str; 6] = ["UTC", "GMT", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"];
+        let is_name = rest.contains('/') || PLAIN.iter().any(|z| rest.eq_ignore_ascii_case(z));
         if is_name && let Some(zone) = iana(rest) {
             return Some(zone);
         }
@@ -93,8 +100,11 @@ fn behind_prefix(name: &str) -> Option<Zone> {
 
 /// `(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna`, or the words alone.
 fn labelled(name: &str) -> Option<Zone> {
-    let (prefix, words) = split_label(name);
-    let label = words
+    let label = match name.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+        Some((_, label)) => label.trim(),
+        None => name,
+    };
+    let label = label
         .to_lowercase()
         .replace(" / ", ", ")
         .replace(" and canada", " & canada")
@@ -104,104 +114,38 @@ fn labelled(name: &str) -> Option<Zone> {
     let row = names::LABELS
         .iter()
         .find(|(known, _)| known.len() == label.len() && known.eq_ignore_ascii_case(&label));
-    if let Some((_, name)) = row {
-        return windows(name).or_else(|| iana(name));
+    row.and_then(|(_, name)| windows(name).or_else(|| iana(name)))
+}
+
+/// Abbreviations of the database: one offset there, and often another thing where a
+/// calendar defines them.
+fn is_abbreviation(name: &str) -> bool {
+    name.len() <= 4
+        && !name.eq_ignore_ascii_case("UTC")
+        && name.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The zone in which floating times of a calendar are, by its X-WR-TIMEZONE.
+#[must_use]
+pub fn of_calendar(name: &str) -> Option<Zone> {
+    if let Some(zone) = named(name) {
+        return Some(zone);
     }
-    // A list of cities that is not in the table: the first one whose clocks agree.
-    let east = prefix?;
-    label.split([',', ';']).find_map(|city| {
-        city_zones(city).find(|zone| {
-            [(2026, 1), (2026, 7)].iter().any(|(year, month)| {
-                let local = jiff::civil::date(*year, *month, 1).at(0, 0, 0, 0);
-                offset_of(zone, local) == east
-            })
-        })
-    })
-}
-
-/// The offset in parentheses in front of a label, and the label.
-fn split_label(name: &str) -> (Option<i32>, &str) {
-    let Some((prefix, words)) = name.strip_prefix('(').and_then(|rest| rest.split_once(')')) else {
-        return (None, name);
-    };
-    (offset_named(&prefix.replace('.', ":")), words.trim())
-}
-
-/// Zones of the database whose last part is this city.
-fn city_zones(city: &str) -> impl Iterator<Item = Zone> {
-    let city = city.trim().replace(' ', "_");
-    let names = jiff::tz::db().available();
-    names.filter_map(move |name| {
-        let (_, last) = name.as_str().rsplit_once('/')?;
-        last.eq_ignore_ascii_case(&city)
-            .then(|| iana(name.as_str()))?
-    })
+    match guess::guess(&clean(name))?.place {
+        Place::Zone(zone) => Some(zone),
+        Place::Offset(east) if east % 3_600 == 0 => {
+            // The sign is the other way round there.
+            let sign = if east > 0 { '-' } else { '+' };
+            Zone::named(&format!("Etc/GMT{sign}{}", east.abs() / 3_600))
+        }
+        _ => None,
+    }
 }
 
 /// Seconds east of UTC in a zone at a local time.
 fn offset_of(zone: &Zone, local: DateTime) -> i32 {
     let as_utc = Zone::utc().instant(local).seconds();
     i32::try_from(as_utc - zone.instant(local).seconds()).unwrap_or(0)
-}
-
-/// `UTC+02:00`, `GMT-4`, `+0530`; seconds east of UTC. (`Etc/GMT-4` is a name of the
-/// IANA database and means the opposite.)
-#[must_use]
-pub fn offset_named(name: &str) -> Option<i32> {
-    let name = name
-        .trim()
-        .trim_start_matches('(')
-        .trim_end_matches(')')
-        .trim();
-    if name.eq_ignore_ascii_case("Z") {
-        return Some(0);
-    }
-    let rest = ["UTC", "GMT", "UT"]
-        .iter()
-        .find_map(|prefix| {
-            let (head, rest) = name.split_at_checked(prefix.len())?;
-            head.eq_ignore_ascii_case(prefix)
-                .then_some(rest.trim_start())
-        })
-        .unwrap_or(name);
-    match rest.bytes().next() {
-        None => Some(0),
-        // U+2212 is what word processors make of a hyphen.
-        Some(b'+' | b'-') => date::offset(&rest.replacen("- ", "-", 1).replacen("+ ", "+", 1)),
-        _ => date::offset(
-            &rest
-                .strip_prefix('\u{2212}')
-                .map(|digits| format!("-{digits}"))?,
-        ),
-    }
-}
-
-/// Names in everyday use. Those that mean several zones, such as `CST` or `IST`, are
-/// not among them.
-fn everyday(name: &str) -> Option<Zone> {
-    const NAMES: &[(&str, &str)] = &[
-        ("Eastern", "America/New_York"),
-        ("Central", "America/Chicago"),
-        ("Mountain", "America/Denver"),
-        ("Pacific", "America/Los_Angeles"),
-        ("EDT", "America/New_York"),
-        ("CDT", "America/Chicago"),
-        ("MDT", "America/Denver"),
-        ("PST", "America/Los_Angeles"),
-        ("PDT", "America/Los_Angeles"),
-        ("AKST", "America/Anchorage"),
-        ("CEST", "Europe/Berlin"),
-        ("BST", "Europe/London"),
-        ("JST", "Asia/Tokyo"),
-        ("AEST", "Australia/Sydney"),
-        ("AEDT", "Australia/Sydney"),
-        ("NZST", "Pacific/Auckland"),
-    ];
-    let row = NAMES
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name));
-    row.and_then(|(_, iana)| Zone::named(iana))
-        .or_else(|| (!name.is_empty()).then(|| city_zones(name).next())?)
 }
 
 /// The VTIMEZONEs of a file and the places that its TZIDs turned out to be.
@@ -211,6 +155,10 @@ pub struct Zones {
     definitions: HashMap<(u32, String), Arc<OwnZone>>,
     /// By key, for calendars that do not define it themselves.
     anywhere: HashMap<String, Arc<OwnZone>>,
+    /// By key: what a VTIMEZONE without rules says that it is (X-LIC-LOCATION).
+    locations: HashMap<String, Zone>,
+    /// TZIDs that nothing tells, for people.
+    unknown: Vec<String>,
     /// Interned TZIDs: as written, and the line of the first use.
     tzids: Vec<(String, u32)>,
     numbers: HashMap<String, u32>,
@@ -268,6 +216,19 @@ impl Zones {
         self.anywhere.entry(key).or_insert_with(|| Arc::clone(zone));
     }
 
+    /// Remembers X-LIC-LOCATION of a VTIMEZONE, which says more than a TZID that
+    /// nobody knows.
+    pub fn locate(&mut self, tzid: &str, location: &str) {
+        if let Some(zone) = named(location) {
+            self.locations.entry(key(tzid)).or_insert(zone);
+        }
+    }
+
+    /// The TZIDs in use that nothing tells, each once.
+    pub fn take_unknown(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unknown)
+    }
+
     /// Where a time with this TZID is local; to be called when every VTIMEZONE is known.
     pub fn place(&mut self, calendar: u32, tzid: Tzid, local: DateTime) -> Place {
         if let Some(found) = self.places.get_mut(&(calendar, tzid.0)) {
@@ -291,31 +252,48 @@ impl Zones {
             .get(&(calendar, key.clone()))
             .or_else(|| self.anywhere.get(&key))
             .cloned();
-        let (place, passed_over, reading) = match (by_name, own) {
+        let by_name = by_name.filter(|_| own.is_none() || !is_abbreviation(&cleaned));
+        let (place, passed_over, reading, is_known) = match (by_name, own) {
             (Some(zone), own) => {
                 let name = zone.name().to_owned();
-                (Place::Zone(zone), own, Some(name))
+                (Place::Zone(zone), own, name, true)
             }
             (None, Some(own)) => {
                 let reading = "the rules that the calendar gives for it (VTIMEZONE)".to_owned();
-                (Place::Own(own), None, Some(reading))
+                (Place::Own(own), None, reading, true)
             }
-            (None, None) => match undefined(&cleaned) {
-                Some((place, reading)) => (place, None, Some(reading)),
-                None => (Place::Floating, None, None),
+            (None, None) => match (self.locations.get(&key), guess::guess(&cleaned)) {
+                (Some(zone), _) => {
+                    let name = zone.name().to_owned();
+                    (Place::Zone(zone.clone()), None, name, true)
+                }
+                (None, Some(guess)) if guess.is_doubtful => {
+                    let reading = format!("{}, the offset in its name", guess.reading);
+                    (guess.place, None, reading, false)
+                }
+                (None, Some(guess)) => (guess.place, None, guess.reading, true),
+                (None, None) => {
+                    let reading = "the zone of the calendar (X-WR-TIMEZONE) or of the room";
+                    (Place::Floating, None, reading.to_owned(), false)
+                }
             },
         };
         if first_time {
             let tzid = shown(&written);
-            let rule = match reading {
-                Some(zone) if zone == cleaned => None,
-                Some(zone) => Some(verdict::Rule::ZoneRead { tzid, zone }),
-                None => Some(verdict::Rule::ZoneUnknown {
+            if !is_known {
+                self.unknown.push(tzid.clone());
+                let rule = verdict::Rule::ZoneUnknown {
                     tzid,
-                    zone: "the zone of the calendar (X-WR-TIMEZONE) or of the room".to_owned(),
-                }),
-            };
-            self.verdicts.extend(rule.map(|rule| (line, rule)));
+                    zone: reading,
+                };
+                self.verdicts.push((line, rule));
+            } else if reading != cleaned {
+                let rule = verdict::Rule::ZoneRead {
+                    tzid,
+                    zone: reading,
+                };
+                self.verdicts.push((line, rule));
+            }
         }
         let found = Found {
             place: place.clone(),
@@ -364,23 +342,12 @@ impl Zones {
     }
 }
 
-/// A TZID that neither the database nor the file defines, and how it is read.
-fn undefined(name: &str) -> Option<(Place, String)> {
-    if let Some(east) = offset_named(name).or_else(|| split_label(name).0) {
-        let (sign, minutes) = (if east < 0 { '-' } else { '+' }, east.abs() / 60);
-        let reading = format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60);
-        return Some((Place::Offset(east), reading));
-    }
-    let zone = everyday(name)?;
-    let reading = zone.name().to_owned();
-    Some((Place::Zone(zone), reading))
-}
-
 /// A TZID for people: one line, and not a long one.
 #[must_use]
 pub fn shown(tzid: &str) -> String {
-    tzid.chars()
-        .filter(|character| !character.is_control())
-        .take(80)
-        .collect()
+    let plain = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    };
+    tzid.chars().filter(plain).take(80).collect()
 }

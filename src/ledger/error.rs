@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, chain};
+use crate::model::failure::{Failure, FailureClass};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -57,6 +58,11 @@ pub enum LedgerError {
         #[source]
         source: sqlx::Error,
     },
+    #[error("the lock file {} of the ledger is a symbolic link", path.display())]
+    LockIsALink { path: PathBuf },
+    /// Another file is at its path than the one that was opened.
+    #[error("the ledger {} was deleted or replaced", path.display())]
+    Replaced { path: PathBuf },
     #[error("the ledger {} holds {what} that podcal cannot read", path.display())]
     Unreadable { path: PathBuf, what: &'static str },
     #[error("the ledger {} is closed already", path.display())]
@@ -84,6 +90,52 @@ fn pid_in_brackets(pid: Option<u32>) -> String {
 }
 
 impl LedgerError {
+    /// Whether what is in the file cannot be trusted any more.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::NotADatabase { .. })
+    }
+
+    /// A stable key for logs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FolderMissing { .. } => "folder_missing",
+            Self::NotAFile { .. } => "not_a_file",
+            Self::CannotOpen { .. } => "cannot_open",
+            Self::NotADatabase { .. } => "not_a_database",
+            Self::Foreign { .. } => "foreign",
+            Self::Corrupt { .. } => "damaged",
+            Self::Newer { .. } => "newer_schema",
+            Self::Altered { .. } => "other_schema",
+            Self::Locked { .. } => "locked",
+            Self::ServiceRunning { .. } => "service_running",
+            Self::DiskFull { .. } => "disk_full",
+            Self::ReadOnly { .. } => "read_only",
+            Self::NoSharedMemory { .. } => "no_shared_memory",
+            Self::Disk { .. } => "disk_failed",
+            Self::LockIsALink { .. } => "lock_is_a_link",
+            Self::Replaced { .. } => "replaced",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Closed { .. } => "closed",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// For whoever only passes it on.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure {
+            class: FailureClass::Other,
+            kind: self.kind().to_owned(),
+            says: chain(self),
+            hint: self.hint().into_owned(),
+            is_passing: self.is_passing(),
+            retry_after: None,
+            secret_was_sent: false,
+        }
+    }
+
     /// What an error of the database means for this ledger.
     pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
@@ -117,7 +169,7 @@ impl LedgerError {
     }
 }
 
-const REBUILT: &str = "the next sync builds it anew from feeds and pods; only the history and the \
+const REBUILT: &str = "the next sync builds it again from feeds and pods; only the history and the \
     trusted certificates are lost (pods are trusted again on first contact)";
 
 impl Fault for LedgerError {
@@ -155,7 +207,8 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::DiskFull { .. } => {
-                "make room; the displays keep what they show, and the next sync catches up".into()
+                "make room; displays are served meanwhile, and everything current is written then"
+                    .into()
             }
             Self::ReadOnly { .. } => {
                 "let the user that runs podcal write the file and its folder; in a container, \
@@ -172,6 +225,13 @@ impl Fault for LedgerError {
                  ledger to a local disk"
                     .into()
             }
+            Self::LockIsALink { .. } => {
+                "remove the link; podcal locks only a file of its own beside the ledger".into()
+            }
+            Self::Replaced { .. } => {
+                "nothing: a running service writes everything current to the new file by itself"
+                    .into()
+            }
             Self::Closed { .. } => "podcal is stopping; start it again".into(),
             Self::Refused { .. } => "this is a defect of podcal; please report it".into(),
         }
@@ -179,8 +239,9 @@ impl Fault for LedgerError {
 
     fn is_passing(&self) -> bool {
         match self {
-            Self::Locked { .. } => true,
-            Self::FolderMissing { .. }
+            Self::Locked { .. } | Self::Replaced { .. } => true,
+            Self::LockIsALink { .. }
+            | Self::FolderMissing { .. }
             | Self::NotAFile { .. }
             | Self::CannotOpen { .. }
             | Self::NotADatabase { .. }
@@ -281,6 +342,11 @@ mod tests {
                 },
                 "holds a certificate pin that",
             ),
+            (
+                LedgerError::LockIsALink { path: path() },
+                "is a symbolic link",
+            ),
+            (LedgerError::Replaced { path: path() }, "was deleted"),
             (LedgerError::Closed { path: path() }, "is closed"),
             (
                 LedgerError::Refused {
@@ -306,7 +372,10 @@ mod tests {
             assert!(!shown.contains('\n') && !hint.contains("  "), "{hint}");
             assert_eq!(
                 error.is_passing(),
-                matches!(error, LedgerError::Locked { .. }),
+                matches!(
+                    error,
+                    LedgerError::Locked { .. } | LedgerError::Replaced { .. }
+                ),
                 "{shown}"
             );
         }

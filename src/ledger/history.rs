@@ -1,8 +1,8 @@
 //! What was done and what went wrong, newest first, for `podcal history`.
 //!
 //! A pull that brought nothing new leaves no line; a failure that repeats itself
-//! is one line with a count. Trouble is kept longer than success, because it is
-//! what people come looking for, and no room has more than a bounded number of lines.
+//! is one line with a count. No room, feed or pod has more than a bounded number of lines,
+//! and trouble has its own share of them, because it is what people come looking for.
 
 use std::time::Duration;
 
@@ -10,18 +10,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
-use super::packed;
-use super::{At as _, Ledger, Result};
+use super::memories::json;
+use super::{Answer, Ledger, Result, packed};
 use crate::model::agenda::Changes;
-use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::name::{FeedId, PodUrl, RoomName, hex};
 use crate::model::time::UnixTime;
 
-const DAY: Duration = Duration::from_secs(86_400);
-const SUCCESS_KEPT: Duration = DAY.saturating_mul(30);
-const TROUBLE_KEPT: Duration = DAY.saturating_mul(180);
-
-/// Of each of the two, for one room. A pod that flaps at every poll would write
-/// three thousand lines a day.
+/// Of success and of trouble each, for one room. A pod that flaps at every poll would
+/// write three thousand lines a day.
 const LINES_KEPT: i64 = 1000;
 
 /// One line of a room's history.
@@ -95,17 +91,17 @@ pub enum Event {
 }
 
 impl Event {
-    fn what(&self) -> &'static str {
+    pub(crate) fn what(&self) -> &'static str {
         match self {
             Self::Pulled { .. } => "pulled",
-            Self::PullFailed { .. } => PULL_FAILED,
+            Self::PullFailed { .. } => "pull_failed",
             Self::Pushed { .. } => "pushed",
             Self::PushFailed { .. } => "push_failed",
             Self::Lost { .. } => "lost",
             Self::Health { .. } => "health",
             Self::Mode { .. } => "mode",
             Self::Certificate { .. } => "certificate",
-            Self::Drift { .. } => DRIFT,
+            Self::Drift { .. } => "drift",
         }
     }
 
@@ -114,46 +110,99 @@ impl Event {
     }
 }
 
-const PULL_FAILED: &str = "pull_failed";
-pub(super) const DRIFT: &str = "drift";
-
 /// A line as it is written.
-pub(super) struct Line<'a> {
-    /// `None`: that of the pod, where it is known.
-    pub(super) room: Option<&'a str>,
-    pub(super) feed: Option<&'a str>,
-    pub(super) pod: Option<&'a str>,
-    pub(super) at: UnixTime,
-    pub(super) event: &'a Event,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryLine {
+    /// `None`: of a feed that several rooms may share.
+    pub room: Option<String>,
+    pub feed: Option<String>,
+    pub pod: Option<String>,
+    pub at: UnixTime,
+    /// When the streak began that this is one of: the same event again since then is counted,
+    /// and has no line of its own.
+    pub streak_since: Option<UnixTime>,
+    pub event: Event,
 }
 
-impl<'a> Line<'a> {
-    pub(super) fn of_pod(pod: &'a str, at: UnixTime, event: &'a Event) -> Self {
+impl HistoryLine {
+    #[must_use]
+    pub fn of_feed(feed: &FeedId, at: UnixTime, event: Event) -> Self {
         Self {
             room: None,
-            feed: None,
-            pod: Some(pod),
+            feed: Some(feed.as_str().to_owned()),
+            pod: None,
             at,
+            streak_since: None,
             event,
         }
+    }
+
+    #[must_use]
+    pub fn of_pod(room: Option<&RoomName>, pod: &PodUrl, at: UnixTime, event: Event) -> Self {
+        Self {
+            room: room.map(|room| room.as_str().to_owned()),
+            feed: None,
+            pod: Some(pod.key()),
+            at,
+            streak_since: None,
+            event,
+        }
+    }
+
+    /// A certificate that is trusted from now on, or none.
+    #[must_use]
+    pub fn certificate(
+        room: Option<&RoomName>,
+        pod: &PodUrl,
+        at: UnixTime,
+        pin: Option<[u8; 32]>,
+    ) -> Self {
+        let event = Event::Certificate {
+            pod: pod.to_string(),
+            sha256: pin.map(|pin| hex(&pin)),
+        };
+        Self::of_pod(room, pod, at, event)
+    }
+
+    /// One of a streak: see [`HistoryLine::streak_since`].
+    #[must_use]
+    pub fn in_streak(self, since: UnixTime) -> Self {
+        Self {
+            streak_since: Some(since),
+            ..self
+        }
+    }
+
+    /// Whether this only counts one more of the other.
+    #[must_use]
+    pub fn repeats(&self, other: &Self) -> bool {
+        self.streak_since.is_some_and(|since| other.at >= since)
+            && (&self.room, &self.feed, &self.pod) == (&other.room, &other.feed, &other.pod)
+            && self.event == other.event
     }
 }
 
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    line: &Line<'_>,
-) -> std::result::Result<(), sqlx::Error> {
-    let event = packed::pack(&json(line.event)?);
+    line: &HistoryLine,
+    count: u32,
+) -> Answer<()> {
+    let event = packed::pack(&json(&line.event)?);
+    // Of several, the first is not known here; the last is.
+    let since = line.streak_since.filter(|_| count > 1).unwrap_or(line.at);
     sqlx::query(
-        "INSERT INTO history (room, feed, pod, what, trouble, since_at, at, event, inflated_bytes) \
-         VALUES (coalesce(?1, (SELECT room FROM pod WHERE pod.pod = ?3)), ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)",
+        "INSERT INTO history \
+         (room, feed, pod, what, trouble, since_at, at, count, event, inflated_bytes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
-    .bind(line.room)
-    .bind(line.feed)
-    .bind(line.pod)
+    .bind(&line.room)
+    .bind(&line.feed)
+    .bind(&line.pod)
     .bind(line.event.what())
-    .bind(line.event.is_trouble())
-    .bind(line.at.seconds())
+    .bind(i64::from(line.event.is_trouble()))
+    .bind(since)
+    .bind(line.at)
+    .bind(i64::from(count))
     .bind(event.bytes)
     .bind(event.inflated_bytes)
     .execute(connection)
@@ -161,74 +210,59 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Counts the same event again where it was seen since `streak_since`; else writes it.
+/// Counts the same event again where it was seen in its streak; else writes it.
 pub(super) async fn write_or_count(
     connection: &mut SqliteConnection,
-    line: &Line<'_>,
-    streak_since: UnixTime,
-) -> std::result::Result<(), sqlx::Error> {
-    let event = packed::pack(&json(line.event)?);
-    let counted = sqlx::query(
-        "UPDATE history SET at = max(at, ?1), count = count + 1 \
-         WHERE id = (SELECT max(id) FROM history WHERE what = ?2 \
-         AND room IS coalesce(?3, (SELECT room FROM pod WHERE pod.pod = ?5)) AND feed IS ?4 AND pod IS ?5 AND since_at >= ?6 AND event = ?7)",
+    line: &HistoryLine,
+    count: u32,
+) -> Answer<()> {
+    let Some(since) = line.streak_since else {
+        return write(connection, line, count).await;
+    };
+    // Each by its own index.
+    let (statement, key) = match (&line.pod, &line.feed) {
+        (Some(pod), _) => (
+            "SELECT max(id) FROM history WHERE pod = $1 AND what = $2 AND since_at >= $3 \
+             AND event = $4 AND coalesce(room, '') = $5",
+            pod,
+        ),
+        (None, Some(feed)) => (
+            "SELECT max(id) FROM history WHERE feed = $1 AND what = $2 AND since_at >= $3 \
+             AND event = $4 AND coalesce(room, '') = $5",
+            feed,
+        ),
+        (None, None) => return write(connection, line, count).await,
+    };
+    // The same input always packs to the same bytes.
+    let event = packed::pack(&json(&line.event)?);
+    let last: Option<i64> = sqlx::query_scalar(statement)
+        .bind(key)
+        .bind(line.event.what())
+        .bind(since)
+        .bind(event.bytes)
+        .bind(line.room.as_deref().unwrap_or_default())
+        .fetch_one(&mut *connection)
+        .await?;
+    let Some(last) = last else {
+        return write(connection, line, count).await;
+    };
+    sqlx::query(
+        "UPDATE history SET at = CASE WHEN at < $1 THEN $1 ELSE at END, count = count + $2 \
+         WHERE id = $3",
     )
-    .bind(line.at.seconds())
-    .bind(line.event.what())
-    .bind(line.room)
-    .bind(line.feed)
-    .bind(line.pod)
-    .bind(streak_since.seconds())
-    .bind(event.bytes)
-    .execute(&mut *connection)
+    .bind(line.at)
+    .bind(i64::from(count))
+    .bind(last)
+    .execute(connection)
     .await?;
-    match counted.rows_affected() {
-        0 => write(connection, line).await,
-        _ => Ok(()),
-    }
-}
-
-fn json<T: Serialize>(value: &T) -> std::result::Result<Vec<u8>, sqlx::Error> {
-    serde_json::to_vec(value).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-/// When the last event of this kind began that the history has of a pod.
-pub(super) async fn last_since(
-    connection: &mut SqliteConnection,
-    pod: &str,
-    what: &'static str,
-) -> std::result::Result<Option<UnixTime>, sqlx::Error> {
-    let since: Option<i64> = sqlx::query_scalar(
-        "SELECT since_at FROM history WHERE pod = ? AND what = ? ORDER BY id DESC LIMIT 1",
-    )
-    .bind(pod)
-    .bind(what)
-    .fetch_optional(connection)
-    .await?;
-    Ok(since.map(UnixTime::from_seconds))
-}
-
-/// The rooms that have a line on this streak of failures.
-pub(super) async fn rooms_that_saw_it_fail(
-    connection: &mut SqliteConnection,
-    feed: &FeedId,
-    since: UnixTime,
-) -> std::result::Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT DISTINCT room FROM history \
-         WHERE feed = ? AND what = ? AND since_at >= ? AND room IS NOT NULL ORDER BY room",
-    )
-    .bind(feed.as_str())
-    .bind(PULL_FAILED)
-    .bind(since.seconds())
-    .fetch_all(connection)
-    .await
+    Ok(())
 }
 
 #[derive(FromRow)]
 struct Row {
-    since_at: i64,
-    at: i64,
+    id: i64,
+    since_at: UnixTime,
+    at: UnixTime,
     count: u32,
     event: Vec<u8>,
     inflated_bytes: Option<i64>,
@@ -239,8 +273,8 @@ impl Row {
     fn entry(self) -> Option<Entry> {
         let event = packed::unpack(self.event, self.inflated_bytes)?;
         Some(Entry {
-            at: UnixTime::from_seconds(self.at),
-            since: UnixTime::from_seconds(self.since_at),
+            at: self.at,
+            since: self.since_at,
             count: self.count,
             event: serde_json::from_slice(&event).ok()?,
         })
@@ -248,95 +282,65 @@ impl Row {
 }
 
 impl Ledger {
-    /// The last lines of a room and its pods, newest first.
+    /// The last lines of a room, its pods and its feeds, newest first.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub async fn history(&self, room: &RoomName, limit: u32) -> Result<Vec<Entry>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT since_at, at, count, event, inflated_bytes FROM history \
-             WHERE room = ?1 \
-             OR (room IS NULL AND pod IN (SELECT pod FROM pod WHERE room = ?1)) \
-             ORDER BY at DESC, id DESC LIMIT ?2",
-        )
-        .bind(room.as_str())
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .at(&self.path)?;
+    pub async fn history(
+        &self,
+        room: &RoomName,
+        feeds: &[FeedId],
+        limit: u32,
+    ) -> Result<Vec<Entry>> {
+        const OF_ROOM: &str = "SELECT id, since_at, at, count, event, inflated_bytes FROM history \
+            WHERE room = $1 ORDER BY at DESC, id DESC LIMIT $2";
+        // A feed has lines of its own since 0.2; before, each room had its own.
+        const OF_FEED: &str = "SELECT id, since_at, at, count, event, inflated_bytes FROM history \
+            WHERE feed = $1 AND room IS NULL ORDER BY at DESC, id DESC LIMIT $2";
+        let mut rows: Vec<Row> = self
+            .read(async |connection| {
+                let mut rows = Vec::new();
+                let of_room = std::iter::once((OF_ROOM, room.as_str()));
+                let of_feeds = feeds.iter().map(|feed| (OF_FEED, feed.as_str()));
+                for (statement, key) in of_room.chain(of_feeds) {
+                    let found: Vec<Row> = sqlx::query_as(statement)
+                        .bind(key)
+                        .bind(i64::from(limit))
+                        .fetch_all(&mut *connection)
+                        .await?;
+                    rows.extend(found);
+                }
+                Ok(rows)
+            })
+            .await?;
+        rows.sort_by_key(|row| std::cmp::Reverse((row.at, row.id)));
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(rows.into_iter().filter_map(Row::entry).collect())
     }
 
-    /// Removes what is too old and what is too much of it; says how many lines.
+    /// Removes what is older than `keep`, and what is too much of it; says how many lines.
     ///
     /// Once a day is enough.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub async fn prune(&self, now: UnixTime) -> Result<u64> {
-        let mut transaction = self.begin().await?;
-        let old = sqlx::query("DELETE FROM history WHERE at < iif(trouble, ?, ?)")
-            .bind(now.minus(TROUBLE_KEPT).seconds())
-            .bind(now.minus(SUCCESS_KEPT).seconds())
-            .execute(&mut *transaction)
-            .await
-            .at(&self.path)?;
-        let many = sqlx::query(
-            "DELETE FROM history WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER \
-             (PARTITION BY coalesce(room, pod), trouble ORDER BY at DESC, id DESC) AS place \
-             FROM history) WHERE place > ?)",
-        )
-        .bind(LINES_KEPT)
-        .execute(&mut *transaction)
+    pub async fn prune_history(&self, now: UnixTime, keep: Duration) -> Result<u64> {
+        self.write(async |connection| {
+            let old = sqlx::query("DELETE FROM history WHERE at < $1")
+                .bind(now.minus(keep))
+                .execute(&mut *connection)
+                .await?;
+            let many = sqlx::query(
+                "DELETE FROM history WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER \
+                 (PARTITION BY coalesce(room, feed, pod), trouble ORDER BY at DESC, id DESC) \
+                 AS place FROM history) AS placed WHERE place > $1)",
+            )
+            .bind(LINES_KEPT)
+            .execute(connection)
+            .await?;
+            Ok(old.rows_affected() + many.rows_affected())
+        })
         .await
-        .at(&self.path)?;
-        transaction.commit().await.at(&self.path)?;
-        Ok(old.rows_affected() + many.rows_affected())
-    }
-
-    /// Removes feeds, pods and rooms that the configuration no longer names; says
-    /// how many. What is not listed goes, so the lists must be whole.
-    ///
-    /// Pinned certificates stay, see the schema; history ages out by itself, so
-    /// that a room that is put back has its own.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn prune_unknown(
-        &self,
-        rooms: &[RoomName],
-        feeds: &[FeedId],
-        pods: &[PodUrl],
-    ) -> Result<u64> {
-        let rooms: Vec<_> = rooms.iter().map(RoomName::as_str).collect();
-        let feeds: Vec<_> = feeds.iter().map(FeedId::as_str).collect();
-        let pods: Vec<_> = pods.iter().map(PodUrl::key).collect();
-        let mut removed = 0;
-        let mut transaction = self.begin().await?;
-        for (statement, known) in [
-            (
-                "DELETE FROM room WHERE room NOT IN (SELECT value FROM json_each(?))",
-                json(&rooms),
-            ),
-            (
-                "DELETE FROM feed WHERE feed NOT IN (SELECT value FROM json_each(?))",
-                json(&feeds),
-            ),
-            (
-                "DELETE FROM pod WHERE pod NOT IN (SELECT value FROM json_each(?))",
-                json(&pods),
-            ),
-        ] {
-            let known = String::from_utf8_lossy(&known.at(&self.path)?).into_owned();
-            removed += sqlx::query(statement)
-                .bind(known)
-                .execute(&mut *transaction)
-                .await
-                .at(&self.path)?
-                .rows_affected();
-        }
-        transaction.commit().await.at(&self.path)?;
-        Ok(removed)
     }
 }
 

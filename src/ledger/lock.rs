@@ -5,37 +5,42 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{LedgerError, Result, beside, cannot_open, owner_only};
+use super::file::{self, FileId, beside, cannot_open, owner_only};
+use super::{LedgerError, Result};
+use crate::model::ledger_event::LedgerEvent;
 
-/// The claim of a running service on its ledger; dropping it ends the claim.
+/// The claim of a process on its ledger; dropping it ends the claim.
 #[derive(Debug)]
 pub struct ServiceLock {
-    _file: File,
+    ledger: PathBuf,
+    path: PathBuf,
+    file: File,
 }
 
 impl ServiceLock {
-    pub(super) fn claim(ledger: &Path) -> Result<Self> {
-        let path = beside(ledger, ".lock");
-        let mut file = owner_only()
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => LedgerError::FolderMissing {
-                    folder: path.parent().unwrap_or(&path).to_owned(),
-                },
-                io::ErrorKind::ReadOnlyFilesystem => LedgerError::ReadOnly {
-                    path: ledger.to_owned(),
-                },
-                _ => cannot_open(path.clone(), error),
-            })?;
+    /// `ledger` is a path that was resolved.
+    pub(super) fn claim(ledger: PathBuf) -> Result<Self> {
+        if ledger.is_dir() {
+            return Err(LedgerError::NotAFile { path: ledger });
+        }
+        let path = beside(&ledger, ".lock");
+        let mut file = open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => LedgerError::FolderMissing {
+                folder: path.parent().unwrap_or(&path).to_owned(),
+            },
+            io::ErrorKind::ReadOnlyFilesystem => LedgerError::ReadOnly {
+                path: ledger.clone(),
+            },
+            _ if path.is_symlink() => LedgerError::LockIsALink { path: path.clone() },
+            _ => cannot_open(path.clone(), error),
+        })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(LedgerError::ServiceRunning {
-                    path: ledger.to_owned(),
+                    path: ledger,
                     // Half-written or empty just after the other one's start: then it goes unnamed.
                     pid: fs::read_to_string(&path)
                         .ok()
@@ -48,44 +53,33 @@ impl ServiceLock {
         let _ = file
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { ledger, path, file })
+    }
+
+    /// The ledger that it is the claim on, as a resolved path.
+    #[must_use]
+    pub fn ledger(&self) -> &Path {
+        &self.ledger
+    }
+
+    /// Whether the lock file is still at its place; where it is not, another process could
+    /// claim the same ledger.
+    pub(super) fn is_in_place(&self) -> bool {
+        FileId::of(&self.path) == FileId::of_open(&self.file)
+    }
+
+    pub(super) fn narrow(&self, events: &mut Vec<LedgerEvent>) {
+        file::narrow(&self.path, events);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::Ledger;
-
-    #[tokio::test]
-    async fn a_second_service_on_one_ledger_is_refused_and_told_who_runs() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("podcal.db");
-        let first = Ledger::claim_service(&path).await.unwrap();
-        let error = Ledger::claim_service(&path).await.unwrap_err();
-        let LedgerError::ServiceRunning { pid, .. } = &error else {
-            panic!("{error}");
-        };
-        assert_eq!(*pid, Some(std::process::id()));
-        assert!(
-            error
-                .to_string()
-                .ends_with(&format!("(process {})", std::process::id()))
-        );
-        drop(first);
-        drop(Ledger::claim_service(&path).await.unwrap());
-        Ledger::claim_service(&path).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_lock_in_a_folder_that_is_missing_names_the_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Ledger::claim_service(&folder.path().join("gone/podcal.db"))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, LedgerError::FolderMissing { .. }),
-            "{error}"
-        );
-    }
+/// Never through a link: whoever may write the folder could have us lock or cut another file.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = owner_only();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
+    );
+    options.create(true).truncate(false).open(path)
 }

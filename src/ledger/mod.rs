@@ -1,85 +1,115 @@
-//! The ledger: what podcal remembers between two cycles, in one SQLite file.
+//! The ledger: what podcal remembers over a restart, in one SQLite file.
 //!
-//! Each file here asks one kind of question: `feeds` what calendars said last,
-//! `rooms` how far each room got, `pods` what each display confirmed, `polls` how
-//! each pod is, `history` what was done. This file opens the database; `lock` keeps two services apart.
+//! Tasks work from memory; the ledger is loaded once ([`Ledger::load`]) and written by the
+//! recorder alone, what changed in one [`Batch`]. Only what must be on disk before a secret
+//! is sent is written at once and awaited: pins and sign-ins.
 //!
-//! Writes go through one connection, because SQLite has one writer: waiting for
-//! it in our own queue is fair and costs no polling. Reads have their own few,
-//! and with a write-ahead log they wait for nobody. A transaction that writes
-//! says so at its start, so that it waits its turn instead of failing halfway.
-//! A killed process loses at most what it had not committed.
+//! The process that holds the [`ServiceLock`] opens the ledger for writing and may set a
+//! damaged file aside. Commands open it to read; they write nothing but sign-ins.
+//!
+//! There is one connection that writes and one that reads, each behind [`Ledger::write`] and
+//! [`Ledger::read`]: a connection that saw any error is dropped and the next use opens a new one,
+//! because SQLite may have ended the transaction by itself and nothing on top of it would know.
+//! With a write-ahead log readers and the writer do not wait for each other.
 
+mod begin;
+mod carry_over;
+mod device;
 mod error;
-mod feeds;
+mod file;
 mod history;
 mod lock;
+mod memories;
 mod packed;
-mod pods;
-mod polls;
-mod rooms;
+mod pin;
+mod salvage;
+mod schema;
+mod sign_in;
 #[cfg(test)]
 mod tests;
+mod time;
+mod version;
 
 use std::fmt;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::Mutex as AsyncMutex;
 
 pub use error::{LedgerError, OpenFailure};
-pub use feeds::{FeedStanding, Keep, PullTrouble};
-pub use history::{Entry, Event};
+pub use file::resolve;
+pub use history::{Entry, Event, HistoryLine};
 pub use lock::ServiceLock;
-pub use pods::PodStanding;
-pub use rooms::{RoomStanding, ServiceStanding};
+pub use memories::{Batch, Loaded, ServiceTimes};
+pub(crate) use memories::{Remembered, differ};
+pub use pin::Pin;
+pub use sign_in::PodSecret;
+
+use crate::model::ledger_event::LedgerEvent;
+use crate::model::time::UnixTime;
+use file::FileId;
 
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// What a statement gives.
+type Answer<T> = std::result::Result<T, sqlx::Error>;
 
-/// sqlx's own name for it, so that its tools know the file.
-const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
-
-/// `PRAGMA application_id` of a ledger: "podc".
-const APPLICATION_ID: i64 = 0x706f_6463;
-
-/// A backup or a command beside the service is done sooner; longer is a fault that a person should see.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Reads are short; more would only be more threads.
-const READERS: u32 = 3;
+/// Nothing of podcal holds the lock longer than a large calendar takes to be written. A
+/// backup may; then the recorder tries again.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The log is cut back to this after a burst of large feeds.
-const LOG_BYTES: &str = "67108864";
+const LOG_BYTES: &str = "16777216";
 
 /// The open ledger. Clones share its connections.
 #[derive(Clone)]
-pub struct Ledger {
-    writer: SqlitePool,
-    readers: SqlitePool,
-    path: Arc<Path>,
-    journal: Journal,
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    access: Access,
+    writer: AsyncMutex<Option<SqliteConnection>>,
+    reader: AsyncMutex<Option<SqliteConnection>>,
+    opened: Mutex<Opened>,
+    #[cfg(test)]
+    hindrance: Mutex<Option<&'static str>>,
 }
 
-/// How the file is kept sound when a process or the machine stops in the middle.
+/// The file as it was when it was opened last.
+struct Opened {
+    /// `None`: opened to read, or closed.
+    lock: Option<ServiceLock>,
+    file: Option<FileId>,
+    /// SQLite's log beside it: ours only while it is this one.
+    log: Option<FileId>,
+    journal: Journal,
+    /// A command does not upgrade the ledger of another process: it reads the old tables.
+    schema: Schema,
+}
+
+/// How the file is kept whole when a process or the machine stops in the middle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Journal {
     /// A write-ahead log: readers and the writer do not wait for each other.
     WriteAhead,
     /// The file system has no shared memory (network shares have none), so SQLite's older
-    /// way serves: as safe, but slower, and readers and the writer wait for each other.
+    /// journal is used: as safe, but slower, and readers and the writer wait for each other.
     Rollback,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schema {
+    Current,
+    /// Of podcal 0.1, only read.
+    Old,
+    /// There is no file yet, only to read.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Write,
     Read,
@@ -89,164 +119,270 @@ enum Access {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger")
-            .field("path", &self.path)
+            .field("path", &self.0.path)
             .finish_non_exhaustive()
     }
 }
 
 impl Ledger {
-    /// Opens the ledger, creates it where there is none (readable by its owner
-    /// only), and brings its schema up to date.
+    /// Claims the ledger at this path for this process, so that two services do not push
+    /// against each other. The same file spelt otherwise is the same ledger.
+    ///
+    /// # Errors
+    /// [`LedgerError::ServiceRunning`] where another process holds it; where the folder is
+    /// missing or the lock file cannot be opened.
+    pub fn claim(path: &Path) -> Result<ServiceLock> {
+        ServiceLock::claim(resolve(path)?)
+    }
+
+    /// Opens a claimed ledger, creates it where there is none (readable by its owner only), and
+    /// brings its schema up to date. A damaged file is set aside; the events say what was lost.
     ///
     /// # Errors
     /// A folder that is missing is not created: in a container it would be a volume
     /// that somebody forgot, and the ledger would be lost with the container.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let path = absolute(path)?;
-        create_if_missing(&path)?;
-        Self::connect(options(&path), path, Access::Write).await
-    }
-
-    /// Opens the ledger for a command that only reads: `None` where there is none.
-    ///
-    /// Every write through it fails with [`LedgerError::ReadOnly`], so a dry run
-    /// cannot change a row by mistake. An older schema is brought up to date.
-    ///
-    /// # Errors
-    /// As [`Ledger::open`].
-    pub async fn open_existing(path: &Path) -> Result<Option<Self>> {
-        let path = absolute(path)?;
-        match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => return Err(LedgerError::NotAFile { path }),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot_open(path, error)),
+    /// A newer schema and the database of another program are refused.
+    pub async fn open(lock: ServiceLock, at: UnixTime) -> Result<(Self, Vec<LedgerEvent>)> {
+        let path = lock.ledger().to_owned();
+        let mut events = Vec::new();
+        let begun = begin::begin(&path, at, &mut events).await?;
+        lock.narrow(&mut events);
+        let opened = Opened {
+            lock: Some(lock),
+            file: FileId::of(&path),
+            log: FileId::of(&file::beside(&path, "-wal")),
+            journal: begun.journal,
+            schema: Schema::Current,
+        };
+        if begun.journal == Journal::Rollback {
+            events.push(LedgerEvent::NoWriteAheadLog { path: path.clone() });
         }
-        Self::connect(options(&path), path, Access::Read)
-            .await
-            .map(Some)
+        Ok((Self::new(path, Access::Write, opened), events))
     }
 
-    /// A ledger that knows nothing and is gone with the process: for a command that
-    /// only reads, where there is no file yet. It leaves none behind.
+    /// Opens the ledger for a command beside the service: nothing but sign-ins is ever written.
+    ///
+    /// Where there is no file it is as if there were an empty one; it is created when a
+    /// sign-in has to be written. The ledger of an older podcal is read as it is.
     ///
     /// # Errors
-    /// When SQLite itself cannot start.
-    pub async fn nowhere() -> Result<Self> {
-        let path = PathBuf::from(":memory:");
-        let options = SqliteConnectOptions::new()
-            .in_memory(true)
-            .foreign_keys(true)
-            .disable_statement_logging();
-        // Such a database belongs to its connection, so there is just one.
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await
-            .at(&path)?;
-        migrate(&mut *pool.acquire().await.at(&path)?, &path).await?;
-        Ok(Self {
-            writer: pool.clone(),
-            readers: pool,
-            path: path.into(),
+    /// When a ledger that exists cannot be opened.
+    pub async fn open_to_read(path: &Path) -> Result<Self> {
+        let path = resolve(path)?;
+        let schema = begin::look(&path).await?;
+        let opened = Opened {
+            lock: None,
+            file: None,
+            log: None,
             journal: Journal::WriteAhead,
-        })
+            schema,
+        };
+        Ok(Self::new(path, Access::Read, opened))
     }
 
-    /// Claims the ledger for a service, so that two do not push against each other.
-    ///
-    /// The claim is a lock on the file `<ledger>.lock` and ends with the value or
-    /// the process. Commands that run once do not need it.
-    ///
-    /// # Errors
-    /// [`LedgerError::ServiceRunning`] where another process holds it.
-    pub async fn claim_service(path: &Path) -> Result<ServiceLock> {
-        ServiceLock::claim(&absolute(path)?)
+    fn new(path: PathBuf, access: Access, opened: Opened) -> Self {
+        Self(Arc::new(Inner {
+            path,
+            access,
+            writer: AsyncMutex::default(),
+            reader: AsyncMutex::default(),
+            opened: Mutex::new(opened),
+            #[cfg(test)]
+            hindrance: Mutex::default(),
+        }))
     }
 
-    async fn connect(options: SqliteConnectOptions, path: PathBuf, access: Access) -> Result<Self> {
-        let mut first = options.connect().await.at(&path)?;
-        let journal = match access {
-            Access::Write => write_ahead(&mut first, &path).await?,
-            Access::Read => journal(&mut first).await.at(&path)?,
-        };
-        migrate(&mut first, &path).await?;
-        first.close().await.at(&path)?;
-
-        let options = match journal {
-            // The log is flushed when it is merged into the file; what a power cut
-            // can take is the last moments, never the file.
-            Journal::WriteAhead => options.synchronous(SqliteSynchronous::Normal),
-            Journal::Rollback => options.synchronous(SqliteSynchronous::Full),
-        };
-        let options = match access {
-            Access::Write => options,
-            Access::Read => options.pragma("query_only", "ON"),
-        };
-        let pool = |size| {
-            SqlitePoolOptions::new()
-                .max_connections(size)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
-        Ok(Self {
-            writer: pool(1).connect_lazy_with(options.clone()),
-            readers: pool(READERS).connect_lazy_with(options.pragma("query_only", "ON")),
-            path: path.into(),
-            journal,
-        })
-    }
-
+    /// The path as it was resolved: two ledgers are the same when these are.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
-    /// Anything but a write-ahead log is worth one warning at the start.
     #[must_use]
     pub fn journal(&self) -> Journal {
-        self.journal
+        self.opened().journal
     }
 
     /// The size of the database file and its log, in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        ["", "-wal"]
-            .iter()
-            .filter_map(|suffix| fs::metadata(beside(&self.path, suffix)).ok())
-            .map(|found| found.len())
-            .sum()
+        file::size(&self.0.path) + file::size(&file::beside(&self.0.path, "-wal"))
     }
 
-    /// Waits for what is being written, merges the log into the file and closes it.
+    /// Waits for what is being written, merges the log into the file, closes it and gives
+    /// the claim back.
     ///
     /// Not needed for safety: a ledger whose process is killed is whole as well.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        for seat in [&self.0.reader, &self.0.writer] {
+            if let Some(connection) = seat.lock().await.take() {
+                let _ = connection.close().await;
+            }
+        }
+        self.opened().lock = None;
     }
 
-    /// A transaction that will write.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .at(&self.path)
+    /// Whether the file at the path is still the one that was opened, and the lock file the
+    /// one that is held. Asks the file system only.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let opened = self.opened();
+        FileId::of(&self.0.path) == opened.file
+            && opened.lock.as_ref().is_none_or(ServiceLock::is_in_place)
+    }
+
+    /// Opens anew what is at the path now, after the file was deleted, replaced or found
+    /// damaged: as [`Ledger::open`] does. The caller then writes everything current.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`]; then nothing is written until a later call succeeds.
+    pub async fn reopen(&self, at: UnixTime) -> Result<Vec<LedgerEvent>> {
+        let path = &self.0.path;
+        let (mut writer, mut reader) = (self.0.writer.lock().await, self.0.reader.lock().await);
+        let log = file::beside(path, "-wal");
+        let was = {
+            let mut opened = self.opened();
+            // Nobody reconnects while it is not known what is there.
+            opened.log = FileId::of(&log).or(opened.log);
+            (opened.file.take(), opened.log)
+        };
+        for seat in [&mut *reader, &mut *writer] {
+            if let Some(connection) = seat.take() {
+                let _ = connection.close().await;
+            }
+        }
+        let now = FileId::of(path);
+        let mut events = Vec::new();
+        if now != was.0 {
+            // The log of the old file would be played into the new one.
+            file::remove_log_of(path, was.1);
+            events.push(LedgerEvent::Replaced {
+                path: path.clone(),
+                was_deleted: now.is_none(),
+            });
+        }
+        self.claim_again()?;
+        let begun = begin::begin(path, at, &mut events).await?;
+        let mut opened = self.opened();
+        opened.file = FileId::of(path);
+        opened.log = FileId::of(&log);
+        opened.journal = begun.journal;
+        Ok(events)
+    }
+
+    /// Holds the lock file that is at its place now, where the one that was held is gone.
+    fn claim_again(&self) -> Result<()> {
+        let mut opened = self.opened();
+        if opened.lock.as_ref().is_none_or(|lock| !lock.is_in_place()) {
+            opened.lock = Some(ServiceLock::claim(self.0.path.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Does some work in one transaction: all of it, or nothing where it fails or is dropped.
+    async fn write<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
+    ) -> Result<T> {
+        if self.0.access == Access::Read {
+            return Err(LedgerError::ReadOnly {
+                path: self.0.path.clone(),
+            });
+        }
+        self.write_beside(work).await
+    }
+
+    /// The same for what every process may write.
+    async fn write_beside<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
+    ) -> Result<T> {
+        let mut seat = self.0.writer.lock().await;
+        // Out of its seat: it comes back only when all went well.
+        let mut connection = match seat.take() {
+            Some(connection) if self.is_opened_file() => connection,
+            _ => self.connect(Access::Write).await?,
+        };
+        match in_transaction(&mut connection, "BEGIN IMMEDIATE", work).await {
+            Ok(value) => {
+                *seat = Some(connection);
+                Ok(value)
+            }
+            Err(error) => {
+                let _ = connection.close().await;
+                Err(LedgerError::of(&self.0.path, error))
+            }
+        }
+    }
+
+    /// Reads in one transaction; where there is no file, nothing is found.
+    async fn read<T: Default>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
+    ) -> Result<T> {
+        if self.opened().schema == Schema::None {
+            return Ok(T::default());
+        }
+        let mut seat = self.0.reader.lock().await;
+        let mut connection = match seat.take() {
+            Some(connection) if self.is_opened_file() => connection,
+            _ => self.connect(Access::Read).await?,
+        };
+        match in_transaction(&mut connection, "BEGIN", work).await {
+            Ok(value) => {
+                *seat = Some(connection);
+                Ok(value)
+            }
+            Err(error) => {
+                let _ = connection.close().await;
+                Err(LedgerError::of(&self.0.path, error))
+            }
+        }
+    }
+
+    /// A new connection to the file that was opened.
+    async fn connect(&self, access: Access) -> Result<SqliteConnection> {
+        if !self.is_opened_file() {
+            return Err(LedgerError::Replaced {
+                path: self.0.path.clone(),
+            });
+        }
+        let options = options(&self.0.path).synchronous(match self.journal() {
+            // The log is flushed when it is merged into the file; what a power cut
+            // can take is the last moments, never the file.
+            Journal::WriteAhead => SqliteSynchronous::Normal,
+            Journal::Rollback => SqliteSynchronous::Full,
+        });
+        let options = match access {
+            Access::Write => options,
+            Access::Read => options.pragma("query_only", "ON"),
+        };
+        let connected = options.connect().await;
+        let connection = connected.map_err(|error| LedgerError::of(&self.0.path, error))?;
+        #[cfg(test)]
+        let connection = self.hinder(connection, access).await;
+        Ok(connection)
+    }
+
+    /// A command has no claim on the file and looks no further.
+    fn is_opened_file(&self) -> bool {
+        self.0.access == Access::Read || FileId::of(&self.0.path) == self.opened().file
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.0.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Gives an error of the database the ledger that it speaks of.
-trait At<T> {
-    fn at(self, path: &Path) -> Result<T>;
-}
-
-impl<T> At<T> for std::result::Result<T, sqlx::Error> {
-    fn at(self, path: &Path) -> Result<T> {
-        self.map_err(|source| LedgerError::of(path, source))
-    }
+async fn in_transaction<T>(
+    connection: &mut SqliteConnection,
+    begin: &'static str,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
+) -> Answer<T> {
+    sqlx::query(begin).execute(&mut *connection).await?;
+    let value = work(connection).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(value)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -259,174 +395,31 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// SQLite reads more than a path into some names, such as `:memory:` or `file:x`; not into absolute ones.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| cannot_open(path.to_owned(), error))
-}
-
-fn cannot_open(path: PathBuf, error: io::Error) -> LedgerError {
-    LedgerError::CannotOpen {
-        path,
-        source: error.into(),
-    }
-}
-
-/// The ledger's path with something after it, as SQLite names its own files.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// SQLite gives its other files the permissions of this one.
-fn create_if_missing(path: &Path) -> Result<()> {
-    match owner_only().create_new(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => match error.kind() {
-            io::ErrorKind::AlreadyExists if path.is_dir() => Err(LedgerError::NotAFile {
-                path: path.to_owned(),
-            }),
-            io::ErrorKind::AlreadyExists => Ok(()),
-            io::ErrorKind::NotFound => Err(LedgerError::FolderMissing {
-                folder: path.parent().unwrap_or(path).to_owned(),
-            }),
-            io::ErrorKind::ReadOnlyFilesystem => Err(LedgerError::ReadOnly {
-                path: path.to_owned(),
-            }),
-            _ => Err(cannot_open(path.to_owned(), error)),
-        },
-    }
-}
-
-fn owner_only() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-async fn journal(connection: &mut SqliteConnection) -> std::result::Result<Journal, sqlx::Error> {
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(connection)
-        .await?;
-    Ok(match mode.as_str() {
-        "wal" => Journal::WriteAhead,
-        _ => Journal::Rollback,
-    })
-}
-
-/// Turns the write-ahead log on, which the file then remembers.
-async fn write_ahead(connection: &mut SqliteConnection, path: &Path) -> Result<Journal> {
-    const PAUSE: Duration = Duration::from_millis(50);
-    let mut waited = Duration::ZERO;
-    loop {
-        if journal(connection).await.at(path)? == Journal::WriteAhead {
-            return Ok(Journal::WriteAhead);
+#[cfg(test)]
+impl Ledger {
+    /// Makes every connection that writes fail as a bad disk would, or be sound again.
+    pub(crate) async fn fail_writes(&self, pragma: Option<&'static str>) {
+        let mut seat = self.0.writer.lock().await;
+        if let Some(connection) = seat.take().filter(|_| pragma.is_some()) {
+            connection.close().await.unwrap();
         }
-        let turned_on = sqlx::query("PRAGMA journal_mode = WAL")
-            .execute(&mut *connection)
+        *self.0.hindrance.lock().unwrap() = pragma;
+    }
+
+    pub(crate) async fn merge_log(&self) {
+        let mut seat = self.0.writer.lock().await;
+        let mut connection = seat.take().unwrap();
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut connection)
             .await
-            .at(path);
-        match turned_on {
-            // SQLite does not fail where it cannot: it answers the mode that it kept.
-            Ok(_) => return journal(connection).await.at(path),
-            Err(LedgerError::NoSharedMemory { .. }) => return journal(connection).await.at(path),
-            // The busy timeout does not hold for this statement (sqlite.org/wal.html).
-            Err(LedgerError::Locked { .. }) if waited < BUSY_TIMEOUT => {
-                tokio::time::sleep(PAUSE).await;
-                waited += PAUSE;
-            }
-            Err(error) => return Err(error),
-        }
+            .unwrap();
     }
-}
 
-/// Brings the schema up to date, all of it or nothing, and by one process at a time.
-async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
-    // One statement sees one state of the file; another process may be creating it.
-    let (application, tables): (i64, i64) = sqlx::query_as(
-        "SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id",
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .at(path)?;
-    if tables > 0 && application != APPLICATION_ID {
-        return Err(LedgerError::Foreign {
-            path: path.to_owned(),
-        });
-    }
-    if tables > 0 && is_current(connection, path).await? {
-        return Ok(());
-    }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.at(path)?;
-    apply_missing(&mut transaction, path).await?;
-    transaction.commit().await.at(path)
-}
-
-/// What `Migrator::run` does, which cannot be awaited in a task while it holds a transaction.
-async fn apply_missing(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
-    let failed = |error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            LedgerError::of(path, error)
+    async fn hinder(&self, mut connection: SqliteConnection, access: Access) -> SqliteConnection {
+        let hindrance = *self.0.hindrance.lock().unwrap();
+        if let Some(pragma) = hindrance.filter(|_| access == Access::Write) {
+            sqlx::query(pragma).execute(&mut connection).await.unwrap();
         }
-        error => LedgerError::of(path, error.into()),
-    };
-    connection
-        .ensure_migrations_table(MIGRATIONS_TABLE)
-        .await
-        .map_err(failed)?;
-    let applied = connection
-        .list_applied_migrations(MIGRATIONS_TABLE)
-        .await
-        .map_err(failed)?;
-    for migration in MIGRATIONS.iter() {
-        let before = applied
-            .iter()
-            .find(|applied| applied.version == migration.version);
-        match before {
-            Some(before) if before.checksum == migration.checksum => {}
-            Some(_) => {
-                return Err(LedgerError::Altered {
-                    path: path.to_owned(),
-                    version: migration.version,
-                });
-            }
-            None => {
-                connection
-                    .apply(MIGRATIONS_TABLE, migration)
-                    .await
-                    .map_err(failed)?;
-            }
-        }
+        connection
     }
-    Ok(())
-}
-
-/// Whether there is nothing to do, found out without waiting for the writer.
-async fn is_current(connection: &mut SqliteConnection, path: &Path) -> Result<bool> {
-    let applied: Vec<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
-            .fetch_all(connection)
-            .await
-            .at(path)?;
-    let found = applied.last().map_or(0, |(version, _)| *version);
-    let known = MIGRATIONS
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or_default();
-    if found > known {
-        return Err(LedgerError::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        });
-    }
-    let embedded = MIGRATIONS
-        .iter()
-        .map(|migration| (migration.version, migration.checksum.as_ref()));
-    Ok(embedded.eq(applied
-        .iter()
-        .map(|(version, checksum)| (*version, checksum.as_slice()))))
 }

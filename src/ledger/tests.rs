@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::BufRead as _;
+use std::io::{self, BufRead as _};
 use std::process::{Command, Stdio};
 
 use sqlx::Row as _;
@@ -7,20 +7,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault as _;
-use crate::model::agenda::{Agenda, Changes};
-use crate::model::item::{FeedItem, FeedState};
+use crate::model::agenda::Agenda;
 use crate::model::meeting::{Meeting, MeetingId};
+use crate::model::memory::{FeedMemory, PodMemory, RememberedMeeting, RoomMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
-use crate::model::time::UnixTime;
+use crate::model::sign_in::{AccountKey, SignIn};
 
-/// A ledger on a new file; the folder goes with the first value.
-pub(super) async fn new_ledger() -> (TempDir, Ledger) {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("podcal.db"))
-        .await
-        .unwrap();
-    (folder, ledger)
-}
+mod damage;
+mod old;
+mod versions;
 
 pub(super) fn at(seconds: i64) -> UnixTime {
     UnixTime::from_seconds(seconds)
@@ -38,12 +33,16 @@ pub(super) fn feed(address: &str) -> FeedId {
     FeedId::new("calendar.example.com", &["ics", address])
 }
 
-pub(super) fn item(href: &str, body: &str) -> FeedItem {
-    FeedItem {
-        href: href.to_owned(),
-        etag: Some(format!("\"{}\"", body.len())),
-        last_modified: Some("Mon, 02 Mar 2026 09:00:00 GMT".to_owned()),
-        body: body.as_bytes().to_vec().into(),
+fn account(user: &str) -> AccountKey {
+    AccountKey::new("calendar.example.com", &["password", user])
+}
+
+fn sign_in(rejections: u32) -> SignIn {
+    SignIn {
+        secret_tag: 7,
+        rejections,
+        until: at(1000),
+        proven_at: None,
     }
 }
 
@@ -59,91 +58,255 @@ pub(super) fn agenda(titles: &[&str]) -> Agenda {
     Agenda::new(meetings.collect())
 }
 
+pub(super) async fn opened(path: &Path) -> (Ledger, Vec<LedgerEvent>) {
+    Ledger::open(Ledger::claim(path).unwrap(), at(1_772_442_000))
+        .await
+        .unwrap()
+}
+
+/// A ledger on a new file; the folder goes with the first value.
+pub(super) async fn new_ledger() -> (TempDir, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, events) = opened(&folder.path().join("podcal.db")).await;
+    assert_eq!(events, []);
+    (folder, ledger)
+}
+
+/// A batch with something in it.
+fn batch(second: i64) -> Batch {
+    let memory = PodMemory {
+        sent: Some(agenda(&[&format!("Meeting {second}")])),
+        sent_at: Some(at(second)),
+        ..PodMemory::default()
+    };
+    let remembered = RoomMemory {
+        composed_at: Some(at(second)),
+        is_known: true,
+        ..RoomMemory::default()
+    };
+    let line = HistoryLine::of_pod(
+        Some(&room("elm")),
+        &pod("192.0.2.1"),
+        at(second),
+        Event::Lost {
+            pod: "192.0.2.1".to_owned(),
+            reason: "restarted".to_owned(),
+        },
+    );
+    Batch {
+        pods: vec![(pod("192.0.2.1").key(), Some(Arc::new(memory)))],
+        rooms: vec![("elm".to_owned(), Some(Arc::new(remembered)))],
+        history: vec![(line, 1)],
+        ..Batch::default()
+    }
+}
+
+/// Which batch the ledger has, and that it has the whole of it.
+async fn batch_in(ledger: &Ledger) -> Option<i64> {
+    let loaded = ledger.load().await.unwrap();
+    let history = ledger.history(&room("elm"), &[], 1).await.unwrap();
+    let memory = loaded.memories.pod(&pod("192.0.2.1"));
+    let Some(memory) = memory else {
+        assert_eq!(history, []);
+        return None;
+    };
+    let second = memory.sent_at.unwrap();
+    let expected = agenda(&[&format!("Meeting {}", second.seconds())]);
+    assert_eq!(memory.sent, Some(expected));
+    let remembered = loaded.memories.room(&room("elm")).unwrap();
+    assert_eq!(remembered.composed_at, Some(second));
+    assert_eq!(history[0].at, second);
+    Some(second.seconds())
+}
+
 async fn open_error(path: &Path) -> LedgerError {
-    let error = Ledger::open(path).await.unwrap_err();
+    let error = match Ledger::claim(path) {
+        Ok(lock) => Ledger::open(lock, at(1)).await.unwrap_err(),
+        Err(error) => error,
+    };
     assert!(!error.hint().is_empty());
     error
+}
+
+async fn raw(path: &Path) -> SqliteConnection {
+    options(path).connect().await.unwrap()
 }
 
 #[tokio::test]
 async fn a_new_ledger_is_its_owners_alone_and_has_a_write_ahead_log() {
     let (folder, ledger) = new_ledger().await;
-    ledger.beat(at(1)).await.unwrap();
+    ledger.store(&batch(1)).await.unwrap();
     assert_eq!(ledger.journal(), Journal::WriteAhead);
     assert!(ledger.size_bytes() > 0);
     #[cfg(unix)]
-    for name in ["podcal.db", "podcal.db-wal", "podcal.db-shm"] {
+    for name in [
+        "podcal.db",
+        "podcal.db-wal",
+        "podcal.db-shm",
+        "podcal.db.lock",
+    ] {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(folder.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+        let found = fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o600, "{name}");
     }
     ledger.close().await;
-    let left: Vec<_> = fs::read_dir(&folder)
+    let mut left: Vec<_> = fs::read_dir(&folder)
         .unwrap()
-        .map(|f| f.unwrap().file_name())
+        .map(|file| file.unwrap().file_name())
         .collect();
-    assert_eq!(left, ["podcal.db"], "a closed ledger is one file");
+    left.sort();
+    assert_eq!(left, ["podcal.db", "podcal.db.lock"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_that_others_can_read_are_narrowed_and_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, ledger) = new_ledger().await;
+    ledger.store(&batch(1)).await.unwrap();
+    ledger.close().await;
+    for name in ["podcal.db", "podcal.db.lock"] {
+        let wide = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(folder.path().join(name), wide).unwrap();
+    }
+    let (_ledger, events) = opened(&folder.path().join("podcal.db")).await;
+    let said = events.iter().filter_map(|event| match event {
+        LedgerEvent::Narrowed { path } => path.file_name()?.to_str(),
+        _ => None,
+    });
+    assert_eq!(said.collect::<Vec<_>>(), ["podcal.db", "podcal.db.lock"]);
+    for name in ["podcal.db", "podcal.db.lock"] {
+        let found = fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o600, "{name}");
+    }
 }
 
 #[tokio::test]
 async fn every_connection_has_the_settings_that_the_ledger_rests_on() {
     let (_folder, ledger) = new_ledger().await;
-    for (pool, query_only) in [(&ledger.writer, 0), (&ledger.readers, 1)] {
+    for (access, query_only) in [(Access::Write, 0), (Access::Read, 1)] {
+        let mut connection = ledger.connect(access).await.unwrap();
         for (pragma, expected) in [
             ("PRAGMA foreign_keys", 1),
             ("PRAGMA synchronous", 1),
-            ("PRAGMA busy_timeout", 10_000),
+            ("PRAGMA busy_timeout", 5_000),
             ("PRAGMA query_only", query_only),
         ] {
-            let value: i64 = sqlx::query_scalar(pragma).fetch_one(pool).await.unwrap();
+            let value: i64 = sqlx::query_scalar(pragma)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
             assert_eq!(value, expected, "{pragma}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_was_noted_is_there_after_a_restart() {
+async fn what_was_written_is_there_after_a_kill() {
     let (folder, ledger) = new_ledger().await;
-    ledger.beat(at(7)).await.unwrap();
-    // Not closed: as after a kill.
-    let again = Ledger::open(&folder.path().join("podcal.db"))
-        .await
-        .unwrap();
-    assert_eq!(again.last_beat().await.unwrap(), Some(at(7)));
+    ledger.store(&batch(7)).await.unwrap();
+    // Not closed, as after a kill; only the claim is given back, which the system does.
+    ledger.opened().lock = None;
+    let (again, events) = opened(&folder.path().join("podcal.db")).await;
+    assert_eq!(events, []);
+    assert_eq!(batch_in(&again).await, Some(7));
     drop(ledger);
 }
 
 #[tokio::test]
-async fn a_command_that_reads_does_not_create_a_ledger() {
-    let folder = tempfile::tempdir().unwrap();
-    for path in ["podcal.db", "gone/podcal.db"] {
-        let found = Ledger::open_existing(&folder.path().join(path))
+async fn a_command_that_reads_sees_what_the_service_writes_and_writes_nothing() {
+    let (_folder, ledger) = new_ledger().await;
+    ledger.store(&batch(7)).await.unwrap();
+    let reading = Ledger::open_to_read(ledger.path()).await.unwrap();
+    assert_eq!(batch_in(&reading).await, Some(7));
+    for error in [
+        reading.store(&batch(8)).await.unwrap_err(),
+        reading
+            .set_pin(&pod("192.0.2.1"), None, None, at(8))
             .await
-            .unwrap();
-        assert!(found.is_none());
+            .unwrap_err(),
+        reading
+            .accept_device(&pod("192.0.2.1"), "device", at(8))
+            .await
+            .unwrap_err(),
+        reading
+            .prune_history(at(8), Duration::ZERO)
+            .await
+            .unwrap_err(),
+    ] {
+        assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error}");
     }
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    ledger.store(&batch(9)).await.unwrap();
+    assert_eq!(batch_in(&reading).await, Some(9));
 }
 
 #[tokio::test]
-async fn a_ledger_that_was_opened_for_reading_cannot_be_written() {
-    let (_folder, ledger) = new_ledger().await;
-    ledger.beat(at(7)).await.unwrap();
-    let reading = Ledger::open_existing(ledger.path()).await.unwrap().unwrap();
-    assert_eq!(reading.last_beat().await.unwrap(), Some(at(7)));
-    let error = reading.beat(at(8)).await.unwrap_err();
-    assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error}");
-    let error = reading
-        .set_pin(&pod("192.0.2.1"), None, at(8))
+async fn a_command_that_reads_creates_no_ledger_before_a_sign_in_has_to_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("podcal.db");
+    let reading = Ledger::open_to_read(&path).await.unwrap();
+    assert_eq!(reading.load().await.unwrap(), Loaded::default());
+    assert_eq!(reading.pin(&pod("192.0.2.1")).await.unwrap(), None);
+    assert_eq!(reading.sign_in(&account("a")).await.unwrap(), None);
+    assert_eq!(reading.history(&room("elm"), &[], 9).await.unwrap(), []);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+
+    let is_ours = reading
+        .reserve_sign_in(&account("a"), None, &sign_in(1))
+        .await
+        .unwrap();
+    assert!(is_ours && path.is_file());
+    let other = Ledger::open_to_read(&path).await.unwrap();
+    let known = other.sign_in(&account("a")).await.unwrap();
+    assert_eq!(known, Some(sign_in(1)));
+    assert_eq!(reading.sign_in(&account("a")).await.unwrap(), known);
+    let error = Ledger::open_to_read(&folder.path().join("gone/podcal.db"))
         .await
         .unwrap_err();
-    assert!(matches!(error, LedgerError::ReadOnly { .. }), "{error}");
-    // And what others write meanwhile, it sees.
-    ledger.beat(at(9)).await.unwrap();
-    assert_eq!(reading.last_beat().await.unwrap(), Some(at(9)));
+    assert!(
+        matches!(error, LedgerError::FolderMissing { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_service_on_one_ledger_is_refused_however_the_path_is_spelt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("podcal.db");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let link = folder.path().join("link.db");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("podcal.db", &link).unwrap();
+    // The first time before there is a file: the link leads nowhere yet.
+    for first in [link.clone(), path.clone()] {
+        let lock = Ledger::claim(&first).unwrap();
+        for spelt in [&path, &inner.join("../podcal.db"), &link] {
+            let error = Ledger::claim(spelt).unwrap_err();
+            let LedgerError::ServiceRunning { pid, .. } = &error else {
+                panic!("{error}");
+            };
+            assert_eq!(*pid, Some(std::process::id()));
+        }
+        let (ledger, _) = Ledger::open(lock, at(1)).await.unwrap();
+        assert_eq!(ledger.path(), fs::canonicalize(&path).unwrap());
+        ledger.close().await;
+        drop(Ledger::claim(&path).unwrap());
+    }
+    assert!(!folder.path().join("link.db.lock").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_lock_is_never_opened_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "do not cut").unwrap();
+    let lock = folder.path().join("podcal.db.lock");
+    std::os::unix::fs::symlink(&precious, &lock).unwrap();
+    let error = open_error(&folder.path().join("podcal.db")).await;
+    assert!(matches!(error, LedgerError::LockIsALink { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "do not cut");
 }
 
 #[tokio::test]
@@ -155,13 +318,14 @@ async fn names_that_mean_something_to_sqlite_are_files_like_others() {
         "pod cal#1%20?.db",
         "räume.db",
     ] {
-        let ledger = Ledger::open(&folder.path().join(name)).await.unwrap();
-        ledger.beat(at(1)).await.unwrap();
+        let (ledger, _) = opened(&folder.path().join(name)).await;
+        ledger.store(&batch(1)).await.unwrap();
         assert!(folder.path().join(name).is_file(), "{name}");
     }
+    let here = fs::canonicalize(std::env::current_dir().unwrap()).unwrap();
     assert_eq!(
-        absolute(Path::new(":memory:")).unwrap(),
-        std::env::current_dir().unwrap().join(":memory:")
+        resolve(Path::new(":memory:")).unwrap(),
+        here.join(":memory:")
     );
 }
 
@@ -169,240 +333,216 @@ async fn names_that_mean_something_to_sqlite_are_files_like_others() {
 async fn a_folder_that_is_missing_is_named_and_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let error = open_error(&folder.path().join("gone/podcal.db")).await;
+    let gone = folder.path().join("gone");
     assert_eq!(
         error.to_string(),
-        format!(
-            "the folder {} of the ledger does not exist",
-            folder.path().join("gone").display()
-        )
+        format!("the folder {} of the ledger does not exist", gone.display())
     );
-    assert!(!folder.path().join("gone").exists());
+    assert!(!gone.exists());
 }
 
 #[tokio::test]
 async fn a_folder_is_no_ledger() {
     let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
     for error in [
-        open_error(folder.path()).await,
-        Ledger::open_existing(folder.path()).await.unwrap_err(),
+        open_error(&inner).await,
+        Ledger::open_to_read(&inner).await.unwrap_err(),
     ] {
         assert!(matches!(error, LedgerError::NotAFile { .. }), "{error}");
     }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
 
 #[tokio::test]
-async fn an_empty_file_becomes_a_ledger() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("podcal.db");
-    fs::write(&path, b"").unwrap();
-    Ledger::open(&path)
-        .await
-        .unwrap()
-        .beat(at(1))
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_database_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("podcal.db");
-    let text = "time_zone = \"America/Denver\"\n".repeat(100);
-    fs::write(&path, &text).unwrap();
-    let error = open_error(&path).await;
-    assert!(matches!(error, LedgerError::NotADatabase { .. }), "{error}");
-    assert!(
-        error.hint().contains("move the file away"),
-        "{}",
-        error.hint()
-    );
-    assert!(error.hint().contains("next sync"), "{}", error.hint());
-    assert_eq!(fs::read_to_string(&path).unwrap(), text);
-}
-
-#[tokio::test]
-async fn the_database_of_another_program_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("photos.db");
-    let mut other = options(&path)
-        .create_if_missing(true)
-        .connect()
-        .await
-        .unwrap();
-    sqlx::query("CREATE TABLE photo (id INTEGER)")
-        .execute(&mut other)
-        .await
-        .unwrap();
-    other.close().await.unwrap();
-    let error = open_error(&path).await;
-    assert!(matches!(error, LedgerError::Foreign { .. }), "{error}");
-    let mut other = options(&path).connect().await.unwrap();
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut other)
-        .await
-        .unwrap();
-    assert_eq!(tables, 1);
-}
-
-#[tokio::test]
-async fn a_damaged_ledger_says_so() {
-    let (folder, ledger) = new_ledger().await;
-    let path = folder.path().join("podcal.db");
-    let feed = feed("a");
-    let big = item(
-        "",
-        &(0..200_000).map(|n| format!("{n:x}")).collect::<String>(),
-    );
-    ledger
-        .keep(
-            &feed,
-            &Keep {
-                changed: &[big],
-                removed: &[],
-                whole: true,
-                state: &FeedState(None),
-                at: at(1),
-            },
-        )
-        .await
-        .unwrap();
-    ledger.close().await;
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[8192..].fill(0xA5);
-    fs::write(&path, bytes).unwrap();
-    let error = match Ledger::open(&path).await {
-        Err(error) => error,
-        Ok(ledger) => ledger.held(&feed).await.unwrap_err(),
-    };
-    assert!(matches!(error, LedgerError::Corrupt { .. }), "{error:?}");
-    assert!(error.hint().contains("-wal"), "{}", error.hint());
-    assert!(!error.is_passing());
-}
-
-#[tokio::test]
-async fn the_ledger_of_a_newer_podcal_is_not_touched() {
-    let (folder, ledger) = new_ledger().await;
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'later', 1, x'00', 0)",
-    )
-    .execute(&ledger.writer)
-    .await
-    .unwrap();
-    let path = folder.path().join("podcal.db");
-    for error in [
-        open_error(&path).await,
-        Ledger::open_existing(&path).await.unwrap_err(),
-    ] {
-        assert!(
-            matches!(error, LedgerError::Newer { found: 9999, .. }),
-            "{error}"
-        );
-        assert!(error.to_string().contains("newer podcal"), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_schema_that_was_altered_is_refused() {
-    let (folder, ledger) = new_ledger().await;
-    sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00'")
-        .execute(&ledger.writer)
-        .await
-        .unwrap();
-    let error = open_error(&folder.path().join("podcal.db")).await;
-    assert!(
-        matches!(error, LedgerError::Altered { version: 1, .. }),
-        "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_full_disk_loses_nothing_that_was_there() {
+async fn of_several_processes_one_may_try_a_secret() {
     let (_folder, ledger) = new_ledger().await;
-    let (feed, state) = (feed("a"), FeedState(Some("token".into())));
-    let small = [item("", "BEGIN:VCALENDAR")];
-    let mut keep = Keep {
-        changed: &small,
-        removed: &[],
-        whole: true,
-        state: &state,
-        at: at(1),
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        // As processes of their own would: a connection each.
+        let other = Ledger::open_to_read(ledger.path()).await.unwrap();
+        asking.spawn(async move {
+            other
+                .reserve_sign_in(&account("a"), None, &sign_in(n))
+                .await
+                .unwrap()
+        });
+    }
+    let won = asking.join_all().await;
+    assert_eq!(won.iter().filter(|won| **won).count(), 1);
+    let known = ledger.sign_in(&account("a")).await.unwrap().unwrap();
+    let reserve = |expected: SignIn| {
+        let ledger = ledger.clone();
+        async move {
+            ledger
+                .reserve_sign_in(&account("a"), Some(&expected), &sign_in(9))
+                .await
+                .unwrap()
+        }
     };
-    ledger.keep(&feed, &keep).await.unwrap();
-    // The connection of the writer is the one that is full.
-    sqlx::query("PRAGMA max_page_count = 1")
-        .execute(&ledger.writer)
+    assert!(!reserve(sign_in(77)).await, "somebody else was faster");
+    assert!(reserve(known.clone()).await);
+    assert!(!reserve(known).await);
+    ledger.clear_sign_in(&account("a")).await.unwrap();
+    assert_eq!(ledger.sign_in(&account("a")).await.unwrap(), None);
+    ledger
+        .set_sign_in(&account("a"), &sign_in(3))
         .await
         .unwrap();
-    let large = [item(
-        "",
-        &(0..500_000).map(|n| format!("{n:x}")).collect::<String>(),
+    let loaded = ledger.load().await.unwrap();
+    assert_eq!(loaded.sign_ins[account("a").as_str()], sign_in(3));
+}
+
+#[tokio::test]
+async fn a_pin_is_kept_with_the_time_at_which_it_was_first_seen() {
+    let (_folder, ledger) = new_ledger().await;
+    let (one, elm) = (pod("192.0.2.1"), room("elm"));
+    let set = |pin, second| ledger.set_pin(&one, Some(&elm), pin, at(second));
+    set(Some([1; 32]), 1).await.unwrap();
+    set(Some([1; 32]), 2).await.unwrap();
+    let pin = |sha256, second| {
+        Some(Pin {
+            sha256,
+            at: at(second),
+        })
+    };
+    assert_eq!(ledger.pin(&one).await.unwrap(), pin([1; 32], 1));
+    set(Some([2; 32]), 3).await.unwrap();
+    assert_eq!(ledger.pin(&one).await.unwrap(), pin([2; 32], 3));
+    assert_eq!(ledger.pin(&pod("192.0.2.2")).await.unwrap(), None);
+    set(None, 4).await.unwrap();
+    set(None, 5).await.unwrap();
+    assert_eq!(ledger.pin(&one).await.unwrap(), None);
+    let history = ledger.history(&elm, &[], 9).await.unwrap();
+    let times: Vec<_> = history.iter().map(|entry| entry.at.seconds()).collect();
+    assert_eq!(times, [4, 3, 1], "only what changed");
+}
+
+#[tokio::test]
+async fn an_accepted_device_and_the_settings_of_a_pod_are_kept() {
+    let (_folder, ledger) = new_ledger().await;
+    let one = pod("192.0.2.1");
+    assert_eq!(ledger.accepted_device(&one).await.unwrap(), None);
+    for device in ["device-1", "device-2"] {
+        ledger.accept_device(&one, device, at(1)).await.unwrap();
+        let known = ledger.accepted_device(&one).await.unwrap();
+        assert_eq!(known.as_deref(), Some(device));
+    }
+    assert_eq!(ledger.pod_settings(&one).await.unwrap(), None);
+    let settings = Batch {
+        pod_settings: vec![(one.key(), at(5), "{}".to_owned())],
+        ..Batch::default()
+    };
+    ledger.store(&settings).await.unwrap();
+    let known = ledger.pod_settings(&one).await.unwrap();
+    assert_eq!(known, Some((at(5), "{}".to_owned())));
+}
+
+#[tokio::test]
+async fn when_all_were_last_seen_is_one_row_and_the_later_time_counts() {
+    let (_folder, ledger) = new_ledger().await;
+    let memory = |seen| PodMemory {
+        seen_at: Some(at(seen)),
+        ..PodMemory::default()
+    };
+    let pods = ["192.0.2.1", "192.0.2.2"].map(pod);
+    let mut written = Batch {
+        pods: pods
+            .iter()
+            .map(|pod| (pod.key(), Some(Arc::new(memory(100)))))
+            .collect(),
+        ..Batch::default()
+    };
+    written.seen = vec![(
+        PodMemory::KIND,
+        [
+            (pods[0].key(), memory(200).times()),
+            (pods[1].key(), memory(50).times()),
+        ]
+        .into(),
     )];
-    keep.changed = &large;
-    let error = ledger.keep(&feed, &keep).await.unwrap_err();
-    assert!(matches!(error, LedgerError::DiskFull { .. }), "{error:?}");
-    assert_eq!(ledger.held(&feed).await.unwrap().items, small);
-    sqlx::query("PRAGMA max_page_count = 1000000")
-        .execute(&ledger.writer)
+    ledger.store(&written).await.unwrap();
+    let loaded = ledger.load().await.unwrap();
+    let seen = pods.map(|pod| loaded.memories.pod(&pod).unwrap().seen_at);
+    assert_eq!(seen, [Some(at(200)), Some(at(100))]);
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_read_counts_as_never_written() {
+    let (_folder, ledger) = new_ledger().await;
+    ledger.store(&batch(1)).await.unwrap();
+    ledger
+        .write(async |connection| {
+            sqlx::query("UPDATE room_memory SET memory = 'no JSON'")
+                .execute(connection)
+                .await
+        })
         .await
         .unwrap();
-    ledger.keep(&feed, &keep).await.unwrap();
-    assert_eq!(ledger.held(&feed).await.unwrap().items, large);
+    let loaded = ledger.load().await.unwrap();
+    assert_eq!(loaded.unreadable, 1);
+    assert!(loaded.memories.rooms.is_empty());
+    assert_eq!(loaded.memories.pods.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_the_next_write_has_a_new_connection() {
+    let (_folder, ledger) = new_ledger().await;
+    ledger.store(&batch(1)).await.unwrap();
+    let mut large = batch(2);
+    let text = (0..300_000).map(|n| format!("{n:x}")).collect::<String>();
+    large.pod_settings = vec![("pod".to_owned(), at(2), text)];
+    // The connection that is open now is the one that is full.
+    ledger.fail_writes(Some("PRAGMA max_page_count = 1")).await;
+    let error = ledger.store(&large).await.unwrap_err();
+    assert!(matches!(error, LedgerError::DiskFull { .. }), "{error:?}");
+    assert_eq!(batch_in(&ledger).await, Some(1));
+    ledger.fail_writes(None).await;
+    ledger.store(&large).await.unwrap();
+    assert_eq!(batch_in(&ledger).await, Some(2));
 }
 
 #[tokio::test]
 async fn a_ledger_that_another_process_locks_too_long_is_passing_trouble() {
     let (_folder, ledger) = new_ledger().await;
-    let other = Ledger::open(ledger.path()).await.unwrap();
-    let held = other.begin().await.unwrap();
-    // The patience of a minute would make this test take as long.
-    sqlx::query("PRAGMA busy_timeout = 20")
-        .execute(&ledger.writer)
+    let mut other = raw(ledger.path()).await;
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut other)
         .await
         .unwrap();
-    for error in [
-        ledger.beat(at(1)).await.unwrap_err(),
-        ledger.begin().await.unwrap_err(),
-    ] {
-        assert!(matches!(error, LedgerError::Locked { .. }), "{error:?}");
-        assert!(error.is_passing());
-    }
+    // The patience of seconds would make this test take as long.
+    ledger.fail_writes(Some("PRAGMA busy_timeout = 20")).await;
+    let error = ledger.store(&batch(1)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Locked { .. }), "{error:?}");
+    assert!(error.is_passing());
     // Readers do not wait for writers.
-    assert_eq!(ledger.last_beat().await.unwrap(), None);
-    held.rollback().await.unwrap();
-    ledger.beat(at(1)).await.unwrap();
+    assert_eq!(batch_in(&ledger).await, None);
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    ledger.store(&batch(1)).await.unwrap();
+    assert_eq!(batch_in(&ledger).await, Some(1));
 }
 
 #[tokio::test]
 async fn a_file_system_without_shared_memory_gets_the_older_journal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("podcal.db");
-    create_if_missing(&path).unwrap();
+    file::create_if_missing(&path).unwrap();
     // This way of locking has no shared memory, like a network share.
     let options = options(&path).vfs("unix-dotfile");
-    let ledger = Ledger::connect(options, path, Access::Write).await.unwrap();
-    assert_eq!(ledger.journal(), Journal::Rollback);
-    ledger.beat(at(3)).await.unwrap();
-    assert_eq!(ledger.last_beat().await.unwrap(), Some(at(3)));
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&ledger.writer)
+    let (begun, _) = begin::prepare(options.clone(), &path, begin::Depth::Whole)
         .await
         .unwrap();
-    assert_eq!(
-        synchronous, 2,
-        "without the log, only this is safe in a power cut"
-    );
-}
-
-#[tokio::test]
-async fn a_ledger_that_was_moved_to_a_network_share_says_what_is_wrong() {
-    let (folder, ledger) = new_ledger().await;
-    ledger.close().await;
-    let path = folder.path().join("podcal.db");
-    let options = options(&path).vfs("unix-dotfile");
-    let error = Ledger::connect(options, path, Access::Write)
-        .await
-        .unwrap_err();
+    assert_eq!(begun.journal, Journal::Rollback);
+    // And a file that was made elsewhere and has a write-ahead log says what is wrong.
+    let elsewhere = folder.path().join("moved.db");
+    opened(&elsewhere).await.0.close().await;
+    // That way of locking has a folder of this name.
+    fs::remove_file(folder.path().join("moved.db.lock")).unwrap();
+    let options = super::options(&elsewhere).vfs("unix-dotfile");
+    let Err(error) = begin::prepare(options, &elsewhere, begin::Depth::Whole).await else {
+        panic!("it was opened");
+    };
     assert!(
         matches!(
             error,
@@ -413,11 +553,88 @@ async fn a_ledger_that_was_moved_to_a_network_share_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_closed_ledger_says_so() {
-    let (_folder, ledger) = new_ledger().await;
-    ledger.close().await;
-    let error = ledger.beat(at(1)).await.unwrap_err();
-    assert!(matches!(error, LedgerError::Closed { .. }), "{error:?}");
+async fn a_deleted_file_is_noticed_and_a_new_one_begun() {
+    let (folder, ledger) = new_ledger().await;
+    ledger.store(&batch(1)).await.unwrap();
+    assert!(ledger.is_in_place());
+    for name in [
+        "podcal.db",
+        "podcal.db-wal",
+        "podcal.db-shm",
+        "podcal.db.lock",
+    ] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    assert!(!ledger.is_in_place());
+    let error = ledger.store(&batch(2)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Replaced { .. }), "{error}");
+    let events = ledger.reopen(at(3)).await.unwrap();
+    assert!(
+        matches!(
+            events[..],
+            [LedgerEvent::Replaced {
+                was_deleted: true,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    assert!(ledger.is_in_place());
+    ledger.store(&batch(3)).await.unwrap();
+    assert_eq!(batch_in(&ledger).await, Some(3));
+    // The new lock file is held.
+    let error = Ledger::claim(ledger.path()).unwrap_err();
+    assert!(
+        matches!(error, LedgerError::ServiceRunning { .. }),
+        "{error}"
+    );
+}
+
+/// The log of the file that is gone would be played into the one that is there now.
+#[tokio::test]
+async fn a_file_that_was_put_in_place_of_the_ledger_gets_none_of_the_old_log() {
+    let (folder, ledger) = new_ledger().await;
+    let backup = folder.path().join("backup.db");
+    let (other, _) = opened(&backup).await;
+    other.store(&batch(5)).await.unwrap();
+    other.close().await;
+    for second in 1..=4 {
+        ledger.store(&batch(second)).await.unwrap();
+    }
+    fs::rename(&backup, ledger.path()).unwrap();
+    assert!(!ledger.is_in_place());
+    let events = ledger.reopen(at(6)).await.unwrap();
+    assert!(
+        matches!(
+            events[..],
+            [LedgerEvent::Replaced {
+                was_deleted: false,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    assert_eq!(batch_in(&ledger).await, Some(5));
+    ledger.store(&batch(6)).await.unwrap();
+    assert_eq!(batch_in(&ledger).await, Some(6));
+    assert_sound(ledger.path()).await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_another_process_claimed_meanwhile_is_not_taken_back() {
+    let (folder, ledger) = new_ledger().await;
+    fs::remove_file(folder.path().join("podcal.db.lock")).unwrap();
+    let theirs = Ledger::claim(ledger.path()).unwrap();
+    let error = ledger.reopen(at(1)).await.unwrap_err();
+    assert!(
+        matches!(error, LedgerError::ServiceRunning { .. }),
+        "{error}"
+    );
+    let error = ledger.store(&batch(1)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Replaced { .. }), "{error}");
+    drop(theirs);
+    ledger.reopen(at(2)).await.unwrap();
+    ledger.store(&batch(2)).await.unwrap();
 }
 
 #[test]
@@ -433,7 +650,7 @@ fn every_migration_is_in_the_binary_and_says_why() {
         })
         .collect();
     on_disk.sort();
-    let embedded: Vec<_> = MIGRATIONS
+    let embedded: Vec<_> = schema::MIGRATIONS
         .iter()
         .map(|migration| (migration.version, migration.sql.as_str().to_owned()))
         .collect();
@@ -447,13 +664,15 @@ fn every_migration_is_in_the_binary_and_says_why() {
 #[tokio::test]
 async fn an_error_names_the_file_and_nothing_that_is_in_it() {
     let (_folder, ledger) = new_ledger().await;
-    let source =
-        sqlx::query("INSERT INTO pin (pod, sha256, pinned_at) VALUES ('hunter2', x'00', 1)")
-            .execute(&ledger.writer)
-            .await
-            .unwrap_err();
-    let error = LedgerError::of(ledger.path(), source);
-    let shown = format!("{error} {error:?} {ledger:?}");
+    let error = ledger
+        .write(async |connection| {
+            sqlx::query("INSERT INTO pin (pod, sha256, pinned_at) VALUES ('hunter2', x'00', 1)")
+                .execute(connection)
+                .await
+        })
+        .await
+        .unwrap_err();
+    let shown = format!("{error} {error:?} {ledger:?} {:?}", error.failure());
     assert!(matches!(error, LedgerError::Refused { .. }), "{error:?}");
     assert!(
         shown.contains("podcal.db") && !shown.contains("hunter2"),
@@ -461,130 +680,88 @@ async fn an_error_names_the_file_and_nothing_that_is_in_it() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_and_commands_beside_it_write_at_the_same_time() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("podcal.db");
-    // Also the first start may happen twice at once.
-    let (one, two) = tokio::join!(Ledger::open(&path), Ledger::open(&path));
-    let mut tasks = tokio::task::JoinSet::new();
-    for (writer, ledger) in [one.unwrap(), two.unwrap()].into_iter().enumerate() {
-        for task in 0..4 {
-            let ledger = ledger.clone();
-            tasks.spawn(async move {
-                let pod = pod(&format!("192.0.2.{}", writer * 10 + task));
-                for second in 0..50 {
-                    ledger
-                        .set_health(&pod, &format!("state {second}"), None, at(second))
-                        .await?;
-                    ledger.count_repush(&pod).await?;
-                    ledger.pod(&pod).await?;
-                }
-                ledger.pod(&pod).await
-            });
-        }
-    }
-    let mut done = 0;
-    while let Some(result) = tasks.join_next().await {
-        assert_eq!(result.unwrap().unwrap().repushes, 50);
-        done += 1;
-    }
-    assert_eq!(done, 8);
-}
-
 #[tokio::test]
-async fn a_push_that_is_recorded_as_the_service_stops_is_recorded_whole_or_not_at_all() {
+async fn a_write_that_is_cut_off_is_there_whole_or_not_at_all() {
     let (_folder, ledger) = new_ledger().await;
-    let (pod, elm) = (pod("192.0.2.1"), room("elm"));
     let mut finished = 0;
     for second in 0..200 {
-        let now = agenda(&[&format!("Meeting {second}")]);
-        let changes = Changes::between(&Agenda::default(), &now);
-        let confirm = ledger.confirm(&pod, &elm, &now, &changes, "changed", at(second), 1);
+        let now = batch(second);
         // Ever later moments of the transaction; the last ones are after it.
-        let patience = Duration::from_micros(20 * second.unsigned_abs());
-        if let Ok(done) = tokio::time::timeout(patience, confirm).await {
+        let patience = Duration::from_micros(40 * second.unsigned_abs());
+        if let Ok(done) = tokio::time::timeout(patience, ledger.store(&now)).await {
             done.unwrap();
             finished += 1;
+            assert_eq!(batch_in(&ledger).await, Some(second));
+        } else {
+            // A commit that was on its way has come to its end before the next begins.
+            ledger.write(async |_| Ok(())).await.unwrap();
+            batch_in(&ledger).await;
         }
-        ledger.beat(at(second)).await.unwrap();
-        let standing = ledger.pod(&pod).await.unwrap();
-        let history = ledger.history(&elm, 1).await.unwrap();
-        assert_eq!(standing.confirmed_at, history.first().map(|entry| entry.at));
-        let expected = standing
-            .confirmed_at
-            .map(|at| agenda(&[&format!("Meeting {}", at.seconds())]));
-        assert_eq!(standing.confirmed, expected);
     }
     assert!(finished < 200, "the first had no time at all");
+    ledger.store(&batch(999)).await.unwrap();
+    assert_eq!(batch_in(&ledger).await, Some(999));
 }
 
 #[tokio::test]
 async fn everything_can_be_done_from_a_task_of_its_own() {
-    fn task<T: Send + 'static>(
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        tokio::spawn(work)
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("podcal.db");
-    let ledger = task(async move { Ledger::open(&path).await.unwrap() })
-        .await
-        .unwrap();
-    let reading = task({
-        let path = ledger.path().to_owned();
-        async move { Ledger::open_existing(&path).await.unwrap().unwrap() }
-    });
-    reading.await.unwrap();
-    task(async move {
-        let (feed, elm) = (feed("a"), room("elm"));
-        let keep = Keep {
-            changed: &[item("", "BEGIN:VCALENDAR")],
-            removed: &["gone".to_owned()],
-            whole: false,
-            state: &FeedState(None),
-            at: at(1),
-        };
-        ledger.keep(&feed, &keep).await.unwrap();
+    let (_folder, ledger) = new_ledger().await;
+    tokio::spawn(async move {
+        let (one, elm) = (pod("192.0.2.1"), room("elm"));
+        ledger.store(&batch(1)).await.unwrap();
+        ledger.load().await.unwrap();
         ledger
-            .pull_succeeded(&feed, &elm, at(1), true)
+            .set_pin(&one, Some(&elm), Some([1; 32]), at(1))
             .await
             .unwrap();
-        assert_eq!(ledger.held(&feed).await.unwrap().items.len(), 1);
+        ledger.pin(&one).await.unwrap();
         ledger
-            .prune_unknown(std::slice::from_ref(&elm), &[feed], &[pod("192.0.2.1")])
+            .reserve_sign_in(&account("a"), None, &sign_in(1))
             .await
             .unwrap();
-        ledger.prune(at(2)).await.unwrap();
-        assert_eq!(ledger.history(&elm, 9).await.unwrap().len(), 1);
+        ledger.adopt_old_pauses(&[]).await.unwrap();
+        ledger.accept_device(&one, "device", at(1)).await.unwrap();
+        ledger
+            .version(&feed("a"), crate::model::version::VersionId(1))
+            .await
+            .unwrap();
+        ledger
+            .prune_history(at(1), Duration::from_secs(1))
+            .await
+            .unwrap();
+        ledger.history(&elm, &[feed("a")], 9).await.unwrap();
+        ledger.reopen(at(2)).await.unwrap();
+        ledger.close().await;
     })
     .await
     .unwrap();
 }
 
+async fn assert_sound(path: &Path) {
+    let mut connection = raw(path).await;
+    let says = sqlx::query("PRAGMA integrity_check")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(says.get::<String, _>(0), "ok");
+}
+
 /// Runs itself as a second process, kills it in the middle of its writing, and looks
-/// whether each push that it had said was recorded is there, whole.
+/// whether each batch that it had said was written is there, whole.
 #[tokio::test]
 async fn a_killed_process_leaves_a_ledger_that_is_whole() {
     const PATH: &str = "PODCAL_TEST_KILLED_LEDGER";
     const FROM: &str = "PODCAL_TEST_KILLED_FROM";
-    let pod = pod("192.0.2.1");
     if let Some(path) = std::env::var_os(PATH) {
-        let ledger = Ledger::open(Path::new(&path)).await.unwrap();
+        let (ledger, _) = opened(Path::new(&path)).await;
         let from: i64 = std::env::var(FROM).unwrap().parse().unwrap();
         for second in from.. {
-            let now = agenda(&[&format!("Meeting {second}")]);
-            let changes = Changes::between(&Agenda::default(), &now);
-            ledger
-                .confirm(&pod, &room("elm"), &now, &changes, "changed", at(second), 1)
-                .await
-                .unwrap();
-            println!("\nrecorded {second}");
+            ledger.store(&batch(second)).await.unwrap();
+            println!("\nwritten {second}");
         }
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("podcal.db");
-    let beside = Ledger::open(&path).await.unwrap();
     for kills in 1..=3 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
@@ -598,37 +775,40 @@ async fn a_killed_process_leaves_a_ledger_that_is_whole() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut recorded = None;
+        let mut written = None;
         for line in io::BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
-            let Some(second) = line.strip_prefix("recorded ") else {
+            let Some(second) = line.strip_prefix("written ") else {
                 continue;
             };
-            recorded = Some(second.parse::<i64>().unwrap());
-            beside.beat(at(kills)).await.unwrap();
-            if recorded == Some(kills * 1_000_000 + 20) {
+            written = Some(second.parse::<i64>().unwrap());
+            if written == Some(kills * 1_000_000 + 20) {
+                // A command beside it, which claims nothing.
+                let beside = Ledger::open_to_read(&path).await.unwrap();
+                assert!(batch_in_any(&beside).await >= kills * 1_000_000 + 20);
+                let error = Ledger::claim(&path).unwrap_err();
+                assert!(
+                    matches!(&error, LedgerError::ServiceRunning { pid, .. } if *pid == Some(child.id())),
+                    "{error}"
+                );
                 child.kill().unwrap();
             }
         }
         child.wait().unwrap();
-        let recorded = recorded.unwrap();
-        for ledger in [&beside, &Ledger::open(&path).await.unwrap()] {
-            let standing = ledger.pod(&pod).await.unwrap();
-            let confirmed_at = standing.confirmed_at.unwrap();
-            assert!(confirmed_at >= at(recorded));
-            let expected = agenda(&[&format!("Meeting {}", confirmed_at.seconds())]);
-            assert_eq!(
-                standing.confirmed,
-                Some(expected),
-                "agenda and time are of one push"
-            );
-            let last = ledger.history(&room("elm"), 1).await.unwrap();
-            assert_eq!(last[0].at, confirmed_at, "as is the history");
-        }
+        let (ledger, events) = opened(&path).await;
+        assert_eq!(events, []);
+        assert!(batch_in(&ledger).await >= written);
+        ledger.close().await;
     }
-    let sound = sqlx::query("PRAGMA integrity_check")
-        .fetch_one(&beside.writer)
-        .await
-        .unwrap();
-    assert_eq!(sound.get::<String, _>(0), "ok");
+    assert_sound(&path).await;
+}
+
+/// While another process writes, two reads are of two moments.
+async fn batch_in_any(ledger: &Ledger) -> i64 {
+    let loaded = ledger.load().await.unwrap();
+    let memory = loaded.memories.pod(&pod("192.0.2.1")).unwrap();
+    let second = memory.sent_at.unwrap().seconds();
+    let expected = agenda(&[&format!("Meeting {second}")]);
+    assert_eq!(memory.sent, Some(expected));
+    second
 }

@@ -26,6 +26,15 @@ pub struct Cron {
     every_hour: bool,
 }
 
+/// The same text comes at the same times.
+impl PartialEq for Cron {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Cron {}
+
 impl Cron {
     /// Reads a line such as `0 */5 * * * *` (every five minutes) or
     /// `0 0 8 * * mon-fri`. Weekdays are names or 0 to 7, 0 and 7 both Sunday.

@@ -53,9 +53,9 @@ pub struct Details {
     pub modified: Option<UnixTime>,
     /// DTSTAMP (section 3.8.7.2). Many feeds renew it at every download.
     pub stamped: Option<UnixTime>,
-    /// The event is private, its text was taken out before it was kept, and at that
-    /// time it matched the feed's `only`.
-    pub only_matched: bool,
+    /// The event is private and its text was taken out before it was kept: the digests
+    /// of the filters (`only`) that it matched at that time.
+    pub only_matched: Option<Vec<String>>,
 }
 
 /// Where in a feed something stands.

@@ -82,8 +82,10 @@ pub enum Rule {
     NoLength,
     /// DTEND before DTSTART.
     EndsBeforeStart,
-    /// A later SEQUENCE of the same UID stands elsewhere in the feed.
-    Superseded,
+    /// A newer copy of the same event stands elsewhere in the feed.
+    Superseded {
+        by: Newer,
+    },
 
     // Could not be read, in whole or in part.
     /// `what` names the property and says what was wrong, without its text.
@@ -108,7 +110,8 @@ pub enum Rule {
         tzid: String,
         zone: String,
     },
-    /// Nothing defines the TZID; the room's zone was taken.
+    /// Nothing defines the TZID; another zone was taken for it, and the meeting may be
+    /// hours off.
     ZoneUnknown {
         tzid: String,
         zone: String,
@@ -118,10 +121,35 @@ pub enum Rule {
         tzid: String,
         zone: String,
     },
+    /// Damage where it is plain what was meant, and what was done about it.
+    Repaired {
+        what: String,
+    },
     /// Something else that a person may want to know, without meeting text.
     Note {
         what: String,
     },
+}
+
+/// What tells the newer of two copies of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newer {
+    Sequence,
+    Modified,
+    Stamped,
+    /// Nothing but that it comes later in the feed.
+    Place,
+}
+
+impl Newer {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Sequence => "an older copy; the one with the higher SEQUENCE counts",
+            Self::Modified => "an older copy; the one with the later LAST-MODIFIED counts",
+            Self::Stamped => "an older copy; the one with the later DTSTAMP counts",
+            Self::Place => "the same event again; of equal copies the last one counts",
+        }
+    }
 }
 
 impl Rule {
@@ -141,6 +169,7 @@ impl Rule {
                 | Self::Unsupported { .. }
                 | Self::CutOff
                 | Self::EndsBeforeStart
+                | Self::ZoneUnknown { .. }
         )
     }
 
@@ -164,7 +193,7 @@ impl Rule {
             Self::Replaced => "replaced",
             Self::NoLength => "no_length",
             Self::EndsBeforeStart => "ends_before_start",
-            Self::Superseded => "superseded",
+            Self::Superseded { .. } => "superseded",
             Self::Unreadable { .. } => "unreadable",
             Self::Capped { .. } => "capped",
             Self::Unsupported { .. } => "unsupported",
@@ -172,6 +201,7 @@ impl Rule {
             Self::ZoneRead { .. } => "zone_read",
             Self::ZoneUnknown { .. } => "zone_unknown",
             Self::ZoneDiffers { .. } => "zone_differs",
+            Self::Repaired { .. } => "repaired",
             Self::Note { .. } => "note",
         }
     }
@@ -198,7 +228,7 @@ impl fmt::Display for Rule {
             Self::Replaced => f.write_str("replaced by a changed instance (RECURRENCE-ID)"),
             Self::NoLength => f.write_str("has no length; a display is never sent such a meeting"),
             Self::EndsBeforeStart => f.write_str("ends before it starts"),
-            Self::Superseded => f.write_str("an older copy; a later SEQUENCE counts"),
+            Self::Superseded { by } => f.write_str(by.reason()),
             Self::Unreadable { what } => write!(f, "unreadable: {what}"),
             Self::Capped { cap, at } => write!(f, "capped: more than {at} {cap}"),
             Self::Unsupported { what } => write!(f, "not supported: {what}"),
@@ -213,6 +243,7 @@ impl fmt::Display for Rule {
                     "the calendar's own rules for `{tzid}` differ from {zone}, which was taken"
                 )
             }
+            Self::Repaired { what } => write!(f, "damaged, and read as it was meant: {what}"),
             Self::Note { what } => f.write_str(what),
         }
     }

@@ -5,7 +5,7 @@
 //! rooms would hold all of that up; here a silent name server delays only names.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -50,6 +50,9 @@ impl Lookup {
     /// # Errors
     /// See [`LookupError`].
     pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
         // A semaphore that is never closed always gives a permit.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (answer, answered) = oneshot::channel();

@@ -4,6 +4,7 @@
 //! Nothing here knows what a feed or a pod is. Digests and fingerprints, which the
 //! configuration needs too, are in `model`.
 
+pub mod certificate;
 pub mod clean;
 pub mod lookup;
 pub mod retry_after;

@@ -1,40 +1,75 @@
 //! Answers of a pod: read within limits, and judged by what they hold.
 //!
-//! The reference's errors become [`PodError::Refused`]; a page, an empty body or
-//! an empty object is said to be one. Nothing else of a body goes into an error.
+//! The reference's errors become [`PodErrorKind::Refused`]; a page, an empty body
+//! or an empty object is said to be one. Nothing else of a body goes into an error.
+
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Done;
-use super::error::{ApiError, Body, PodError, cleaned};
+use super::error::{ApiError, Body, PodErrorKind};
 use super::operation::Operation;
 use super::tree;
-use crate::model::name::PodUrl;
+use crate::model::time::UnixTime;
+use crate::net::transport::Cause;
+use crate::net::{clean, retry_after};
 
-/// The largest JSON that is read. A configuration has some 30 KB.
-pub(super) const JSON_LIMIT: u64 = 8 * 1024 * 1024;
+/// The largest JSON that is read. A configuration has some 30 KB, and what is
+/// built from hostile JSON takes many times its length.
+const JSON_LIMIT: u64 = 2 * 1024 * 1024;
+
+/// The largest splash image that is sent or fetched.
+pub const IMAGE_LIMIT: u64 = 50 * 1024 * 1024;
 
 /// An answer, read to its end.
-pub(super) struct Answer {
+pub struct Answer {
     pub status: u16,
     /// Lower case, without parameters.
     pub content_type: String,
     /// `Date`: what the pod's clock showed.
-    pub date: Option<String>,
+    pub date: Option<UnixTime>,
+    pub retry_after: Option<Duration>,
     pub body: Bytes,
 }
 
+/// How a pod confirmed a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Whether it said so; without that, look at what the pod holds now.
+    pub confirmed: bool,
+    /// `success!` in the reference.
+    pub message: Option<String>,
+    pub reboot_required: bool,
+    pub restart_required: bool,
+    /// Only after a change of the configuration.
+    pub device_id: Option<String>,
+}
+
+/// What an answer means for the token that it was asked with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    Good,
+    Bad,
+    /// The token is not accepted.
+    Unauthorized,
+    /// Perhaps the token is not accepted.
+    Suspect,
+}
+
 impl Answer {
-    /// Reads the rest of an answer, up to a limit.
+    /// Reads the rest of an answer, up to the limit of the operation.
     pub(super) async fn read(
-        pod: &PodUrl,
         operation: Operation,
         mut response: reqwest::Response,
-        limit: u64,
-    ) -> Result<Self, PodError> {
-        let status = response.status().as_u16();
+        now: UnixTime,
+    ) -> Result<Self, PodErrorKind> {
+        let limit = if operation.entry().image && response.status().is_success() {
+            IMAGE_LIMIT
+        } else {
+            JSON_LIMIT
+        };
         let header = |name: &str| -> Option<String> {
             let value = response.headers().get(name)?;
             value.to_str().ok().map(str::to_owned)
@@ -42,32 +77,27 @@ impl Answer {
         let content_type = header("content-type").unwrap_or_default();
         let content_type = content_type.split(';').next().unwrap_or_default();
         let content_type = content_type.trim().to_ascii_lowercase();
-        let date = header("date");
+        let date = header("date").and_then(|date| retry_after::http_date(&date));
+        // A date in it is the pod's, so it counts by the pod's clock.
+        let retry_after =
+            header("retry-after").and_then(|value| retry_after::parse(&value, date.unwrap_or(now)));
+        let status = response.status().as_u16();
         let mut body = BytesMut::new();
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(_) => {
-                    return Err(PodError::CutOff {
-                        pod: pod.clone(),
-                        operation,
-                        status,
-                    });
-                }
+                Err(_) => return Err(PodErrorKind::NoAnswer(Cause::CutOff)),
             }
             if body.len() as u64 > limit {
-                return Err(PodError::TooLarge {
-                    pod: pod.clone(),
-                    operation,
-                    limit,
-                });
+                return Err(PodErrorKind::TooLarge { limit });
             }
         }
         Ok(Self {
             status,
             content_type,
             date,
+            retry_after,
             body: body.freeze(),
         })
     }
@@ -78,6 +108,13 @@ impl Answer {
 
     pub(super) fn value(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Whether it claims to be an image, or claims nothing.
+    pub(super) fn is_image(&self) -> bool {
+        self.content_type.is_empty()
+            || self.content_type.starts_with("image/")
+            || self.content_type.starts_with("application/octet-stream")
     }
 
     /// What the body is, for people.
@@ -94,8 +131,34 @@ impl Answer {
         }
     }
 
+    /// What the answer to an operation means for the token.
+    pub(super) fn judge(&self, operation: Operation, asked_for_part: bool) -> Judgement {
+        let entry = operation.entry();
+        if entry.image && self.status == 200 && !operation.is_write() && self.is_image() {
+            return Judgement::Good;
+        }
+        let reported = self.reported(&[]).map(|(error, _)| error);
+        if self.status == 401 || reported == Some(ApiError::InvalidToken) {
+            return Judgement::Unauthorized;
+        }
+        if !self.is_success() || reported.is_some() {
+            return Judgement::Bad;
+        }
+        let lacks_all = |map: &serde_json::Map<String, Value>| {
+            !entry.keys.is_empty() && !entry.keys.iter().any(|key| map.contains_key(*key))
+        };
+        match self.value() {
+            // A part of a configuration may well be an empty object.
+            Some(Value::Object(map)) if map.is_empty() && asked_for_part => Judgement::Good,
+            Some(Value::Object(map)) if map.is_empty() || lacks_all(&map) => Judgement::Suspect,
+            // A page is not a success of any operation.
+            _ if self.kind() == Body::Html => Judgement::Bad,
+            _ => Judgement::Good,
+        }
+    }
+
     /// The error that the pod reports, if it is one of the reference's. Words in
-    /// `hide` are blanked in its description.
+    /// `hide` are blanked in it.
     pub(super) fn reported(&self, hide: &[&str]) -> Option<(ApiError, String)> {
         let reported: Reported = serde_json::from_slice(&self.body).ok()?;
         let first = reported.errors.into_iter().flatten().next();
@@ -104,58 +167,73 @@ impl Answer {
             (None, Some(name)) => (name, reported.description.or(reported.error_description)),
             (None, None) => return None,
         };
-        let mut description = description.unwrap_or_default();
-        for word in hide.iter().filter(|word| word.chars().count() > 2) {
-            description = description.replace(*word, tree::BLANK);
-        }
-        let mut name = name;
-        for word in hide.iter().filter(|word| word.chars().count() > 2) {
-            name = name.replace(*word, tree::BLANK);
-        }
-        Some((ApiError::named(&name), cleaned(&description, 200)))
+        let blanked = |text: String| {
+            hide.iter()
+                .filter(|word| word.chars().count() > 2)
+                .fold(text, |text, word| text.replace(*word, tree::BLANK))
+        };
+        let description = blanked(description.unwrap_or_default());
+        Some((
+            ApiError::named(&blanked(name)),
+            clean::line(&description, 200),
+        ))
     }
 
     /// This answer as the failure that it is.
-    pub(super) fn failure(&self, pod: &PodUrl, operation: Operation, hide: &[&str]) -> PodError {
-        let pod = pod.clone();
+    pub(super) fn failure(&self, hide: &[&str]) -> PodErrorKind {
         let status = self.status;
         match self.reported(hide) {
-            Some((error, description)) => PodError::Refused {
-                pod,
-                operation,
+            Some((error, description)) => PodErrorKind::Refused {
                 status,
                 error,
                 description,
             },
-            None if (300..400).contains(&status) => PodError::Redirected {
-                pod,
-                operation,
-                status,
-            },
-            None => self.unexpected(&pod, operation, self.kind()),
+            None if (300..400).contains(&status) => PodErrorKind::Redirected { status },
+            None => self.unexpected(self.kind()),
         }
     }
 
-    pub(super) fn unexpected(&self, pod: &PodUrl, operation: Operation, body: Body) -> PodError {
-        PodError::Unexpected {
-            pod: pod.clone(),
-            operation,
+    pub(super) fn unexpected(&self, body: Body) -> PodErrorKind {
+        PodErrorKind::Unexpected {
             status: self.status,
             body,
         }
     }
 
+    /// JSON without this key, or whatever else the body is.
+    pub(super) fn lacks(&self, key: &'static str) -> PodErrorKind {
+        self.unexpected(match self.kind() {
+            Body::Json => Body::Lacks(key),
+            other => other,
+        })
+    }
+
     /// The body as JSON of any form.
-    pub(super) fn json(&self, pod: &PodUrl, operation: Operation) -> Result<Value, PodError> {
-        self.value()
-            .ok_or_else(|| self.unexpected(pod, operation, self.kind()))
+    pub(super) fn json(&self) -> Result<Value, PodErrorKind> {
+        self.value().ok_or_else(|| self.unexpected(self.kind()))
     }
 
     /// The body as an object that is not empty.
-    pub(super) fn object(&self, pod: &PodUrl, operation: Operation) -> Result<Value, PodError> {
+    pub(super) fn object(&self) -> Result<Value, PodErrorKind> {
         match self.value() {
             Some(Value::Object(map)) if !map.is_empty() => Ok(Value::Object(map)),
-            _ => Err(self.unexpected(pod, operation, self.kind())),
+            _ => Err(self.unexpected(self.kind())),
+        }
+    }
+
+    /// The text under a key of the body.
+    pub(super) fn text(&self, key: &'static str) -> Result<String, PodErrorKind> {
+        self.value()
+            .and_then(|value| tree::at(&value, &[key]).and_then(tree::text))
+            .ok_or_else(|| self.lacks(key))
+    }
+
+    /// The body as an image.
+    pub(super) fn image(&self) -> Result<Bytes, PodErrorKind> {
+        if self.status == 200 && self.is_image() {
+            Ok(self.body.clone())
+        } else {
+            Err(self.failure(&[]))
         }
     }
 
@@ -163,20 +241,20 @@ impl Answer {
     ///
     /// An answer without `message`, even an empty one, is a success that says so;
     /// a web page is none.
-    pub(super) fn done(&self, pod: &PodUrl, operation: Operation) -> Result<Done, PodError> {
+    pub(super) fn confirmation(&self) -> Result<Confirmation, PodErrorKind> {
         let value = match self.value() {
             Some(value) => value,
             None if self.body.trim_ascii().is_empty() => Value::Null,
-            None => return Err(self.unexpected(pod, operation, self.kind())),
+            None => return Err(self.unexpected(self.kind())),
         };
         let text = |key| {
             tree::at(&value, &[key])
                 .and_then(tree::text)
-                .map(|text| cleaned(&text, 200))
+                .map(|text| clean::line(&text, 200))
         };
         let flag = |key| tree::at(&value, &[key]).and_then(tree::flag) == Some(true);
         let message = text("message");
-        Ok(Done {
+        Ok(Confirmation {
             confirmed: message.is_some(),
             message,
             reboot_required: flag("reboot_required"),
@@ -203,22 +281,28 @@ struct OneError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::PodError;
     use super::*;
+    use crate::model::name::PodUrl;
 
     fn answer(status: u16, content_type: &str, body: &str) -> Answer {
         Answer {
             status,
             content_type: content_type.into(),
             date: None,
+            retry_after: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
         }
     }
 
-    fn said(status: u16, body: &str) -> String {
+    fn error(kind: PodErrorKind) -> PodError {
         let pod = PodUrl::parse("192.0.2.11").unwrap();
-        answer(status, "text/html", body)
-            .failure(&pod, Operation::SetMeetings, &["Merger talks", "x"])
-            .to_string()
+        PodError::new(&pod, Operation::SetMeetings, kind)
+    }
+
+    fn said(status: u16, body: &str) -> String {
+        let kind = answer(status, "text/html", body).failure(&["Merger talks", "x"]);
+        error(kind).to_string()
     }
 
     #[test]
@@ -267,14 +351,13 @@ mod tests {
 
     #[test]
     fn a_success_without_a_message_says_so() {
-        let pod = PodUrl::parse("192.0.2.11").unwrap();
-        let done = |body: &str| answer(200, "", body).done(&pod, Operation::SetMeetings);
+        let done = |body: &str| answer(200, "", body).confirmation();
         let good = done(r#"{"message":"success!","reboot_required":true}"#).unwrap();
         assert!(good.confirmed && good.reboot_required && !good.restart_required);
         for body in ["", "{}", "null", "[]", "{\"message\":null}"] {
             assert!(!done(body).unwrap().confirmed, "{body}");
         }
-        let page = done("<html>").unwrap_err();
+        let page = error(done("<html>").unwrap_err());
         assert!(page.ended_unanswered(), "{page}");
     }
 

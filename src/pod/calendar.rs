@@ -1,153 +1,140 @@
-//! The meetings of a pod: read leniently, written strictly.
+//! The meetings of a pod: the requests about them, read leniently, written strictly.
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
-use super::error::{ApiError, Body, PodError};
-use super::request::{MeetingChanges, NewMeeting, Request};
+use super::answer::{Answer, Confirmation};
+use super::error::{ApiError, PodErrorKind};
+use super::operation::Operation;
+use super::request::Request;
 use super::tree;
-use super::{Done, PodClient};
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::time::UnixTime;
 
-/// Unix seconds reach this in the year 5138, milliseconds in 1973.
-const SURELY_MILLISECONDS: i64 = 100_000_000_000;
+/// Far more than any display shows.
+const MAX_MEETINGS: usize = 5_000;
 
-impl PodClient {
-    /// What the display holds, in its order, in any calendar mode.
-    ///
-    /// Fields that the pod leaves out are empty, a missing time is 1970; so a
-    /// damaged entry is seen to differ from what was set.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn meetings(&self) -> Result<Vec<Meeting>, PodError> {
-        let request = Request::list_meetings(self.url());
-        let answer = self.ask(&request).await?;
-        let value = answer.json(self.url(), request.operation)?;
-        meetings_in(&value).ok_or_else(|| {
-            let body = match answer.kind() {
-                Body::Json => Body::Lacks("meetings"),
-                other => other,
-            };
-            answer.unexpected(self.url(), request.operation, body)
-        })
-    }
+/// The fields of a meeting to add, all of them optional (`POST /calendar`).
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMeeting {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<UnixTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<UnixTime>,
+}
 
-    /// One meeting; `None` where the pod has none with this id.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn meeting(&self, id: &str) -> Result<Option<Meeting>, PodError> {
-        let request = Request::get_meeting(self.url(), id)?;
-        match self.ask(&request).await {
-            Ok(answer) => {
-                let value = answer.object(self.url(), request.operation)?;
-                Ok(Some(meeting_in(&value, id)))
-            }
-            Err(error) if is_no_such_meeting(&error) => Ok(None),
-            Err(error) => Err(error),
+/// The fields of a meeting that change (`PATCH /calendar/{id}`).
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeetingChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<UnixTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<UnixTime>,
+}
+
+/// What the display holds, in its order, in any calendar mode.
+///
+/// Fields that the pod leaves out are empty, a missing time is 1970; so a damaged
+/// entry is seen to differ from what was set.
+#[must_use]
+pub fn list() -> Request<Vec<Meeting>> {
+    Request::new(Operation::ListMeetings, &[], |answer| {
+        let value = answer.json()?;
+        let items = items_in(&value).ok_or_else(|| answer.lacks("meetings"))?;
+        if items.len() > MAX_MEETINGS {
+            let limit = MAX_MEETINGS;
+            return Err(PodErrorKind::TooManyMeetings { limit });
         }
-    }
+        Ok(meetings_in(items))
+    })
+}
 
-    /// Adds one meeting and returns its id. Not for the third-party mode.
-    ///
-    /// # Errors
-    /// See [`PodError`]; never repeated by itself, since that would add two.
-    pub async fn add_meeting(&self, meeting: &NewMeeting) -> Result<MeetingId, PodError> {
-        let request = Request::add_meeting(self.url(), meeting);
-        let answer = self.ask(&request).await?;
-        let id = answer
-            .value()
-            .and_then(|value| tree::at(&value, &["id"]).and_then(tree::text));
-        id.map(|id| MeetingId::from_text(&id)).ok_or_else(|| {
-            let body = match answer.kind() {
-                Body::Json => Body::Lacks("id"),
-                other => other,
-            };
-            answer.unexpected(self.url(), request.operation, body)
-        })
-    }
+/// One meeting; `None` where the pod has none with this id.
+#[must_use]
+pub fn get(id: &str) -> Request<Option<Meeting>> {
+    let fallback = id.to_owned();
+    Request::with_refusals(Operation::GetMeeting, &[id], move |answer| match answer {
+        Err(refused) if is_no_such_meeting(&refused) => Ok(None),
+        Err(refused) => Err(refused),
+        Ok(answer) => Ok(Some(meeting_in(&answer.object()?, &fallback))),
+    })
+}
 
-    /// Replaces all meetings of the display.
-    ///
-    /// # Errors
-    /// See [`PodError`], and there [`PodError::ended_unanswered`].
-    pub async fn set_meetings(&self, meetings: &[Meeting]) -> Result<Done, PodError> {
-        let request = Request::set_meetings(self.url(), meetings);
-        // A pod may quote a meeting in its error.
-        let hide: Vec<&str> = meetings
-            .iter()
-            .flat_map(|meeting| {
-                [
-                    meeting.title.as_str(),
-                    meeting.organizer.as_str(),
-                    meeting.description.as_deref().unwrap_or_default(),
-                ]
-            })
-            .collect();
-        self.ask_hiding(&request, &hide)
-            .await?
-            .done(self.url(), request.operation)
-    }
+/// Adds one meeting and returns its id. Not for the third-party mode, and never
+/// repeated by itself, since that would add two.
+#[must_use]
+pub fn add(meeting: &NewMeeting) -> Request<MeetingId> {
+    let decode = |answer: &Answer| answer.text("id").map(|id| MeetingId::from_text(&id));
+    Request::new(Operation::AddMeeting, &[], decode).json(json!(meeting))
+}
 
-    /// Changes some fields of a meeting. Not for the third-party mode.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn update_meeting(
-        &self,
-        id: &str,
-        changes: &MeetingChanges,
-    ) -> Result<Done, PodError> {
-        self.write(&Request::update_meeting(self.url(), id, changes)?)
-            .await
-    }
+/// Replaces all meetings of the display by these.
+#[must_use]
+pub fn set(meetings: &[Meeting]) -> Request<Confirmation> {
+    Request::write(Operation::SetMeetings, &[]).json(json!({ "meetings": meetings }))
+}
 
-    /// Removes one meeting. Not for the third-party mode.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn delete_meeting(&self, id: &str) -> Result<Done, PodError> {
-        self.write(&Request::delete_meeting(self.url(), id)?).await
-    }
+/// Changes some fields of a meeting. Not for the third-party mode.
+#[must_use]
+pub fn update(id: &str, changes: &MeetingChanges) -> Request<Confirmation> {
+    Request::write(Operation::UpdateMeeting, &[id]).json(json!(changes))
+}
 
-    /// Removes all meetings.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn clear_meetings(&self) -> Result<Done, PodError> {
-        self.write(&Request::clear_meetings(self.url())).await
-    }
+/// Removes one meeting. Not for the third-party mode.
+#[must_use]
+pub fn delete(id: &str) -> Request<Confirmation> {
+    Request::write(Operation::DeleteMeeting, &[id])
+}
+
+/// Removes all meetings.
+#[must_use]
+pub fn clear() -> Request<Confirmation> {
+    Request::write(Operation::ClearMeetings, &[])
 }
 
 /// The list in an answer: under `meetings`, under the reference's misspelt
 /// `meetings:`, or bare. `null` is none at all.
-fn meetings_in(value: &Value) -> Option<Vec<Meeting>> {
+fn items_in(value: &Value) -> Option<Vec<&Value>> {
     let list = match value {
         Value::Array(_) => value,
         Value::Object(map) => map.get("meetings").or_else(|| map.get("meetings:"))?,
         _ => return None,
     };
-    let items = match list {
-        Value::Null => Vec::new(),
-        Value::Array(_) | Value::Object(_) => tree::entries(list),
-        _ => return None,
-    };
-    let meetings = items
-        .into_iter()
-        .enumerate()
+    match list {
+        Value::Null => Some(Vec::new()),
+        Value::Array(_) | Value::Object(_) => Some(tree::entries(list)),
+        _ => None,
+    }
+}
+
+fn meetings_in(items: Vec<&Value>) -> Vec<Meeting> {
+    let numbered = items.into_iter().enumerate();
+    numbered
         // A made-up id keeps entries without one apart.
         .map(|(index, item)| meeting_in(item, &format!("#{index}")))
-        .collect();
-    Some(meetings)
+        .collect()
 }
 
 fn meeting_in(value: &Value, fallback_id: &str) -> Meeting {
     let empty = Map::new();
     let fields = value.as_object().unwrap_or(&empty);
     let text = |key: &str| fields.get(key).and_then(tree::text);
-    let time = |key: &str| fields.get(key).map_or(UnixTime::from_seconds(0), time_in);
+    let time = |key: &str| {
+        let time = fields.get(key).and_then(tree::time);
+        time.unwrap_or(UnixTime::from_seconds(0))
+    };
     let id = text("id").filter(|id| !id.is_empty());
     Meeting {
         id: MeetingId::from_text(id.as_deref().unwrap_or(fallback_id)),
@@ -159,46 +146,23 @@ fn meeting_in(value: &Value, fallback_id: &str) -> Meeting {
     }
 }
 
-/// Seconds or milliseconds, as a number or a text, or RFC 3339.
-fn time_in(value: &Value) -> UnixTime {
-    match tree::integer(value) {
-        Some(number) if number.abs() > SURELY_MILLISECONDS => {
-            UnixTime::from_seconds(number.div_euclid(1000))
-        }
-        Some(number) => UnixTime::from_seconds(number),
-        None => value
-            .as_str()
-            .and_then(UnixTime::parse)
-            .unwrap_or(UnixTime::from_seconds(0)),
-    }
-}
-
 /// The reference answers 500 `internal` with "Failed to find meeting".
-fn is_no_such_meeting(error: &PodError) -> bool {
-    match error {
-        PodError::Refused {
-            error, description, ..
-        } => {
-            *error == ApiError::NotFound
-                || (*error == ApiError::Internal
-                    && description.to_lowercase().contains("find meeting"))
-        }
-        PodError::Unexpected { status, body, .. } => *status == 404 && *body != Body::Html,
-        _ => false,
-    }
-}
-
-impl PodClient {
-    pub(super) async fn write(&self, request: &Request) -> Result<Done, PodError> {
-        let answer: Answer = self.ask(request).await?;
-        answer.done(self.url(), request.operation)
-    }
+fn is_no_such_meeting(refused: &PodErrorKind) -> bool {
+    refused.is_not_found()
+        || matches!(
+            refused,
+            PodErrorKind::Refused { error: ApiError::Internal, description, .. }
+                if description.to_lowercase().contains("find meeting")
+        )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    fn meetings_in(value: &Value) -> Option<Vec<Meeting>> {
+        items_in(value).map(super::meetings_in)
+    }
 
     #[test]
     fn meetings_are_read_in_every_spelling() {

@@ -1,28 +1,15 @@
-//! The pod as a device: identity, network, screen key, HDMI, splash images, camera.
+//! The pod as a device: the requests about its identity, network, screen key, HDMI,
+//! splash images and cameras.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use bytes::{Bytes, BytesMut};
-use reqwest::header;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::Instant;
+use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, JSON_LIMIT};
-use super::error::{Body, PodError};
+use super::answer::{Answer, Confirmation};
+use super::error::{Body, PodErrorKind};
 use super::operation::Operation;
-use super::request::{Aspect, Request};
+use super::request::{Image, Request};
 use super::tree;
-use super::{Done, PodClient};
-
-/// The largest splash image that is sent or fetched.
-pub const IMAGE_LIMIT: u64 = 50 * 1024 * 1024;
-
-/// Images are large and pods are slow: their time limit is so many times that
-/// of other requests.
-const IMAGE_PATIENCE: u32 = 10;
 
 /// `GET /info`: mostly the network.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,345 +67,126 @@ pub struct Camera {
     pub rest: Map<String, Value>,
 }
 
-impl PodClient {
-    /// The id of the device: it stays the same until the pod is replaced. The
-    /// cheapest request that needs a token.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn device_id(&self) -> Result<String, PodError> {
-        let request = Request::metadata(self.url());
-        let answer = self.ask(&request).await?;
-        let value = answer.object(self.url(), request.operation)?;
-        tree::at(&value, &["device_id"])
-            .and_then(tree::text)
-            .ok_or_else(|| {
-                answer.unexpected(self.url(), request.operation, Body::Lacks("device_id"))
-            })
-    }
+/// The shape of a splash image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// `16x9`, one screen.
+    Single,
+    /// `32x9`, two screens side by side.
+    Double,
+}
 
-    /// `GET /metadata`, whole.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn metadata(&self) -> Result<Value, PodError> {
-        let request = Request::metadata(self.url());
-        let answer = self.ask(&request).await?;
-        answer.object(self.url(), request.operation)
-    }
-
-    /// The pod's network; Solstice 6.2 or later.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn info(&self) -> Result<Info, PodError> {
-        let request = Request::info(self.url());
-        let answer = self.ask(&request).await?;
-        Ok(info_in(answer.object(self.url(), request.operation)?))
-    }
-
-    /// Whether this is the key on the pod's screen now.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn screen_key(&self, key: &str) -> Result<bool, PodError> {
-        let request = Request::screen_key(self.url(), key);
-        match self.ask_hiding(&request, &[key]).await {
-            Ok(_) => Ok(true),
-            // 404 without a body: "Screen key is not valid".
-            Err(error) if error.status() == Some(404) && !is_page(&error) => Ok(false),
-            Err(error) => Err(error),
+impl Aspect {
+    /// Reads `16x9` or `32x9`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "16x9" => Some(Self::Single),
+            "32x9" => Some(Self::Double),
+            _ => None,
         }
     }
 
-    /// Turns the HDMI input off, or on again; a restart of the pod turns it on.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn hdmi_input(&self, force_off: bool) -> Result<Done, PodError> {
-        self.write(&Request::hdmi_input(self.url(), force_off))
-            .await
-    }
-
-    /// The update status of the attached cameras, such as `idle`.
-    ///
-    /// # Errors
-    /// See [`PodError`]; 404 where no camera is attached.
-    pub async fn camera_status(&self) -> Result<String, PodError> {
-        let request = Request::camera_status(self.url());
-        let answer = self.ask(&request).await?;
-        let value = answer.object(self.url(), request.operation)?;
-        tree::at(&value, &["updateStatus"])
-            .and_then(tree::text)
-            .ok_or_else(|| {
-                let body = Body::Lacks("updateStatus");
-                answer.unexpected(self.url(), request.operation, body)
-            })
-    }
-
-    /// The versions of an attached camera.
-    ///
-    /// # Errors
-    /// See [`PodError`]; `not_found` where no camera has this GUID.
-    pub async fn camera_version(&self, guid: &str) -> Result<Camera, PodError> {
-        let request = Request::camera_version(self.url(), guid)?;
-        let answer = self.ask(&request).await?;
-        let value = answer.object(self.url(), request.operation)?;
-        serde_json::from_value(value)
-            .map_err(|_| answer.unexpected(self.url(), request.operation, Body::Json))
-    }
-
-    /// Starts the update of a camera's firmware.
-    ///
-    /// # Errors
-    /// See [`PodError`]; `not_found` where no camera has this GUID.
-    pub async fn update_camera(&self, guid: &str, force: bool) -> Result<Done, PodError> {
-        self.write(&Request::update_camera(self.url(), guid, force)?)
-            .await
-    }
-
-    /// Fetches a splash image into `into`; returns its length in bytes.
-    ///
-    /// # Errors
-    /// See [`PodError`]. What was written before an error is not taken back.
-    pub async fn read_splash(
-        &self,
-        position: u32,
-        aspect: Aspect,
-        into: &mut (dyn AsyncWrite + Send + Unpin),
-    ) -> Result<u64, PodError> {
-        let request = Request::read_splash(self.url(), position, aspect);
-        let operation = request.operation;
-        let limit = self.pod().timeout * IMAGE_PATIENCE;
-        let mut session = self.0.session.lock().await;
-        let mut renewed = false;
-        loop {
-            let token = self.token(&mut session).await?;
-            let started = Instant::now();
-            let sending = self.send(operation, self.prepared(&request, &token), limit);
-            let response = sending.await?;
-            let left = limit.saturating_sub(started.elapsed());
-            if response.status().as_u16() == 200 && is_image(&response) {
-                let copying = self.copy(operation, response, into);
-                return match tokio::time::timeout(left, copying).await {
-                    Ok(result) => result,
-                    Err(_) => Err(self.timed_out(operation, limit)),
-                };
-            }
-            let reading = Answer::read(self.url(), operation, response, JSON_LIMIT);
-            let answer = match tokio::time::timeout(left, reading).await {
-                Ok(answer) => answer?,
-                Err(_) => return Err(self.timed_out(operation, limit)),
-            };
-            let suspect = answer.status == 401 || answer.kind() == Body::EmptyObject;
-            if suspect {
-                session.forget();
-            }
-            if suspect && !renewed {
-                renewed = true;
-                continue;
-            }
-            return Err(if answer.status == 401 {
-                PodError::TokenRefused {
-                    pod: self.url().clone(),
-                    operation,
-                }
-            } else {
-                answer.failure(self.url(), operation, &[])
-            });
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Single => "16x9",
+            Self::Double => "32x9",
         }
-    }
-
-    async fn copy(
-        &self,
-        operation: Operation,
-        mut response: reqwest::Response,
-        into: &mut (dyn AsyncWrite + Send + Unpin),
-    ) -> Result<u64, PodError> {
-        let local = |source| PodError::Local {
-            pod: self.url().clone(),
-            operation,
-            source,
-        };
-        let status = response.status().as_u16();
-        let mut length = 0_u64;
-        loop {
-            let chunk = response.chunk().await.map_err(|_| PodError::CutOff {
-                pod: self.url().clone(),
-                operation,
-                status,
-            })?;
-            let Some(chunk) = chunk else { break };
-            length += chunk.len() as u64;
-            if length > IMAGE_LIMIT {
-                return Err(PodError::TooLarge {
-                    pod: self.url().clone(),
-                    operation,
-                    limit: IMAGE_LIMIT,
-                });
-            }
-            into.write_all(&chunk).await.map_err(local)?;
-        }
-        into.flush().await.map_err(local)?;
-        Ok(length)
-    }
-
-    /// Sends a splash image of `length` bytes, JPEG or PNG by its first bytes.
-    ///
-    /// `progress` is told how many bytes went out so far. A stream cannot be sent
-    /// twice, so the token is renewed before it and not after.
-    ///
-    /// # Errors
-    /// See [`PodError`].
-    pub async fn write_splash<R, P>(
-        &self,
-        position: u32,
-        aspect: Aspect,
-        length: u64,
-        mut image: R,
-        progress: P,
-    ) -> Result<Done, PodError>
-    where
-        R: AsyncRead + Send + Unpin + 'static,
-        P: FnMut(u64) + Send + 'static,
-    {
-        let request = Request::write_splash(self.url(), position, aspect);
-        let operation = request.operation;
-        self.allow(operation)?;
-        let bad = |what: String| PodError::BadRequest {
-            pod: self.url().clone(),
-            operation,
-            what,
-        };
-        if length > IMAGE_LIMIT {
-            return Err(bad(format!("the image has more than {IMAGE_LIMIT} bytes")));
-        }
-        let mut head = [0_u8; 8];
-        let read = image.read_exact(&mut head).await;
-        let content_type = read
-            .ok()
-            .and_then(|_| content_type(&head))
-            .ok_or_else(|| bad("the image is neither JPEG nor PNG".to_owned()))?;
-
-        let limit = self.pod().timeout * IMAGE_PATIENCE;
-        let mut session = self.0.session.lock().await;
-        session.forget();
-        let token = self.token(&mut session).await?;
-        let failed = Arc::new(Mutex::new(None));
-        let body = stream(
-            Bytes::copy_from_slice(&head),
-            image,
-            length,
-            progress,
-            Arc::clone(&failed),
-        );
-        // With its length: not every small server reads a chunked body.
-        let prepared = self
-            .prepared(&request, &token)
-            .header(header::CONTENT_TYPE, content_type)
-            .header(header::CONTENT_LENGTH, length)
-            .body(body);
-        let result = self.exchange(operation, prepared, limit).await;
-        if let Some(source) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(PodError::Local {
-                pod: self.url().clone(),
-                operation,
-                source,
-            });
-        }
-        let answer = result?;
-        if answer.status == 401 {
-            session.forget();
-            return Err(PodError::TokenRefused {
-                pod: self.url().clone(),
-                operation,
-            });
-        }
-        if !answer.is_success() || answer.reported(&[]).is_some() {
-            return Err(answer.failure(self.url(), operation, &[token.reveal()]));
-        }
-        answer.done(self.url(), operation)
     }
 }
 
-/// JPEG or PNG, by the first bytes.
-fn content_type(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(&[0xff, 0xd8, 0xff]) {
-        Some("image/jpeg")
-    } else if head.starts_with(b"\x89PNG\r\n\x1a\n") {
-        Some("image/png")
-    } else {
-        None
-    }
+/// The id of the device: it stays the same until the pod is replaced. The cheapest
+/// request that needs a token.
+#[must_use]
+pub fn id() -> Request<String> {
+    Request::new(Operation::ReadMetadata, &[], |answer| {
+        answer.text("device_id")
+    })
 }
 
-/// The bytes of `head` and then of `image`, exactly `length` of them or an error.
-fn stream<R, P>(
-    head: Bytes,
-    image: R,
-    length: u64,
-    mut progress: P,
-    failed: Arc<Mutex<Option<io::Error>>>,
-) -> reqwest::Body
-where
-    R: AsyncRead + Send + Unpin + 'static,
-    P: FnMut(u64) + Send + 'static,
-{
-    const CHUNK: usize = 32 * 1024;
-    let rest = image.take(length.saturating_sub(head.len() as u64));
-    let start = (Some(head), rest, 0_u64);
-    let stream = futures_util::stream::try_unfold(start, move |(head, mut rest, sent)| {
-        // What is known of the first part is enough: it is always there.
-        let failed = Arc::clone(&failed);
-        async move {
-            if let Some(head) = head {
-                let sent = head.len() as u64;
-                return Ok(Some((head, (None, rest, sent))));
-            }
-            if sent >= length {
-                return Ok(None);
-            }
-            let mut chunk = BytesMut::with_capacity(CHUNK);
-            let error = match rest.read_buf(&mut chunk).await {
-                Ok(0) => io::Error::from(io::ErrorKind::UnexpectedEof),
-                Ok(_) => {
-                    let sent = sent + chunk.len() as u64;
-                    return Ok(Some((chunk.freeze(), (None, rest, sent))));
-                }
-                Err(error) => error,
-            };
-            let kind = error.kind();
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            Err(io::Error::from(kind))
-        }
-    });
-    let mut total = 0_u64;
-    let counted = futures_util::TryStreamExt::inspect_ok(stream, move |chunk: &Bytes| {
-        total += chunk.len() as u64;
-        progress(total);
-    });
-    reqwest::Body::wrap_stream(counted)
+/// The same; `None` for firmware that does not report it.
+#[must_use]
+pub fn identity() -> Request<Option<String>> {
+    Request::with_refusals(Operation::ReadMetadata, &[], |answer| match answer {
+        // Old firmware may answer with a page.
+        Err(refused) if refused.is_not_found() || refused.status() == Some(404) => Ok(None),
+        Err(refused) => Err(refused),
+        Ok(answer) => answer.text("device_id").map(Some),
+    })
 }
 
-/// Whether the answer claims to be an image, or claims nothing.
-fn is_image(response: &reqwest::Response) -> bool {
-    match response.headers().get(header::CONTENT_TYPE) {
-        None => true,
-        Some(value) => value.to_str().is_ok_and(|value| {
-            let value = value.trim().to_ascii_lowercase();
-            value.starts_with("image/") || value.starts_with("application/octet-stream")
-        }),
-    }
+/// `GET /metadata`, whole.
+#[must_use]
+pub fn metadata() -> Request<Value> {
+    Request::new(Operation::ReadMetadata, &[], Answer::object)
 }
 
-fn is_page(error: &PodError) -> bool {
-    matches!(
-        error,
-        PodError::Unexpected {
-            body: Body::Html,
-            ..
-        }
+/// The pod's network; Solstice 6.2 or later.
+#[must_use]
+pub fn info() -> Request<Info> {
+    Request::new(Operation::ReadInfo, &[], |answer| {
+        answer.object().map(info_in)
+    })
+}
+
+/// Whether this is the key on the pod's screen now.
+#[must_use]
+pub fn screen_key(key: &str) -> Request<bool> {
+    let decode = |answer: Result<&Answer, PodErrorKind>| match answer {
+        Ok(_) => Ok(true),
+        // 404 without a body: "Screen key is not valid".
+        Err(refused) if refused.is_not_found() => Ok(false),
+        Err(refused) => Err(refused),
+    };
+    Request::with_refusals(Operation::CheckScreenKey, &[], decode)
+        .json(json!({ "screen_key": key }))
+}
+
+/// Turns the HDMI input off, or on again; a restart of the pod turns it on.
+#[must_use]
+pub fn hdmi_input(force_off: bool) -> Request<Confirmation> {
+    Request::write(Operation::SwitchHdmi, &[]).json(json!({ "force_off": force_off }))
+}
+
+/// Fetches a splash image.
+#[must_use]
+pub fn read_splash(position: u32, aspect: Aspect) -> Request<Bytes> {
+    let position = position.to_string();
+    Request::new(
+        Operation::ReadSplash,
+        &[&position, aspect.key()],
+        Answer::image,
     )
+}
+
+/// Sends a splash image.
+#[must_use]
+pub fn write_splash(position: u32, aspect: Aspect, image: Image) -> Request<Confirmation> {
+    let position = position.to_string();
+    Request::write(Operation::WriteSplash, &[&position, aspect.key()]).image(image)
+}
+
+/// The update status of the attached cameras, such as `idle`; 404 where none is.
+#[must_use]
+pub fn camera_status() -> Request<String> {
+    Request::new(Operation::ReadCameraStatus, &[], |answer| {
+        answer.text("updateStatus")
+    })
+}
+
+/// The versions of an attached camera.
+#[must_use]
+pub fn camera_version(guid: &str) -> Request<Camera> {
+    Request::new(Operation::ReadCameraVersion, &[guid], |answer| {
+        serde_json::from_value(answer.object()?).map_err(|_| answer.unexpected(Body::Json))
+    })
+}
+
+/// Starts the update of a camera's firmware.
+#[must_use]
+pub fn update_camera(guid: &str, force: bool) -> Request<Confirmation> {
+    Request::write(Operation::UpdateCamera, &[guid]).json(json!({ "forceUpdate": force }))
 }
 
 fn info_in(all: Value) -> Info {
@@ -499,15 +267,6 @@ fn info_in(all: Value) -> Info {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn images_are_known_by_their_first_bytes() {
-        let jpeg = [0xff, 0xd8, 0xff, 0xe0, 0, 0, 0, 0];
-        assert_eq!(content_type(&jpeg), Some("image/jpeg"));
-        assert_eq!(content_type(b"\x89PNG\r\n\x1a\n"), Some("image/png"));
-        assert_eq!(content_type(b"GIF89a.."), None);
-        assert_eq!(content_type(b"<html><b"), None);
-    }
 
     #[test]
     fn the_network_is_read_in_the_forms_of_example_and_schema() {

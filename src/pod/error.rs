@@ -1,217 +1,138 @@
-//! What can go wrong with a pod, told apart by what an administrator would do.
+//! What can go wrong with a pod: which pod, what it was asked to do, and one of
+//! the kinds of `kind.rs`, which are told apart by what an administrator would do.
 //!
 //! Whatever a pod answers, no more of it gets in here than the reference's error
 //! name and a short, cleaned description; no password, token or meeting text.
 
-mod hint;
-mod kinds;
+mod kind;
+mod parts;
 
-use std::error::Error as StdError;
-use std::io;
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
-pub(crate) use kinds::cleaned;
-pub use kinds::{ApiError, Body, Distrust, Unreachable};
+pub use kind::PodErrorKind;
+pub use parts::{ApiError, Body};
 
-use kinds::is_lookup;
-
-use super::config::CalendarMode;
 use super::operation::Operation;
-use super::tls::Fingerprint;
+use crate::fault::Fault;
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::name::PodUrl;
+use crate::net::transport::Cause;
 
-#[derive(Debug, thiserror::Error)]
-pub enum PodError {
-    /// Nothing was sent.
-    #[error("the pod at {pod} cannot be reached: {problem}")]
-    Unreachable { pod: PodUrl, problem: Unreachable },
-    #[error("the pod at {pod} did not {operation} within {}", seconds(*.after))]
-    TimedOut {
-        pod: PodUrl,
-        operation: Operation,
-        after: Duration,
-        /// Whether the request may have reached the pod.
-        sent: bool,
-    },
-    /// The connection ended after the request and before the answer.
-    #[error(
-        "the pod at {pod} was asked to {operation} and closed the connection without an answer"
-    )]
-    LostAnswer { pod: PodUrl, operation: Operation },
-    /// The connection ended in the middle of the answer.
-    #[error("the pod at {pod} was asked to {operation} and its answer {status} broke off")]
-    CutOff {
-        pod: PodUrl,
-        operation: Operation,
-        status: u16,
-    },
-    #[error("the pod at {pod} shows another certificate: expected {}…, found {}…", .expected.short(), .found.short())]
-    CertificateChanged {
-        pod: PodUrl,
-        expected: Fingerprint,
-        found: Fingerprint,
-    },
-    #[error("the certificate of the pod at {pod} is not trusted: {why}")]
-    Untrusted { pod: PodUrl, why: Distrust },
-    /// The handshake failed for a reason other than the certificate.
-    #[error("no TLS connection to the pod at {pod}: {why}")]
-    Tls { pod: PodUrl, why: String },
-    /// The authorities to check the pod with could not be read.
-    #[error("there are no certificate authorities to check the pod at {pod} with: {why}")]
-    NoAuthorities { pod: PodUrl, why: String },
-    /// The pod rejected user name and password. The client does not ask it again
-    /// before `rest` is over; `asked` says whether it did so now.
-    #[error("the pod at {pod} rejected the password{}", if *.asked { "" } else { " before and is not asked again yet" })]
-    WrongPassword {
-        pod: PodUrl,
-        rest: Duration,
-        asked: bool,
-    },
-    /// The pod did not let anybody sign in, for another reason than the password.
-    #[error("the pod at {pod} refused to sign in: {status} {error}")]
-    SignInRefused {
-        pod: PodUrl,
-        status: u16,
-        error: ApiError,
-    },
-    /// A token that the pod had just given.
-    #[error(
-        "the pod at {pod} was asked to {operation} and refused the token that it had just issued"
-    )]
-    TokenRefused { pod: PodUrl, operation: Operation },
-    #[error("the pod at {pod} was asked to {operation} and answered {status} {error}{}", described(.description))]
-    Refused {
-        pod: PodUrl,
-        operation: Operation,
-        status: u16,
-        error: ApiError,
-        /// As the pod put it, shortened and cleaned; often empty.
-        description: String,
-    },
-    /// An answer that the reference does not know.
-    #[error("the pod at {pod} was asked to {operation} and answered {status} with {body}")]
-    Unexpected {
-        pod: PodUrl,
-        operation: Operation,
-        status: u16,
-        body: Body,
-    },
-    #[error("the pod at {pod} was asked to {operation} and answered with more than {limit} bytes")]
-    TooLarge {
-        pod: PodUrl,
-        operation: Operation,
-        limit: u64,
-    },
-    /// Redirects are not followed: they would carry the token elsewhere.
-    #[error("the pod at {pod} was asked to {operation} and answered with a redirect ({status})")]
-    Redirected {
-        pod: PodUrl,
-        operation: Operation,
-        status: u16,
-    },
-    /// The client was opened for reading only; nothing was sent.
-    #[error("this is a dry run: the pod at {pod} was not asked to {operation}")]
-    ReadOnly { pod: PodUrl, operation: Operation },
-    /// The pod's calendar mode forbids it; nothing was sent.
-    #[error("the pod at {pod} was not asked to {operation}: its calendar is in the mode {mode}")]
-    OtherMode {
-        pod: PodUrl,
-        operation: Operation,
-        mode: CalendarMode,
-    },
-    /// It said that a push was well and shows something else.
-    #[error("the pod at {pod} accepted the meetings and does not show them")]
-    NotKept { pod: PodUrl },
-    /// The caller asked for something that cannot be sent; nothing was.
-    #[error("the pod at {pod} was not asked to {operation}: {what}")]
-    BadRequest {
-        pod: PodUrl,
-        operation: Operation,
-        what: String,
-    },
-    /// An image could not be read or written here.
-    #[error("could not {operation} of the pod at {pod}")]
-    Local {
-        pod: PodUrl,
-        operation: Operation,
-        source: io::Error,
-    },
+/// An error of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodError {
+    pub pod: PodUrl,
+    /// What the pod was asked to do, or should have been.
+    pub operation: Operation,
+    pub kind: PodErrorKind,
+    /// `Retry-After` of the answer, bounded to a day.
+    retry_after: Option<Duration>,
 }
 
 impl PodError {
-    /// A stable key for logs (`error.type`) and `--json`.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Unreachable { .. } => "unreachable",
-            Self::TimedOut { .. } => "timed_out",
-            Self::LostAnswer { .. } => "lost_answer",
-            Self::CutOff { .. } => "cut_off",
-            Self::CertificateChanged { .. } => "certificate_changed",
-            Self::Untrusted { .. } => "certificate_untrusted",
-            Self::Tls { .. } => "tls",
-            Self::NoAuthorities { .. } => "no_authorities",
-            Self::WrongPassword { .. } => "wrong_password",
-            Self::SignInRefused { .. } => "sign_in_refused",
-            Self::TokenRefused { .. } => "token_refused",
-            Self::Refused { error, .. } => match error {
-                ApiError::InvalidRequest => "invalid_request",
-                ApiError::NotFound => "not_found",
-                ApiError::ResourceConflict => "resource_conflict",
-                ApiError::PathFailed => "path_failed",
-                ApiError::Internal => "internal",
-                ApiError::NotLicensed => "not_licensed",
-                ApiError::InvalidToken => "invalid_token",
-                ApiError::Other(_) => "refused",
-            },
-            Self::Unexpected { .. } => "unexpected_answer",
-            Self::TooLarge { .. } => "too_large",
-            Self::Redirected { .. } => "redirected",
-            Self::ReadOnly { .. } => "read_only",
-            Self::OtherMode { .. } => "other_mode",
-            Self::NotKept { .. } => "not_kept",
-            Self::BadRequest { .. } => "bad_request",
-            Self::Local { .. } => "local_file",
+    pub fn new(pod: &PodUrl, operation: Operation, kind: PodErrorKind) -> Self {
+        Self {
+            pod: pod.clone(),
+            operation,
+            kind,
+            retry_after: None,
         }
     }
 
-    /// The pod that it is about.
+    /// The same, with the time that the pod asks to be left alone.
     #[must_use]
-    pub fn pod(&self) -> &PodUrl {
-        match self {
-            Self::Unreachable { pod, .. }
-            | Self::TimedOut { pod, .. }
-            | Self::LostAnswer { pod, .. }
-            | Self::CutOff { pod, .. }
-            | Self::CertificateChanged { pod, .. }
-            | Self::Untrusted { pod, .. }
-            | Self::Tls { pod, .. }
-            | Self::NoAuthorities { pod, .. }
-            | Self::WrongPassword { pod, .. }
-            | Self::SignInRefused { pod, .. }
-            | Self::TokenRefused { pod, .. }
-            | Self::Refused { pod, .. }
-            | Self::Unexpected { pod, .. }
-            | Self::TooLarge { pod, .. }
-            | Self::Redirected { pod, .. }
-            | Self::ReadOnly { pod, .. }
-            | Self::OtherMode { pod, .. }
-            | Self::NotKept { pod }
-            | Self::BadRequest { pod, .. }
-            | Self::Local { pod, .. } => pod,
+    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self {
+            retry_after,
+            ..self
         }
+    }
+
+    /// A stable key for logs (`error.type`) and `--json`.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.kind.key()
     }
 
     /// The status of the answer, where there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::CutOff { status, .. }
-            | Self::SignInRefused { status, .. }
-            | Self::Refused { status, .. }
-            | Self::Unexpected { status, .. }
-            | Self::Redirected { status, .. } => Some(*status),
-            _ => None,
+        self.kind.status()
+    }
+
+    /// How long the pod asks to be left alone: `Retry-After` of a 429 or 503.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| self.is_throttled())
+    }
+
+    /// Whether the pod is asked too often (429) or busy (503), with or without
+    /// `Retry-After`; then the waits should grow.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        matches!(self.status(), Some(429 | 503))
+    }
+
+    /// Whether the password, or the token, may have reached the pod or whoever
+    /// answers in its place: not where there was no connection, no trusted
+    /// certificate, or nothing was sent at all.
+    #[must_use]
+    pub fn password_was_sent(&self) -> bool {
+        !self.kind.nothing_was_sent()
+    }
+
+    /// Whether the pod rejected user name and password.
+    #[must_use]
+    pub fn is_wrong_password(&self) -> bool {
+        matches!(self.kind, PodErrorKind::WrongPassword { .. })
+    }
+
+    /// Whether the pod shows another certificate than the pinned one.
+    #[must_use]
+    pub fn is_certificate_changed(&self) -> bool {
+        matches!(self.kind, PodErrorKind::CertificateChanged { .. })
+    }
+
+    /// The same in the words of the controllers.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure {
+            class: self.class(),
+            kind: self.key().to_owned(),
+            says: crate::fault::chain(self),
+            hint: self.hint().into_owned(),
+            is_passing: self.is_passing(),
+            retry_after: self.retry_after(),
+            secret_was_sent: self.password_was_sent(),
+        }
+    }
+
+    fn class(&self) -> FailureClass {
+        use PodErrorKind as Kind;
+        match &self.kind {
+            Kind::WrongPassword { asked: true, .. } => FailureClass::SecretRejected,
+            Kind::WrongPassword { asked: false, .. } | Kind::SignInPaused(_) => {
+                FailureClass::SignInPaused
+            }
+            Kind::CertificateChanged { .. } | Kind::CertificateUnknown { .. } => {
+                FailureClass::CertificateChanged
+            }
+            Kind::Refused {
+                error: ApiError::NotLicensed,
+                ..
+            } => FailureClass::NotLicensed,
+            Kind::TimedOut { .. } => FailureClass::TimedOut,
+            Kind::NotConnected(cause) if !cause.is_certificate() => FailureClass::Unreachable,
+            Kind::NoAnswer(_) => FailureClass::Unreachable,
+            _ => match (self.status(), self.retry_after) {
+                // A pod that is only busy is asked again as usual, unless it says when.
+                (Some(429), _) | (Some(503), Some(_)) => FailureClass::Throttled,
+                (Some(403), _) => FailureClass::Forbidden,
+                _ => FailureClass::Other,
+            },
         }
     }
 
@@ -221,131 +142,125 @@ impl PodError {
     /// no longer known.
     #[must_use]
     pub fn ended_unanswered(&self) -> bool {
-        match self {
-            Self::TimedOut {
-                operation, sent, ..
-            } => *sent && operation.is_write(),
-            Self::LostAnswer { operation, .. }
-            | Self::CutOff { operation, .. }
-            | Self::TooLarge { operation, .. } => operation.is_write(),
-            // A gateway's 502 or a page instead of a confirmation says nothing of the write.
-            Self::Unexpected {
-                operation, status, ..
-            } => operation.is_write() && (*status < 300 || *status >= 500),
-            _ => false,
-        }
+        self.kind.ended_unanswered(self.operation)
     }
+}
 
-    pub(super) fn tls(pod: &PodUrl, error: &rustls::Error) -> Self {
-        let pod = pod.clone();
-        match error {
-            rustls::Error::InvalidCertificate(error) => Self::Untrusted {
-                pod,
-                why: Distrust::of(error),
-            },
-            rustls::Error::InvalidMessage(_) => Self::Tls {
-                pod,
-                why: "what answers there does not speak TLS".to_owned(),
-            },
-            rustls::Error::PeerIncompatible(_) => Self::Tls {
-                pod,
-                why: "it offers only outdated versions or ciphers".to_owned(),
-            },
-            rustls::Error::AlertReceived(alert) => Self::Tls {
-                pod,
-                why: format!("it ended the handshake with the alert {alert:?}"),
-            },
-            error => Self::Tls {
-                pod,
-                why: cleaned(&error.to_string(), 120),
-            },
-        }
-    }
-
-    /// The TLS error in a chain of errors, if one is there.
-    pub(super) fn tls_in(pod: &PodUrl, error: &(dyn StdError + 'static)) -> Option<Self> {
-        find(error, |error| {
-            error
-                .downcast_ref::<rustls::Error>()
-                .map(|error| Self::tls(pod, error))
-        })
-    }
-
-    /// What an error of the HTTP client means; `operation` tells whether a
-    /// request was more than a connection.
-    pub(super) fn transport(
-        pod: &PodUrl,
-        operation: Operation,
-        after: Duration,
-        error: &reqwest::Error,
-    ) -> Self {
-        if let Some(tls) = Self::tls_in(pod, error) {
-            return tls;
-        }
-        let pod = pod.clone();
-        if error.is_timeout() {
-            return Self::TimedOut {
-                pod,
-                operation,
-                after,
-                sent: !error.is_connect(),
-            };
-        }
-        if !error.is_connect() {
-            return Self::LostAnswer { pod, operation };
-        }
-        let lookup = find(error, |error| is_lookup(error).then_some(()));
-        let io = find(error, |error| {
-            error.downcast_ref::<io::Error>().map(Unreachable::from_io)
-        });
-        let problem = match (lookup, io) {
-            (Some(()), _) => Unreachable::UnknownHost,
-            (None, Some(problem)) => problem,
-            (None, None) => Unreachable::Unknown,
+/// What and where, in one line.
+impl fmt::Display for PodError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use PodErrorKind as Kind;
+        let Self { pod, operation, .. } = self;
+        let asked = |f: &mut fmt::Formatter<'_>| {
+            write!(f, "the pod at {pod} was asked to {operation} and ")
         };
-        Self::Unreachable { pod, problem }
-    }
-}
-
-/// The first of an error and its causes for which `wanted` gives something.
-///
-/// `io::Error` hides the error that it wraps from `source`, so it is opened here.
-fn find<T>(
-    error: &(dyn StdError + 'static),
-    wanted: impl Fn(&(dyn StdError + 'static)) -> Option<T>,
-) -> Option<T> {
-    let mut next = Some(error);
-    let mut steps = 0;
-    while let Some(error) = next {
-        let inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .map(|inner| inner as &(dyn StdError + 'static));
-        // The cause first: the kind of an outer `io::Error` is often just `Other`.
-        if let Some(found) = inner.and_then(&wanted).or_else(|| wanted(error)) {
-            return Some(found);
+        match &self.kind {
+            Kind::NotConnected(cause) if cause.is_certificate() => {
+                write!(f, "the pod at {pod} is not trusted: {cause}")
+            }
+            Kind::NotConnected(cause) if cause.is_tls() => {
+                write!(f, "no TLS connection to the pod at {pod}: {cause}")
+            }
+            Kind::NotConnected(cause) => write!(f, "the pod at {pod} cannot be reached: {cause}"),
+            Kind::TimedOut { after, .. } => {
+                write!(
+                    f,
+                    "the pod at {pod} did not {operation} within {}",
+                    kind::seconds(*after)
+                )
+            }
+            Kind::NoAnswer(cause) => {
+                asked(f)?;
+                match cause {
+                    Cause::NoAnswer => f.write_str("closed the connection without an answer"),
+                    Cause::CutOff => f.write_str("its answer broke off"),
+                    cause => write!(f, "gave no answer: {cause}"),
+                }
+            }
+            Kind::CertificateChanged { expected, found } => write!(
+                f,
+                "the pod at {pod} shows another certificate: expected {}…, found {}…",
+                expected.short(),
+                found.short()
+            ),
+            Kind::CertificateUnknown { found } => write!(
+                f,
+                "the certificate of the pod at {pod} is not known, so the password was not sent; its fingerprint is sha256 {found}"
+            ),
+            Kind::NoAuthorities { why } => write!(
+                f,
+                "there are no certificate authorities to check the pod at {pod} with: {why}"
+            ),
+            Kind::WrongPassword { asked: true, .. } => {
+                write!(f, "the pod at {pod} rejected the password")
+            }
+            Kind::WrongPassword { asked: false, .. } => write!(
+                f,
+                "the pod at {pod} rejected the password before, and sign-in is paused"
+            ),
+            Kind::SignInRefused { status, error } => {
+                write!(f, "the pod at {pod} refused to sign in: {status} {error}")
+            }
+            Kind::SignInPaused(failure) => f.write_str(&failure.says),
+            Kind::TokenRefused => {
+                asked(f)?;
+                f.write_str("refused the token that it had just issued")
+            }
+            Kind::Refused {
+                status,
+                error,
+                description,
+            } => {
+                asked(f)?;
+                write!(f, "answered {status} {error}")?;
+                match description.as_str() {
+                    "" => Ok(()),
+                    description => write!(f, ": {description}"),
+                }
+            }
+            Kind::Unexpected { status, body } => {
+                asked(f)?;
+                write!(f, "answered {status} with {body}")
+            }
+            Kind::TooLarge { limit } => {
+                asked(f)?;
+                write!(f, "answered with more than {limit} bytes")
+            }
+            Kind::TooManyMeetings { limit } => {
+                asked(f)?;
+                write!(f, "answered with more than {limit} meetings")
+            }
+            Kind::Redirected { status } => {
+                asked(f)?;
+                write!(f, "answered with a redirect ({status})")
+            }
+            Kind::ReadOnly => write!(
+                f,
+                "this is a dry run: the pod at {pod} was not asked to {operation}"
+            ),
+            Kind::OtherMode(mode) => write!(
+                f,
+                "the pod at {pod} was not asked to {operation}: its calendar is in the mode {mode}"
+            ),
+            Kind::NotKept => write!(
+                f,
+                "the pod at {pod} accepted the meetings and does not show them"
+            ),
+            Kind::BadRequest { what } => {
+                write!(f, "the pod at {pod} was not asked to {operation}: {what}")
+            }
         }
-        next = inner.or_else(|| error.source());
-        steps += 1;
-        if steps > 32 {
-            return None;
-        }
-    }
-    None
-}
-
-fn described(description: &str) -> String {
-    if description.is_empty() {
-        String::new()
-    } else {
-        format!(": {description}")
     }
 }
 
-fn seconds(span: Duration) -> String {
-    match span.as_secs() {
-        0 => format!("{} ms", span.as_millis()),
-        seconds if seconds >= 120 => format!("{} minutes", seconds / 60),
-        seconds => format!("{seconds} s"),
+impl std::error::Error for PodError {}
+
+impl Fault for PodError {
+    fn hint(&self) -> Cow<'static, str> {
+        self.kind.hint(self.operation, &self.pod)
+    }
+
+    fn is_passing(&self) -> bool {
+        self.kind.is_passing()
     }
 }

@@ -1,8 +1,8 @@
-//! Signing in: the password grant, how long a token is used, and the rest after
+//! Signing in: the password grant, how long a token is used, and the pause after
 //! a rejected password.
 //!
 //! Pods lock people out, so a password that was rejected is not tried again
-//! before a rest is over. The clocks of pods lie, so a token's `exp` only counts
+//! before a pause is over. The clocks of pods lie, so a token's `exp` only counts
 //! against the pod's own clock at the moment of issue.
 
 use std::time::Duration;
@@ -14,16 +14,17 @@ use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::answer::Answer;
-use super::error::{ApiError, Body, PodError};
-use super::operation::Operation;
+use super::error::{ApiError, PodErrorKind};
 use super::tree;
 use crate::config::Pod;
 use crate::model::secret::Secret;
+use crate::model::time::UnixTime;
+use crate::net::clean;
 
 /// Samples reuse a token for 50 minutes; the reference says nothing.
 const LONGEST_LIFE: Duration = Duration::from_secs(45 * 60);
-const FIRST_REST: Duration = Duration::from_secs(5 * 60);
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// What one client knows of its sign-in.
 #[derive(Default)]
@@ -69,8 +70,8 @@ impl Session {
     }
 
     /// For how long the pod must not be asked, after a rejected password.
-    pub(super) fn rest(&self, now: Instant) -> Option<Duration> {
-        let until = self.rejected_at? + rest_after(self.rejections);
+    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
+        let until = self.rejected_at? + pause_after(self.rejections);
         let left = until.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
     }
@@ -79,7 +80,7 @@ impl Session {
         self.token = None;
         self.rejections = self.rejections.saturating_add(1);
         self.rejected_at = Some(now);
-        rest_after(self.rejections)
+        pause_after(self.rejections)
     }
 
     /// Takes the pod's answer to a sign-in.
@@ -88,12 +89,12 @@ impl Session {
         pod: &Pod,
         answer: &Answer,
         now: Instant,
-    ) -> Result<Secret, PodError> {
+    ) -> Result<Secret, PodErrorKind> {
         let value = answer.value();
         if answer.is_success() {
             let text = value.as_ref().and_then(|value| value.get("access_token"));
             if let Some(text) = text.and_then(Value::as_str).filter(|text| is_sound(text)) {
-                let facts = facts(value.as_ref(), text, answer.date.as_deref());
+                let facts = facts(value.as_ref(), text, answer.date);
                 let text = Secret::new(text);
                 self.rejections = 0;
                 self.rejected_at = None;
@@ -107,7 +108,6 @@ impl Session {
         }
         let hide = [pod.password.reveal()];
         let reported = answer.reported(&hide).map(|(error, _)| error);
-        let url = &pod.url;
         // An older web service answers `{"passwordRequired": true}`.
         let wants_password = value
             .as_ref()
@@ -115,38 +115,32 @@ impl Session {
             .and_then(tree::flag)
             == Some(true);
         match (answer.status, reported) {
-            _ if wants_password => Err(self.wrong_password(pod, now)),
-            (_, Some(ApiError::NotLicensed)) => Err(answer.failure(url, Operation::SignIn, &hide)),
-            (401 | 403, _) => Err(self.wrong_password(pod, now)),
+            _ if wants_password => Err(self.wrong_password(now)),
+            (_, Some(ApiError::NotLicensed)) => Err(answer.failure(&hide)),
+            (401 | 403, _) => Err(self.wrong_password(now)),
             // OAuth 2 (RFC 6749 section 5.2) calls a wrong password `invalid_grant`, with 400.
             (400, Some(ApiError::Other(name))) if is_about_the_password(&name) => {
-                Err(self.wrong_password(pod, now))
+                Err(self.wrong_password(now))
             }
             (status @ (400 | 429), Some(error)) => {
                 self.rejected(now);
-                Err(PodError::SignInRefused {
-                    pod: url.clone(),
-                    status,
-                    error,
-                })
+                Err(PodErrorKind::SignInRefused { status, error })
             }
-            (200..300, None) => {
-                let body = match answer.kind() {
-                    Body::Json => Body::Lacks("access_token"),
-                    other => other,
-                };
-                Err(answer.unexpected(url, Operation::SignIn, body))
-            }
-            _ => Err(answer.failure(url, Operation::SignIn, &hide)),
+            (200..300, None) => Err(answer.lacks("access_token")),
+            _ => Err(answer.failure(&hide)),
         }
     }
 
-    fn wrong_password(&mut self, pod: &Pod, now: Instant) -> PodError {
-        PodError::WrongPassword {
-            pod: pod.url.clone(),
-            rest: self.rejected(now),
+    fn wrong_password(&mut self, now: Instant) -> PodErrorKind {
+        PodErrorKind::WrongPassword {
+            pause: self.rejected(now),
             asked: true,
         }
+    }
+
+    /// The password may be tried again at once: somebody corrected it.
+    pub(super) fn end_pause(&mut self) {
+        self.rejected_at = None;
     }
 }
 
@@ -161,9 +155,9 @@ pub(super) fn form(pod: &Pod) -> Secret {
 }
 
 /// Five minutes, doubling to an hour.
-fn rest_after(rejections: u32) -> Duration {
+fn pause_after(rejections: u32) -> Duration {
     let doublings = rejections.saturating_sub(1).min(8);
-    (FIRST_REST * 2_u32.pow(doublings)).min(LONGEST_REST)
+    (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
 /// Whether it can stand in a header.
@@ -181,11 +175,11 @@ fn is_about_the_password(error: &str) -> bool {
         && error != "unsupported_grant_type"
 }
 
-fn facts(answer: Option<&Value>, token: &str, date: Option<&str>) -> TokenFacts {
+fn facts(answer: Option<&Value>, token: &str, date: Option<UnixTime>) -> TokenFacts {
     let token_type = answer
         .and_then(|answer| tree::at(answer, &["token_type"]))
         .and_then(tree::text)
-        .map(|text| super::error::cleaned(&text, 20));
+        .map(|text| clean::line(&text, 20));
     let valid_for = valid_for(token, date);
     let used_for = valid_for.map_or(LONGEST_LIFE, |life| {
         // A little early, so that it does not end on its way.
@@ -203,17 +197,14 @@ fn facts(answer: Option<&Value>, token: &str, date: Option<&str>) -> TokenFacts 
 ///
 /// `None` where one of them is missing or the difference makes no sense; the
 /// local clock does not count.
-fn valid_for(token: &str, date: Option<&str>) -> Option<Duration> {
+fn valid_for(token: &str, date: Option<UnixTime>) -> Option<Duration> {
     let claims = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;
     let expires = tree::integer(claims.get("exp")?)?;
     let issued = match claims.get("iat").and_then(tree::integer) {
         Some(issued) => issued,
-        None => jiff::fmt::rfc2822::parse(date?)
-            .ok()?
-            .timestamp()
-            .as_second(),
+        None => date?.seconds(),
     };
     let seconds = u64::try_from(expires.checked_sub(issued)?).ok()?;
     (seconds > 0).then(|| Duration::from_secs(seconds))
@@ -230,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_life_of_a_token_is_judged_by_the_clock_of_its_pod() {
-        let date = Some("Wed, 24 Jun 2020 15:03:58 GMT"); // 1593011038
+        let date = UnixTime::parse("2020-06-24T15:03:58Z"); // 1593011038
         for (claims, date, seconds) in [
             (r#"{"exp":1593014638}"#, date, Some(3600)),
             (r#"{"exp":1593014638}"#, None, None),
@@ -255,36 +246,37 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_password_rests_for_minutes_and_longer_each_time() {
-        let minutes: Vec<_> = (1..=6).map(|n| rest_after(n).as_secs() / 60).collect();
+    fn a_rejected_password_pauses_sign_in_for_minutes_and_longer_each_time() {
+        let minutes: Vec<_> = (1..=6).map(|n| pause_after(n).as_secs() / 60).collect();
         assert_eq!(minutes, [5, 10, 20, 40, 60, 60]);
-        assert_eq!(rest_after(u32::MAX), LONGEST_REST);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
 
         let start = Instant::now();
         let mut session = Session::default();
-        assert_eq!(session.rest(start), None);
+        assert_eq!(session.pause(start), None);
         session.rejected(start);
         let later = start + Duration::from_secs(299);
-        assert_eq!(session.rest(later), Some(Duration::from_secs(1)));
-        assert_eq!(session.rest(later + Duration::from_secs(1)), None);
+        assert_eq!(session.pause(later), Some(Duration::from_secs(1)));
+        assert_eq!(session.pause(later + Duration::from_secs(1)), None);
     }
 
     #[test]
     fn the_answers_to_a_sign_in_are_told_apart() {
         let pod = super::super::tests::pod("192.0.2.11", "pw-to-hide");
-        let check = |status: u16, body: &str, kind: &str, rests: bool| {
+        let check = |status: u16, body: &str, key: &str, pauses: bool| {
             let answer = Answer {
                 status,
                 content_type: "application/json".into(),
                 date: None,
+                retry_after: None,
                 body: Bytes::copy_from_slice(body.as_bytes()),
             };
             let mut session = Session::default();
             let now = Instant::now();
             let error = session.signed_in(&pod, &answer, now).unwrap_err();
-            assert_eq!(error.kind(), kind, "{status} {body}: {error}");
-            assert_eq!(session.rest(now).is_some(), rests, "{status} {body}");
-            assert!(!format!("{error} {error:?}").contains("pw-to-hide"));
+            assert_eq!(error.key(), key, "{status} {body}: {error:?}");
+            assert_eq!(session.pause(now).is_some(), pauses, "{status} {body}");
+            assert!(!format!("{error:?}").contains("pw-to-hide"));
         };
         check(401, r#"{"error":"unauthorized"}"#, "wrong_password", true);
         check(401, "", "wrong_password", true);

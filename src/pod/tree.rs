@@ -7,8 +7,9 @@
 use ring::hmac;
 use serde_json::{Map, Value};
 
-use crate::model::name::hex;
+use crate::model::digest::hex;
 use crate::model::secret::Secret;
+use crate::model::time::UnixTime;
 
 /// What stands for a secret in a tree that may be shown, stored and logged.
 pub const BLANK: &str = "***";
@@ -87,6 +88,20 @@ pub fn integer(value: &Value) -> Option<i64> {
         }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
+    }
+}
+
+/// An instant: seconds or milliseconds, as a number or a text, or RFC 3339.
+#[must_use]
+pub fn time(value: &Value) -> Option<UnixTime> {
+    // Seconds reach this in the year 5138, milliseconds in 1973.
+    const SURELY_MILLISECONDS: i64 = 100_000_000_000;
+    match integer(value) {
+        Some(number) if number.saturating_abs() > SURELY_MILLISECONDS => {
+            Some(UnixTime::from_seconds(number.div_euclid(1000)))
+        }
+        Some(number) => Some(UnixTime::from_seconds(number)),
+        None => value.as_str().and_then(UnixTime::parse),
     }
 }
 

@@ -1,16 +1,29 @@
-//! What can be done to a running pod from outside: on the command line's schedule and over the control address.
+//! What can be done to a running pod from outside: at the start, at intervals, and over the control address.
 //!
-//! Both say it in words (`slow=10s,method=PUT@5m`) or in JSON (`{"fault": "slow", "seconds": 10}`).
+//! All of it is said in words (`mode=exchange,for=5m`) or in JSON (`{"mode": "exchange", "for": "5m"}`).
 
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{CalendarMode, Fault, Sim};
+use super::handle::{Fault, Sim};
+use super::options::{CalendarMode, Password, Quirks};
+use super::pod_fault;
+use super::spec::Spec;
+use super::state::{Pod, State};
 
-/// One thing to do to a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+pub use super::spec::duration;
+
+/// One thing to do to a pod, and for how long.
+#[derive(Clone, Debug)]
+pub struct Command {
+    pub action: Action,
+    /// After this time it is undone. The time of a fault is with the fault.
+    pub lasts: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
 pub enum Action {
     Fault(Fault),
     Reboot,
@@ -21,247 +34,329 @@ pub enum Action {
     /// Seconds by which the pod's clock is ahead.
     Clock(i64),
     Mode(CalendarMode),
+    Password(Password),
+    Licence(bool),
+    Quirks(Quirks),
+    /// Somebody else's set.
+    Meetings(Vec<Value>),
+    Config {
+        path: String,
+        value: Value,
+    },
+    DeviceId(String),
+    /// The device id of the pod with this number.
+    DeviceIdOf(u32),
+    /// Exchange of places with the pod with this number.
+    Swap(u32),
 }
 
-/// An action at intervals; the first comes after one interval.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scheduled {
-    pub action: Action,
-    pub every: Duration,
+/// The words that [`Command::parse`] knows, for help texts and errors.
+#[must_use]
+pub fn words() -> String {
+    format!(
+        "{}, reboot, replace, certificate, clock=SECONDS, mode=exchange, password=TEXT, device=ID, swap=POD",
+        pod_fault::WORDS
+    )
 }
 
-/// The words that [`Action::parse`] knows, for help texts and errors.
-pub const WORDS: &str = "slow=10s, cut-off, 500 (any status), html, empty-object, lost-answer, hang, refuse, reboot, \
-                         replace, certificate, clock=SECONDS, mode=exchange";
+/// A command at the start or at intervals.
+#[derive(Clone, Debug)]
+pub struct ScheduledCommand {
+    pub command: Command,
+    /// The first time comes after one interval; at the start only, without one.
+    pub every: Option<Duration>,
+    /// The number of a pod; every pod without one.
+    pub pod: Option<u32>,
+}
 
-impl Scheduled {
-    /// Reads `ACTION@EVERY`, such as `500@30s` or `slow=10s,method=PUT,path=/v2/calendar@5m`.
+impl ScheduledCommand {
+    /// Reads `COMMAND` or `COMMAND@EVERY`, such as `cap=4,pod=2`, `500@30s` or `slow=10s,method=PUT@5m`.
     ///
     /// # Errors
-    /// Says what is wrong and what would be right. Without `times`, a fault is shown once at each turn.
+    /// Says what is wrong and what would be right. At intervals, a fault without `times` and `for` is shown once at
+    /// each turn.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (action, every) = text
-            .rsplit_once('@')
-            .ok_or("say how often, as in `500@30s`: an action, `@`, an interval")?;
-        let every = duration(every).filter(|every| !every.is_zero());
-        let every = every.ok_or("the interval must be like `30s`, `5m` or `1h`")?;
-        let action = match Action::parse(action)? {
-            Action::Fault(fault) => Action::Fault(fault.once_unless_counted()),
-            other => other,
-        };
-        Ok(Self { action, every })
-    }
-}
-
-impl Action {
-    /// Reads `WHAT[=VALUE][,times=N][,after=N][,method=M][,path=P]`; see [`WORDS`].
-    ///
-    /// # Errors
-    /// Says which word is not known.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = text.split(',').map(str::trim);
-        let first = parts.next().unwrap_or_default();
-        let (what, value) = first.split_once('=').unwrap_or((first, ""));
-        let mut object = Map::new();
-        for part in parts {
-            let (key, value) = part
-                .split_once('=')
-                .ok_or_else(|| format!("`{part}` must be `key=value`"))?;
-            let value = value
-                .parse::<u32>()
-                .map_or_else(|_| Value::from(value), Value::from);
-            object.insert(key.to_owned(), value);
-        }
-        let number = || {
-            value
-                .parse::<i64>()
-                .map_err(|_| format!("`{first}` needs a number of seconds"))
-        };
-        let action = match what {
-            "reboot" => Self::Reboot,
-            "replace" => Self::Replace {
-                keep_certificate: false,
-            },
-            "certificate" => Self::Certificate,
-            "clock" => Self::Clock(number()?),
-            "mode" => Self::Mode(mode(value)?),
-            "slow" => {
-                let by = duration(value).ok_or("`slow` needs a time, as in `slow=10s`")?;
-                Self::Fault(qualified(Fault::slow(by), &object)?)
+        let (text, every) = match text.rsplit_once('@') {
+            Some((text, every)) => {
+                let every = duration(every).filter(|every| !every.is_zero());
+                let every = every.ok_or("the interval must be like `30s`, `5m` or `1h`")?;
+                (text, Some(every))
             }
-            word => Self::Fault(qualified(fault(word)?, &object)?),
+            None => (text, None),
         };
-        if !matches!(action, Self::Fault(_)) && !object.is_empty() {
-            return Err(format!(
-                "`{what}` takes no `times`, `after`, `method` or `path`"
-            ));
+        let mut spec = Spec::from_words(text)?;
+        let pod = spec.number("pod")?;
+        let mut command = Command::read(spec)?;
+        if let (Action::Fault(fault), Some(_)) = (&command.action, every) {
+            command.action = Action::Fault(fault.clone().once_unless_limited());
         }
-        Ok(action)
+        Ok(Self {
+            command,
+            every,
+            pod,
+        })
     }
 
-    /// Reads a fault from JSON: `{"fault": "status", "status": 503, "times": 2, "method": "PUT", "path": "/v2/*"}`.
+    /// The pods that it is for.
+    pub(super) fn targets<'a>(&self, pods: &'a [Sim]) -> Result<Vec<&'a Sim>, String> {
+        match self.pod {
+            Some(number) => Ok(vec![numbered(pods, number)?]),
+            None => Ok(pods.iter().collect()),
+        }
+    }
+
+    /// Does it to the pods that it is for.
+    pub(super) fn perform(&self, pods: &[Sim]) -> Result<(), String> {
+        self.targets(pods)?
+            .into_iter()
+            .try_for_each(|sim| self.command.perform(sim, pods))
+    }
+}
+
+/// Undoes an action on the pod that it was done to.
+type Undo = Box<dyn FnOnce(&Pod) + Send>;
+
+impl Command {
+    /// Reads `WORD[=VALUE][,KEY=VALUE]...`; see [`words`].
     ///
     /// # Errors
-    /// Says which member is missing or wrong.
-    pub fn fault_from_json(object: &Map<String, Value>) -> Result<Self, String> {
-        let word = object
-            .get("fault")
-            .and_then(Value::as_str)
-            .ok_or("`fault` is missing")?;
-        let fault = match word {
-            "slow" => {
-                let seconds = object
-                    .get("seconds")
-                    .and_then(Value::as_f64)
-                    .unwrap_or(-1.0);
-                Fault::slow(
-                    Duration::try_from_secs_f64(seconds).map_err(|_| "`slow` needs `seconds`")?,
+    /// Says which word is unknown or what is missing.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Self::read(Spec::from_words(text)?)
+    }
+
+    pub(super) fn read(mut spec: Spec) -> Result<Self, String> {
+        let action = match spec.word() {
+            "reboot" => Action::Reboot,
+            "replace" => Action::Replace {
+                keep_certificate: spec.flag("keep_certificate")?.unwrap_or_default(),
+            },
+            "certificate" => Action::Certificate,
+            "clock" => Action::Clock(spec.needed("offset_seconds", Spec::integer)?),
+            "mode" => {
+                let mode = CalendarMode::parse(&spec.needed("mode", Spec::text)?);
+                Action::Mode(
+                    mode.ok_or("the mode must be `3rd-party`, `exchange`, `o365` or `google`")?,
                 )
             }
-            "status" => {
-                let status = object
-                    .get("status")
-                    .map(Value::to_string)
-                    .unwrap_or_default();
-                fault(&status).map_err(|_| "`status` needs a `status` from 200 to 599")?
-            }
-            word => fault(word)?,
+            "password" => Action::Password(spec.needed("password", Spec::text)?.into()),
+            "licence" => Action::Licence(spec.needed("licensed", Spec::flag)?),
+            "quirks" => Action::Quirks(quirks(&mut spec)?),
+            "meetings" => match spec.value("meetings") {
+                Some(Value::Array(meetings)) => Action::Meetings(meetings),
+                _ => return Err("`meetings` must be an array".to_owned()),
+            },
+            "config" => Action::Config {
+                path: spec.needed("path", Spec::text)?,
+                value: spec.value("value").unwrap_or_default(),
+            },
+            "device" => match (spec.text("device_id")?, spec.number("same_as")?) {
+                (Some(device_id), None) => Action::DeviceId(device_id),
+                (None, Some(number)) => Action::DeviceIdOf(number),
+                _ => return Err("`device` needs `device_id` or `same_as`".to_owned()),
+            },
+            "swap" => Action::Swap(spec.needed("with", Spec::number)?),
+            _ => Action::Fault(Fault::read(&mut spec).map_err(|error| {
+                match error.starts_with("unknown fault") {
+                    true => format!("`{}` is unknown; known are {}", spec.word(), words()),
+                    false => error,
+                }
+            })?),
         };
-        let mut rest = object.clone();
-        for key in ["fault", "seconds", "status"] {
-            rest.remove(key);
-        }
-        Ok(Self::Fault(qualified(fault, &rest)?))
+        let lasts = match action {
+            Action::Reboot
+            | Action::Replace { .. }
+            | Action::Meetings(_)
+            | Action::Config { .. } => None,
+            _ => spec.time("for")?,
+        };
+        spec.finish()?;
+        Ok(Self { action, lasts })
     }
 
-    /// Does it.
+    /// Does it to `sim`, which is one of `pods`.
     ///
     /// # Errors
-    /// When a certificate cannot be made.
-    pub fn perform(&self, pod: &Sim) -> io::Result<()> {
-        match self {
-            Self::Fault(fault) => pod.fault(fault.clone()),
-            Self::Reboot => pod.reboot(),
-            Self::Replace {
-                keep_certificate: true,
-            } => pod.replace_keeping_certificate(),
-            Self::Replace {
-                keep_certificate: false,
-            } => pod.replace()?,
-            Self::Certificate => pod.new_certificate()?,
-            Self::Clock(seconds) => pod.set_clock_offset(*seconds),
-            Self::Mode(mode) => pod.set_mode(*mode),
+    /// Says why it could not be done.
+    pub(super) fn perform(&self, sim: &Sim, pods: &[Sim]) -> Result<(), String> {
+        let undo = self.lasts.map(|lasts| (lasts, self.action.undo(sim, pods)));
+        self.action.perform(sim, pods)?;
+        if let Some((lasts, Some(undo))) = undo {
+            let pod = Arc::downgrade(&sim.pod);
+            tokio::spawn(async move {
+                tokio::time::sleep(lasts).await;
+                if let Some(pod) = pod.upgrade() {
+                    undo(&pod);
+                }
+            });
         }
         Ok(())
     }
 }
 
-/// The reading of a calendar mode's name.
-pub(super) fn mode(text: &str) -> Result<CalendarMode, String> {
-    CalendarMode::parse(text)
-        .ok_or_else(|| "the mode must be `3rd-party`, `exchange`, `o365` or `google`".to_owned())
-}
-
-fn fault(word: &str) -> Result<Fault, String> {
-    Ok(match word {
-        "cut-off" => Fault::cut_off(),
-        "html" => Fault::html(),
-        "empty-object" => Fault::empty_object(),
-        "lost-answer" => Fault::lost_answer(),
-        "hang" => Fault::hang(),
-        "refuse" => Fault::refuse(),
-        word => match word.parse() {
-            Ok(status @ 200..=599) => Fault::status(status),
-            _ => return Err(format!("`{word}` is not known; there are {WORDS}")),
-        },
-    })
-}
-
-fn qualified(mut fault: Fault, object: &Map<String, Value>) -> Result<Fault, String> {
-    let count = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
-    let (mut method, mut path) = (String::new(), String::new());
-    for (key, value) in object {
-        let wrong = || format!("`{key}` has a wrong value");
-        match key.as_str() {
-            "times" => fault = fault.times(count(value).ok_or_else(wrong)?),
-            "after" => fault = fault.after(count(value).ok_or_else(wrong)?),
-            "method" => value.as_str().ok_or_else(wrong)?.clone_into(&mut method),
-            "path" => value.as_str().ok_or_else(wrong)?.clone_into(&mut path),
-            _ => {
-                return Err(format!(
-                    "`{key}` is not known; there are `times`, `after`, `method` and `path`"
-                ));
+impl Action {
+    fn perform(&self, sim: &Sim, pods: &[Sim]) -> Result<(), String> {
+        match self {
+            Self::Fault(fault) => sim.fault(fault.clone()),
+            Self::Reboot => sim.reboot(),
+            Self::Replace { keep_certificate } => {
+                if *keep_certificate {
+                    sim.replace_keeping_certificate();
+                } else {
+                    sim.replace().map_err(|error| error.to_string())?;
+                }
             }
+            Self::Certificate => sim.new_certificate().map_err(|error| error.to_string())?,
+            Self::Clock(seconds) => sim.set_clock_offset(*seconds),
+            Self::Mode(mode) => sim.set_mode(*mode),
+            Self::Password(password) => sim.set_password(password.reveal()),
+            Self::Licence(licensed) => sim.set_licensed(*licensed),
+            Self::Quirks(quirks) => sim.set_quirks(*quirks),
+            Self::Meetings(meetings) => sim.put_foreign(meetings)?,
+            Self::Config { path, value } => sim.set_config(path, value.clone())?,
+            Self::DeviceId(device_id) => sim.set_device_id(device_id),
+            Self::DeviceIdOf(number) => sim.set_device_id(&numbered(pods, *number)?.device_id()),
+            Self::Swap(number) => sim.swap_with(numbered(pods, *number)?),
         }
+        Ok(())
     }
-    Ok(fault.on(&method, &path))
+
+    /// How things are put back as they are now.
+    fn undo(&self, sim: &Sim, pods: &[Sim]) -> Option<Undo> {
+        let pod = &sim.pod;
+        Some(match self {
+            Self::Certificate => {
+                let number = pod.read(|state| state.certificates);
+                Box::new(move |pod| {
+                    // As it could be made before, it can be made again.
+                    let _ = pod.present(number);
+                })
+            }
+            Self::Clock(_) => restore(pod, |state| &mut state.clock_offset),
+            Self::Mode(_) => restore(pod, |state| &mut state.mode),
+            Self::Password(_) => {
+                let password = pod.read(|state| state.password.clone());
+                Box::new(move |pod| pod.change(|state| state.take_password(password)))
+            }
+            Self::Licence(_) => restore(pod, |state| &mut state.licensed),
+            Self::Quirks(_) => restore(pod, |state| &mut state.quirks),
+            Self::DeviceId(_) | Self::DeviceIdOf(_) => restore(pod, |state| &mut state.device_id),
+            Self::Swap(number) => {
+                let other = Arc::downgrade(&numbered(pods, *number).ok()?.pod);
+                Box::new(move |pod| {
+                    if let Some(other) = other.upgrade() {
+                        pod.swap(&other);
+                    }
+                })
+            }
+            _ => return None,
+        })
+    }
 }
 
-/// Reads `250ms`, `30s`, `5m`, `1h`, or seconds without a unit.
-#[must_use]
-pub fn duration(text: &str) -> Option<Duration> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" | "" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
-        _ => None,
+/// Puts a part of the state back as it is now.
+fn restore<T: Clone + Send + 'static>(pod: &Pod, part: fn(&mut State) -> &mut T) -> Undo {
+    let before = pod.change_quietly(|state| part(state).clone());
+    Box::new(move |pod| pod.change(|state| *part(state) = before))
+}
+
+/// The pod with this number.
+pub(super) fn numbered(pods: &[Sim], number: u32) -> Result<&Sim, String> {
+    pods.iter()
+        .find(|sim| sim.number() == number)
+        .ok_or_else(|| {
+            format!(
+                "there is no pod {number}; pods are numbered from 1 to {}",
+                pods.len()
+            )
+        })
+}
+
+fn quirks(spec: &mut Spec) -> Result<Quirks, String> {
+    let mut quirks = Quirks::default();
+    for quirk in &Quirks::ALL {
+        *(quirk.of)(&mut quirks) = spec
+            .flag(&quirk.name.replace('-', "_"))?
+            .unwrap_or_default();
     }
+    Ok(quirks)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn fault(text: &str) -> Fault {
+        match Command::parse(text).unwrap().action {
+            Action::Fault(fault) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn actions_are_read_from_words() {
+    fn commands_are_read_from_words() {
         let calendar = Fault::slow(Duration::from_secs(10))
             .times(2)
             .on("PUT", "/v2/calendar");
-        for (text, action) in [
+        for (text, wanted) in [
+            ("slow=10s,times=2,method=put,path=/v2/calendar", calendar),
+            ("503", Fault::status(503)),
+            ("429,retry_after=7", Fault::retry_after(429, 7)),
+            ("lost-answer,after=3", Fault::lost_answer().after(3)),
+            ("late,reads=2", Fault::late_reads(2)),
+            ("late=2s", Fault::late(Duration::from_secs(2))),
             (
-                "slow=10s,times=2,method=put,path=/v2/calendar",
-                Action::Fault(calendar),
+                "cap=4,for=5m",
+                Fault::cap(4).lasting(Duration::from_secs(300)),
             ),
-            ("503", Action::Fault(Fault::status(503))),
-            (
-                "lost-answer,after=3",
-                Action::Fault(Fault::lost_answer().after(3)),
-            ),
-            ("clock=-90", Action::Clock(-90)),
-            ("mode=o365", Action::Mode(CalendarMode::O365)),
-            ("reboot", Action::Reboot),
+            ("suffix= *", Fault::suffix(" *")),
         ] {
-            assert_eq!(Action::parse(text), Ok(action), "{text}");
+            assert_eq!(fault(text), wanted, "{text}");
         }
+        let command = Command::parse("mode=o365,for=5s").unwrap();
+        assert!(matches!(command.action, Action::Mode(CalendarMode::O365)));
+        assert_eq!(command.lasts, Some(Duration::from_secs(5)));
+        assert!(matches!(
+            Command::parse("clock=-90").unwrap().action,
+            Action::Clock(-90)
+        ));
         for (text, says) in [
-            ("slow", "needs a time"),
-            ("99", "is not known"),
-            ("explode", "`explode` is not known; there are slow=10s"),
+            ("slow", "needs `seconds`"),
+            ("99", "must be from 200 to 599"),
+            ("explode", "`explode` is unknown; known are slow=10s"),
             ("mode=zimbra", "the mode must be"),
             ("reboot,times=3", "takes no `times`"),
-            ("500,times=x", "wrong value"),
+            ("reboot,for=3s", "takes no `for`"),
+            ("500,times=x", "`times` must be an integer"),
             ("500,path", "must be `key=value`"),
         ] {
-            let refused = Action::parse(text).unwrap_err();
+            let refused = Command::parse(text).unwrap_err();
             assert!(refused.contains(says), "{text}: {refused}");
         }
     }
 
     #[test]
     fn a_scheduled_fault_is_shown_once_at_each_turn() {
-        let scheduled = Scheduled::parse("500@90s").unwrap();
-        assert_eq!(scheduled.every, Duration::from_secs(90));
-        assert_eq!(scheduled.action, Action::Fault(Fault::status(500).once()));
-        let scheduled = Scheduled::parse("500,times=3@2m").unwrap();
-        assert_eq!(scheduled.action, Action::Fault(Fault::status(500).times(3)));
-        for text in ["500", "500@", "500@0s", "500@1d", "@5m"] {
-            assert!(Scheduled::parse(text).is_err(), "{text}");
+        let scheduled = |text: &str| ScheduledCommand::parse(text).unwrap();
+        assert_eq!(scheduled("500@90s").every, Some(Duration::from_secs(90)));
+        for (text, wanted) in [
+            ("500@90s", Fault::status(500).once()),
+            ("500,times=3@2m", Fault::status(500).times(3)),
+            (
+                "500,for=9s@2m",
+                Fault::status(500).lasting(Duration::from_secs(9)),
+            ),
+            ("500", Fault::status(500)),
+        ] {
+            let Action::Fault(fault) = scheduled(text).command.action else {
+                panic!("{text}")
+            };
+            assert_eq!(fault, wanted, "{text}");
+        }
+        let second = scheduled("cap=4,pod=2");
+        assert_eq!((second.pod, second.every), (Some(2), None));
+        for text in ["500@", "500@0s", "500@1d", "@5m", ""] {
+            assert!(ScheduledCommand::parse(text).is_err(), "{text}");
         }
     }
 }

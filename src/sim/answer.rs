@@ -2,8 +2,11 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde_json::{Value, json};
+
+use crate::model::time::UnixTime;
 
 /// An answer that is known in full before it is sent.
 #[derive(Clone, Debug)]
@@ -32,6 +35,12 @@ impl Answer {
         }
     }
 
+    /// 200 with a page that asks for a password, as a portal in between answers.
+    pub fn login_page() -> Self {
+        let page = "<!doctype html><title>Sign in</title><form><input name=user><input type=password></form>\n";
+        Self::bytes(StatusCode::OK, "text/html; charset=utf-8", page.into())
+    }
+
     /// An answer that the reference documents as having no body.
     pub fn empty(status: StatusCode) -> Self {
         Self {
@@ -57,12 +66,16 @@ impl Answer {
         Self::json_with(status, &json!({ "error": error }))
     }
 
-    pub fn with(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.headers.insert(name, HeaderValue::from_static(value));
+    pub fn with(mut self, name: header::HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
         self
     }
+}
 
-    pub fn into_response(self) -> Response<Body> {
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
@@ -160,3 +173,10 @@ impl Refusal {
 }
 
 pub(super) type Outcome = Result<Answer, Refusal>;
+
+/// The time as HTTP headers have it.
+pub(super) fn http_date(at: UnixTime) -> String {
+    at.timestamp()
+        .strftime("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
+}

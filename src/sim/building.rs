@@ -1,24 +1,25 @@
 //! Many pods in one process: their addresses, a calendar server beside them, the schedule of faults, the control
 //! address, and the file in which their state survives a restart. What `podcal simulate` runs.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::action::Scheduled;
+use super::action::ScheduledCommand;
 use super::control::Control;
-use super::feedhost::FeedHost;
-use super::server::{App, Server};
-use super::{Options, Sim, persist};
+use super::feedhost::{FeedFault, FeedHost, SignIn};
+use super::folder::Folder;
+use super::handle::Sim;
+use super::options::Options;
+use super::persist::StateFile;
+use super::server::{Server, Site};
 
 /// How often changed state is written and the folder of feeds is looked through.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -37,8 +38,11 @@ pub struct Setup {
     pub state: Option<PathBuf>,
     /// Plain HTTP; must be a loopback address.
     pub control: Option<SocketAddr>,
-    /// Done to every pod.
-    pub schedule: Vec<Scheduled>,
+    pub schedule: Vec<ScheduledCommand>,
+    /// Faults of the calendar host from the start.
+    pub feed_faults: Vec<FeedFault>,
+    /// What the calendar host asks for.
+    pub feed_sign_in: Option<SignIn>,
 }
 
 /// How further pods are told apart from the first.
@@ -65,6 +69,8 @@ pub enum SetupError {
     OpenControl { address: SocketAddr },
     #[error("cannot read the folder of feeds {}", path.display())]
     Feeds { path: PathBuf, source: io::Error },
+    #[error("cannot do what --fault asks for: {message}")]
+    Command { message: String },
     #[error("cannot use the state file {}", path.display())]
     State { path: PathBuf, source: io::Error },
 }
@@ -86,6 +92,7 @@ impl SetupError {
             Self::OpenControl { .. } => {
                 "whoever reaches it controls the pods; use 127.0.0.1 or [::1]"
             }
+            Self::Command { .. } => "see docs/simulate.md for what a pod can do",
             Self::Feeds { .. } => "name a folder with .ics files that can be read",
             Self::State { .. } => "name a file that can be written; delete it to start anew",
         }
@@ -111,7 +118,16 @@ impl Building {
         if let Some(address) = setup.control.filter(|control| !control.ip().is_loopback()) {
             return Err(SetupError::OpenControl { address });
         }
-        let state = setup.state.map(StateFile::open).transpose()?;
+        let state = match setup.state {
+            Some(path) => {
+                let failed = |source| SetupError::State {
+                    path: path.clone(),
+                    source,
+                };
+                Some(StateFile::open(path.clone()).map_err(failed)?)
+            }
+            None => None,
+        };
         let mut pods = Vec::with_capacity(addresses.len());
         for (number, address) in (1..).zip(addresses) {
             let mut options = Options {
@@ -123,12 +139,8 @@ impl Building {
             }
             let listen = |source| SetupError::Listen { address, source };
             let pod = Sim::start(bind(address).await?, options).map_err(listen)?;
-            if let Some(saved) = state.as_ref().and_then(|state| state.of(number)) {
-                let certificate = pod.pod.change(|state| {
-                    persist::restore(state, saved);
-                    state.certificates
-                });
-                pod.pod.present(certificate).map_err(listen)?;
+            if let Some(state) = &state {
+                state.restore(&pod).map_err(listen)?;
             }
             pods.push(pod);
         }
@@ -138,15 +150,31 @@ impl Building {
             Some((folder, address)) => Some(serve_feeds(folder, address, &mut tasks).await?),
             None => None,
         };
+        if let Some(host) = &feeds {
+            for fault in setup.feed_faults {
+                host.fault(fault);
+            }
+            if let Some(sign_in) = setup.feed_sign_in {
+                host.require(sign_in);
+            }
+        }
         for scheduled in setup.schedule {
-            tasks.spawn(keep_doing(scheduled, Arc::clone(&pods)));
+            let refused = |message| SetupError::Command { message };
+            match scheduled.every {
+                None => scheduled.perform(&pods).map_err(refused)?,
+                Some(every) => {
+                    scheduled.targets(&pods).map_err(refused)?;
+                    tasks.spawn(keep_doing(scheduled, every, Arc::clone(&pods)));
+                }
+            }
         }
         let control = match setup.control {
             Some(address) => {
                 let listener = bind(address).await?;
                 let address = listener.local_addr().unwrap_or(address);
-                let app = Arc::new(Control::new(Arc::clone(&pods))) as Arc<dyn App>;
-                Some((address, Server::start(listener, app)))
+                let control = Control::new(Arc::clone(&pods), feeds.clone(), address.ip());
+                let site = Arc::new(control) as Arc<dyn Site>;
+                Some((address, Server::start(listener, site)))
             }
             None => None,
         };
@@ -204,9 +232,14 @@ impl Building {
     }
 
     fn save(&mut self) -> Result<(), SetupError> {
-        self.state
-            .as_mut()
-            .map_or(Ok(()), |state| state.save(&self.pods))
+        let Some(state) = &mut self.state else {
+            return Ok(());
+        };
+        let saved = state.save(&self.pods);
+        saved.map_err(|source| SetupError::State {
+            path: state.path().to_owned(),
+            source,
+        })
     }
 }
 
@@ -238,30 +271,28 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, SetupError> {
         .map_err(|source| SetupError::Listen { address, source })
 }
 
-async fn keep_doing(scheduled: Scheduled, pods: Arc<Vec<Sim>>) {
+async fn keep_doing(scheduled: ScheduledCommand, every: Duration, pods: Arc<Vec<Sim>>) {
     loop {
-        tokio::time::sleep(scheduled.every).await;
-        for pod in pods.iter() {
-            // A certificate that cannot be made leaves the old one; nothing else can fail.
-            let _ = scheduled.action.perform(pod);
-        }
+        tokio::time::sleep(every).await;
+        // What cannot be done at one turn leaves things as they are.
+        let _ = scheduled.perform(&pods);
     }
 }
 
 /// Serves a folder's calendars and follows changes in it.
 async fn serve_feeds(
-    folder: PathBuf,
+    path: PathBuf,
     address: SocketAddr,
     tasks: &mut JoinSet<()>,
 ) -> Result<Arc<FeedHost>, SetupError> {
-    let failed = |source| SetupError::Feeds {
-        path: folder.clone(),
-        source,
+    let listener = bind(address).await?;
+    let mut folder = Folder::new(path.clone());
+    let start = || {
+        let host = FeedHost::start(listener, None)?;
+        folder.look_through(&host)?;
+        Ok(Arc::new(host))
     };
-    let host = FeedHost::start(bind(address).await?, None).map_err(failed)?;
-    let host = Arc::new(host);
-    let mut known = HashMap::new();
-    look_through(&folder, &mut known, &host).map_err(failed)?;
+    let host = start().map_err(|source| SetupError::Feeds { path, source })?;
     let following = Arc::clone(&host);
     tasks.spawn(async move {
         let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -269,118 +300,8 @@ async fn serve_feeds(
         loop {
             looks.tick().await;
             // A folder that cannot be read for a moment leaves what is served.
-            let _ = look_through(&folder, &mut known, &following);
+            let _ = folder.look_through(&following);
         }
     });
     Ok(host)
-}
-
-type Known = HashMap<String, (Option<SystemTime>, u64)>;
-
-fn look_through(folder: &Path, known: &mut Known, host: &FeedHost) -> io::Result<()> {
-    let mut found = Known::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let Ok(metadata) = std::fs::metadata(entry.path()) else {
-            continue;
-        };
-        if metadata.is_file()
-            && Path::new(&name)
-                .extension()
-                .is_some_and(|end| end.eq_ignore_ascii_case("ics"))
-        {
-            let mark = (metadata.modified().ok(), metadata.len());
-            if known.get(&name) != Some(&mark) {
-                host.set(&name, std::fs::read(entry.path())?);
-            }
-            found.insert(name, mark);
-        }
-    }
-    for name in known.keys().filter(|name| !found.contains_key(*name)) {
-        host.remove(name);
-    }
-    *known = found;
-    Ok(())
-}
-
-/// The file in which the pods' state is kept.
-struct StateFile {
-    path: PathBuf,
-    pods: Map<String, Value>,
-    /// How many changes there had been, pod by pod, when it was last written.
-    saved: Option<Vec<u64>>,
-}
-
-impl StateFile {
-    fn open(path: PathBuf) -> Result<Self, SetupError> {
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "{}".to_owned(),
-            Err(source) => return Err(SetupError::State { path, source }),
-        };
-        match serde_json::from_str::<Value>(&text) {
-            Ok(Value::Object(mut whole)) => {
-                let pods = match whole.remove("pods") {
-                    Some(Value::Object(pods)) => pods,
-                    _ => Map::new(),
-                };
-                Ok(Self {
-                    path,
-                    pods,
-                    saved: None,
-                })
-            }
-            Ok(_) => Err(SetupError::State {
-                path,
-                source: io::Error::other("it is not a state file"),
-            }),
-            Err(error) => Err(SetupError::State {
-                path,
-                source: error.into(),
-            }),
-        }
-    }
-
-    fn of(&self, number: u32) -> Option<&Map<String, Value>> {
-        self.pods
-            .get(&number.to_string())
-            .and_then(Value::as_object)
-    }
-
-    /// Writes it, whole, where anything has changed. Pods that do not run now keep what was saved of them.
-    fn save(&mut self, pods: &[Sim]) -> Result<(), SetupError> {
-        let counts: Vec<u64> = pods.iter().map(|pod| *pod.pod.changes().borrow()).collect();
-        if self.saved.as_ref() == Some(&counts) {
-            return Ok(());
-        }
-        for pod in pods {
-            let saved = pod.pod.read(persist::save);
-            self.pods.insert(pod.pod.options.number.to_string(), saved);
-        }
-        let text = json!({ "pods": self.pods }).to_string();
-        write_whole(&self.path, text.as_bytes()).map_err(|source| SetupError::State {
-            path: self.path.clone(),
-            source,
-        })?;
-        self.saved = Some(counts);
-        Ok(())
-    }
-}
-
-/// Beside the file first, so that a killed process leaves the old state or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }

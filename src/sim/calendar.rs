@@ -1,47 +1,23 @@
 //! The calendar operations: list, add, set, clear, and get, change and delete one meeting.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::answer::{Answer, ErrorName, Outcome, Refusal};
+use super::fields::{self, Field, Kind};
+use super::meeting::{Meeting, field, read_meetings};
 use super::options::CalendarMode;
-use super::pod::{Pod, State};
-use super::route::remember;
+use super::pod_fault::{Delay, PodFault};
+use super::request::Call;
 use super::secret::{derive, hex};
-use super::strict::{self, Asked, Field, Kind};
+use super::state::{Due, PendingSet, Pod, State};
 
 /// So that an added meeting more a second does not fill the memory.
 const MOST_MEETINGS: usize = 10_000;
-
-/// A meeting as the reference's `Meeting` has it.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Meeting {
-    pub id: String,
-    pub title: String,
-    pub organizer: String,
-    pub description: Option<String>,
-    pub start_time: i64,
-    pub end_time: i64,
-}
-
-const fn field(name: &'static str, kind: Kind, required: bool) -> Field {
-    Field {
-        name,
-        kind,
-        required,
-    }
-}
-
-const WHOLE: [Field; 6] = [
-    field("id", Kind::Text, true),
-    field("title", Kind::Text, true),
-    field("organizer", Kind::Text, true),
-    field("description", Kind::Text, false),
-    field("start_time", Kind::Integer, true),
-    field("end_time", Kind::Integer, true),
-];
 
 const ADDED: [Field; 4] = [
     field("title", Kind::Text, false),
@@ -59,124 +35,53 @@ const CHANGED: [Field; 6] = [
     field("end_time", Kind::Integer, false),
 ];
 
-impl Meeting {
-    pub fn to_json(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("id".to_owned(), json!(self.id));
-        object.insert("title".to_owned(), json!(self.title));
-        object.insert("organizer".to_owned(), json!(self.organizer));
-        if let Some(description) = &self.description {
-            object.insert("description".to_owned(), json!(description));
+pub(super) fn list(_: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    for pending in &mut state.pending {
+        if let Due::Reads(left) = &mut pending.due {
+            *left = left.saturating_sub(1);
         }
-        object.insert("start_time".to_owned(), json!(self.start_time));
-        object.insert("end_time".to_owned(), json!(self.end_time));
-        Value::Object(object)
     }
-
-    fn shown(&self, state: &State) -> Value {
-        let mut shown = self.to_json();
-        if state.quirks.times_as_strings {
-            for key in ["start_time", "end_time"] {
-                if let Some(time) = shown.get_mut(key) {
-                    *time = json!(time.to_string());
-                }
-            }
-        }
-        shown
-    }
-
-    /// Takes over the fields that `object`, which has been checked, has.
-    fn take(&mut self, object: &Map<String, Value>) {
-        let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
-        let time = |key: &str| object.get(key).and_then(Value::as_i64);
-        self.id = text("id").unwrap_or_else(|| std::mem::take(&mut self.id));
-        self.title = text("title").unwrap_or_else(|| std::mem::take(&mut self.title));
-        self.organizer = text("organizer").unwrap_or_else(|| std::mem::take(&mut self.organizer));
-        self.description = text("description").or_else(|| self.description.take());
-        self.start_time = time("start_time").unwrap_or(self.start_time);
-        self.end_time = time("end_time").unwrap_or(self.end_time);
-    }
-
-    fn refuse_backwards(&self, place: &str) -> Result<(), Refusal> {
-        if self.end_time > self.start_time {
-            return Ok(());
-        }
-        Err(Refusal::invalid(format!(
-            "`{place}end_time` is not after `start_time`"
-        )))
-    }
-}
-
-/// Reads a whole set of meetings.
-pub(super) fn read_meetings(values: &[Value], strict: bool) -> Result<Vec<Meeting>, Refusal> {
-    let mut ids = HashSet::new();
-    let mut meetings = Vec::with_capacity(values.len());
-    for (index, value) in values.iter().enumerate() {
-        let Value::Object(object) = value else {
-            let found = strict::name(value);
-            return Err(Refusal::invalid(format!(
-                "`meetings[{index}]` must be an object, not {found}"
-            )));
-        };
-        let place = format!("meetings[{index}].");
-        strict::check(object, &place, &WHOLE, strict)?;
-        let mut meeting = Meeting {
-            id: String::new(),
-            title: String::new(),
-            organizer: String::new(),
-            description: None,
-            start_time: 0,
-            end_time: 0,
-        };
-        meeting.take(object);
-        if strict {
-            meeting.refuse_backwards(&place)?;
-            if !ids.insert(meeting.id.clone()) {
-                return Err(Refusal::invalid(format!(
-                    "`{place}id` is the id of another meeting too"
-                )));
-            }
-        }
-        meetings.push(meeting);
-    }
-    Ok(meetings)
-}
-
-pub(super) fn list(state: &State) -> Answer {
-    let meetings: Vec<Value> = state
-        .meetings
-        .iter()
-        .map(|meeting| meeting.shown(state))
-        .collect();
+    state.show_pending();
+    let meetings: Vec<Value> = if reads_empty(state, call) {
+        Vec::new()
+    } else {
+        let as_strings = state.quirks.times_as_strings;
+        let shown = state.meetings.iter();
+        shown.map(|meeting| meeting.shown(as_strings)).collect()
+    };
     let key = if state.quirks.colon_in_meetings {
         "meetings:"
     } else {
         "meetings"
     };
-    Answer::json(&json!({ key: meetings }))
+    Ok(Answer::json(&json!({ key: meetings })))
 }
 
-pub(super) fn add(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
+fn reads_empty(state: &mut State, call: &Call) -> bool {
+    let faults = &mut state.log.faults;
+    !faults
+        .take(call.method.as_str(), &call.path, PodFault::of_a_read)
+        .is_empty()
+}
+
+pub(super) fn add(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
     refuse_in_third_party_mode(state)?;
-    asked.refuse_large_body()?;
+    call.refuse_large_body()?;
     // Every field is optional and the samples send no body at all.
-    let object = if asked.body.is_empty() {
+    let object = if call.body.is_empty() {
         Map::new()
     } else {
-        asked.json(pod.options.strict)?
+        call.json(pod.options.strict)?
     };
-    strict::check(&object, "", &ADDED, pod.options.strict)?;
+    fields::check(&object, "", &ADDED, pod.options.strict)?;
     if state.meetings.len() >= MOST_MEETINGS {
         return Err(Refusal::invalid("the calendar is full"));
     }
     let now = pod.now(state).seconds();
     let mut meeting = Meeting {
-        id: String::new(),
-        title: String::new(),
-        organizer: String::new(),
-        description: None,
         start_time: now,
         end_time: now.saturating_add(3600),
+        ..Meeting::default()
     };
     meeting.take(&object);
     if object.contains_key("start_time") && !object.contains_key("end_time") {
@@ -193,7 +98,7 @@ pub(super) fn add(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
     let id = (0..=state.meetings.len())
         .map(|number| {
             derive(
-                &pod.key,
+                &state.key,
                 &["meeting", &now.to_string(), &number.to_string()],
             )
         })
@@ -206,14 +111,14 @@ pub(super) fn add(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
 }
 
 /// Replaces all meetings.
-pub(super) fn set(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
-    let object = asked.json(pod.options.strict)?;
+pub(super) fn set(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    let object = call.json(pod.options.strict)?;
     let meetings = match object.get("meetings") {
         Some(Value::Array(meetings)) => meetings,
         Some(other) => {
             return Err(Refusal::invalid(format!(
                 "`meetings` must be an array, not {}",
-                strict::name(other)
+                fields::name(other)
             )));
         }
         None => return Err(Refusal::invalid("`meetings` is missing")),
@@ -226,52 +131,132 @@ pub(super) fn set(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
         )));
     }
     let meetings = read_meetings(meetings, pod.options.strict)?;
-    note_other_mode(state, asked);
-    state.meetings = meetings;
+    note_other_mode(state, call);
+    show(pod, state, call, meetings);
     Ok(Answer::success())
 }
 
-pub(super) fn clear(state: &mut State, asked: &Asked) -> Answer {
-    note_other_mode(state, asked);
+/// Puts a set on the display, as the faults that were asked for have it.
+fn show(pod: &Arc<Pod>, state: &mut State, call: &Call, mut meetings: Vec<Meeting>) {
+    let method = call.method.as_str();
+    let faults = state
+        .log
+        .faults
+        .take(method, &call.path, PodFault::of_a_set);
+    let mut due = None;
+    for fault in faults {
+        match fault {
+            PodFault::KeepOld => return,
+            PodFault::Late(delay) => due = Some(delay),
+            PodFault::NewIds => give_ids(&mut meetings, state),
+            PodFault::Cap(limit) => keep_nearest(&mut meetings, limit, pod.now(state).seconds()),
+            text => meetings
+                .iter_mut()
+                .for_each(|meeting| rewrite(&mut meeting.title, &text)),
+        }
+    }
+    let due = match due {
+        // An earlier set that is still to come must not come after this one.
+        None => {
+            state.pending.clear();
+            state.meetings = meetings;
+            return;
+        }
+        Some(Delay::Reads(reads)) => Due::Reads(reads),
+        Some(Delay::Time(time)) => {
+            let later = Arc::downgrade(pod);
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                if let Some(pod) = later.upgrade() {
+                    pod.change(State::show_pending);
+                }
+            });
+            let now = Instant::now();
+            Due::At(now.checked_add(time).unwrap_or(now))
+        }
+    };
+    state.pending.push_back(PendingSet { meetings, due });
+    state.show_pending();
+}
+
+fn give_ids(meetings: &mut [Meeting], state: &mut State) {
+    state.own_ids = state.own_ids.wrapping_add(1);
+    let set = state.own_ids.to_string();
+    for (index, meeting) in meetings.iter_mut().enumerate() {
+        let id = derive(&state.key, &["own id", &set, &index.to_string()]);
+        meeting.id = hex(id.get(..12).unwrap_or_default());
+    }
+}
+
+/// Keeps the meetings that are going on or come next, in the order of the set.
+fn keep_nearest(meetings: &mut Vec<Meeting>, limit: usize, now: i64) {
+    let distance = |meeting: &Meeting| (meeting.end_time <= now, meeting.start_time);
+    let mut nearest: Vec<(usize, &Meeting)> = meetings.iter().enumerate().collect();
+    nearest.sort_by_key(|(_, meeting)| distance(meeting));
+    let kept: HashSet<usize> = nearest
+        .iter()
+        .take(limit)
+        .map(|(index, _)| *index)
+        .collect();
+    let mut index = 0..;
+    meetings.retain(|_| index.next().is_some_and(|index| kept.contains(&index)));
+}
+
+fn rewrite(title: &mut String, fault: &PodFault) {
+    match fault {
+        PodFault::Truncate(characters) => *title = title.chars().take(*characters).collect(),
+        PodFault::Trim => *title = title.trim().to_owned(),
+        PodFault::UpperCase => *title = title.to_uppercase(),
+        PodFault::Suffix(text) => title.push_str(text),
+        _ => {}
+    }
+}
+
+pub(super) fn clear(_: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    note_other_mode(state, call);
     state.meetings.clear();
-    Answer::success()
+    state.pending.clear();
+    Ok(Answer::success())
 }
 
-pub(super) fn get(state: &State, id: &str) -> Outcome {
-    let meeting = state
-        .meetings
-        .iter()
-        .find(|meeting| meeting.id == id)
-        .ok_or_else(not_found)?;
-    Ok(Answer::json(&meeting.shown(state)))
+pub(super) fn get(_: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    state.show_pending();
+    if reads_empty(state, call) {
+        return Err(not_found());
+    }
+    let meeting = state.meetings.get(find(state, call)?);
+    let as_strings = state.quirks.times_as_strings;
+    meeting
+        .map(|meeting| Answer::json(&meeting.shown(as_strings)))
+        .ok_or_else(not_found)
 }
 
-pub(super) fn delete(state: &mut State, id: &str) -> Outcome {
+pub(super) fn delete(_: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
     refuse_in_third_party_mode(state)?;
-    let index = state
-        .meetings
-        .iter()
-        .position(|meeting| meeting.id == id)
-        .ok_or_else(not_found)?;
+    let index = find(state, call)?;
     state.meetings.remove(index);
     Ok(Answer::success())
 }
 
-pub(super) fn update(pod: &Pod, state: &mut State, asked: &Asked, id: &str) -> Outcome {
+/// Where the meeting of the path is.
+fn find(state: &State, call: &Call) -> Result<usize, Refusal> {
+    let id = call.segment(2);
+    let index = state.meetings.iter().position(|meeting| meeting.id == id);
+    index.ok_or_else(not_found)
+}
+
+pub(super) fn update(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
     refuse_in_third_party_mode(state)?;
-    let object = asked.json(pod.options.strict)?;
-    strict::check(&object, "", &CHANGED, pod.options.strict)?;
-    let index = state
-        .meetings
-        .iter()
-        .position(|meeting| meeting.id == id)
-        .ok_or_else(not_found)?;
+    let object = call.json(pod.options.strict)?;
+    fields::check(&object, "", &CHANGED, pod.options.strict)?;
+    let index = find(state, call)?;
     let mut meeting = state.meetings.get(index).cloned().ok_or_else(not_found)?;
     meeting.take(&object);
     if pod.options.strict {
         meeting.refuse_backwards("")?;
     }
-    if meeting.id != id && state.meetings.iter().any(|other| other.id == meeting.id) {
+    let has_id = |other: &Meeting| other.id == meeting.id;
+    if meeting.id != call.segment(2) && state.meetings.iter().any(has_id) {
         return Err(Refusal::invalid("`id` is the id of another meeting"));
     }
     if let Some(place) = state.meetings.get_mut(index) {
@@ -299,12 +284,10 @@ fn refuse_in_third_party_mode(state: &State) -> Result<(), Refusal> {
     ))
 }
 
-fn note_other_mode(state: &mut State, asked: &Asked) {
+fn note_other_mode(state: &mut State, call: &Call) {
     if state.mode != CalendarMode::ThirdPartyOnly {
-        let violation = format!(
-            "the calendar type is {}: this may alter a real mailbox",
-            state.mode.name()
-        );
-        remember(state, asked, &violation);
+        let mode = state.mode.name();
+        let what = format!("the calendar type is {mode}: this may alter a real mailbox");
+        state.log.violation(call.violation(&what));
     }
 }

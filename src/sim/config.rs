@@ -3,25 +3,21 @@
 //! A patch is checked in full before anything is changed. Secrets come in as `{"secret": ...}` and go out as salt and
 //! hash; image hashes and the clock are what they are and cannot be written.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Outcome, Refusal};
 use super::config_tree::{self, FREE_MAPS, Facts, is_indexed, is_secret};
+use super::fields;
 use super::options::CalendarMode;
-use super::pod::{Pod, State};
-use super::route::remember;
-use super::secret::Hashed;
-use super::strict::{self, Asked};
+use super::request::Call;
+use super::secret::SecretHash;
+use super::state::{Pod, Rollback, State};
 use crate::model::time::UnixTime;
 
 /// What was ever set may not be larger than this, as unknown keys are kept.
 const MOST_SETTINGS: usize = 1024 * 1024;
-
-/// Network settings that return unless the cloud is reached in time.
-pub(super) struct Rollback {
-    at: UnixTime,
-    connection: Value,
-}
 
 /// The configuration as the pod gives it.
 pub(super) fn shown(pod: &Pod, state: &State) -> Value {
@@ -57,16 +53,12 @@ pub(super) fn tree(pod: &Pod, state: &State) -> Value {
 
 fn delivered(pod: &Pod, state: &State) -> Value {
     config_tree::delivered(&Facts {
-        name: &pod.name(),
-        host_name: &host_name(state),
+        name: &state.name,
+        host_name: &state.host_name(),
         time_zone: &pod.options.time_zone,
         calendar_type: state.mode.spelt(&pod.options.type_spelling),
         ip_address: &pod.address.ip().to_string(),
     })
-}
-
-pub(super) fn host_name(state: &State) -> String {
-    format!("solstice-{}", state.device_id.to_lowercase())
 }
 
 fn lay_over(tree: &mut Value, over: &Value) {
@@ -117,7 +109,8 @@ fn is_blank(value: &Value) -> bool {
 }
 
 /// `GET /config` and `GET /config/{key}...`
-pub(super) fn get(pod: &Pod, state: &State, path: &[String]) -> Outcome {
+pub(super) fn get(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    let path = call.segments.get(2..).unwrap_or_default();
     let whole = shown(pod, state);
     let mut found = &whole;
     for key in path {
@@ -140,17 +133,14 @@ pub(super) fn get(pod: &Pod, state: &State, path: &[String]) -> Outcome {
 }
 
 /// `PATCH /config`
-pub(super) fn update(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
-    let timeout = rollback_timeout(asked)?;
-    let patch = Value::Object(asked.json(pod.options.strict)?);
+pub(super) fn update(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    let timeout = rollback_timeout(call)?;
+    let patch = Value::Object(call.json(pod.options.strict)?);
     let before = state.settings.get("connection").cloned();
     let applied = apply(pod, state, &patch)?;
     for key in &applied.unknown {
-        remember(
-            state,
-            asked,
-            &format!("`{key}` is no configuration key of the reference; it is kept"),
-        );
+        let what = format!("`{key}` is not a configuration key of the reference; it is kept");
+        state.log.violation(call.violation(&what));
     }
     if let Some(seconds) = timeout
         && applied.reboot_required
@@ -175,8 +165,8 @@ pub(super) fn update(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
     Ok(Answer::json(&Value::Object(answer)))
 }
 
-fn rollback_timeout(asked: &Asked) -> Result<Option<i64>, Refusal> {
-    let parameters = asked.parameters();
+fn rollback_timeout(call: &Call) -> Result<Option<i64>, Refusal> {
+    let parameters = call.parameters();
     let mut given = parameters
         .iter()
         .filter(|(name, _)| name == "rollback_timeout_seconds");
@@ -204,18 +194,19 @@ pub(super) fn roll_back_if_due(pod: &Pod, state: &mut State) {
 }
 
 /// What a patch came to.
-pub(super) struct Applied {
+pub(super) struct PatchOutcome {
     unknown: Vec<String>,
     reboot_required: bool,
     restart_required: bool,
 }
 
 /// Checks the whole patch, then lays it over the settings.
-pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<Applied, Refusal> {
+pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<PatchOutcome, Refusal> {
     let delivered = delivered(pod, state);
     let current = tree(pod, state);
     let mut merge = Merge {
         pod,
+        key: state.key,
         current: &current,
         rules: current.pointer("/security/enforce_admin_password_validation_rules")
             == Some(&json!(true)),
@@ -251,7 +242,7 @@ pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<Appli
     }
     let now = tree(pod, state);
     let differs = |path: &str| current.pointer(path) != now.pointer(path);
-    Ok(Applied {
+    Ok(PatchOutcome {
         unknown,
         reboot_required: [
             "/connection",
@@ -274,11 +265,12 @@ pub(super) fn apply(pod: &Pod, state: &mut State, patch: &Value) -> Result<Appli
 /// The walk through a patch beside the tree as delivered, whose types it must have.
 struct Merge<'a> {
     pod: &'a Pod,
+    key: [u8; 32],
     current: &'a Value,
     /// Whether the rules for admin passwords are enforced.
     rules: bool,
     unknown: Vec<String>,
-    password: Option<Hashed>,
+    password: Option<SecretHash>,
     mode: Option<CalendarMode>,
     time: Option<UnixTime>,
 }
@@ -315,8 +307,8 @@ impl Merge<'_> {
             }
             _ => Err(Refusal::invalid(format!(
                 "`{path}` must be {}, not {}",
-                strict::name(known),
-                strict::name(patch)
+                fields::name(known),
+                fields::name(patch)
             ))),
         }
     }
@@ -339,7 +331,7 @@ impl Merge<'_> {
                 None if path == "conference.url_parsing" && !value.is_string() => {
                     return Err(Refusal::invalid(format!(
                         "`{inner}` must be a string, not {}",
-                        strict::name(value)
+                        fields::name(value)
                     )));
                 }
                 None if FREE_MAPS.iter().any(|free| inner.starts_with(free)) => value.clone(),
@@ -363,7 +355,9 @@ impl Merge<'_> {
             "display.calendar.type" => {
                 let mode = CalendarMode::from_spelling(text, &self.pod.options.type_spelling)
                     .ok_or_else(|| {
-                        Refusal::invalid("`display.calendar.type` is no calendar type of this pod")
+                        Refusal::invalid(
+                            "`display.calendar.type` is not a calendar type of this pod",
+                        )
                     })?;
                 self.mode = Some(mode);
             }
@@ -404,7 +398,7 @@ impl Merge<'_> {
                 "`security.admin_password` needs 8 characters: upper and lower case, and a digit or another sign",
             ));
         }
-        let hashed = Hashed::new(&self.pod.key, path, secret);
+        let hashed = SecretHash::new(&self.key, path, secret);
         let shown = hashed.to_json();
         if is_password {
             self.password = Some(hashed);
@@ -430,7 +424,7 @@ fn images(patch: &Value) -> Result<Value, Refusal> {
         other => {
             return Err(wrong(&format!(
                 "must be an object, not {}",
-                strict::name(other)
+                fields::name(other)
             )));
         }
     };
@@ -450,7 +444,7 @@ fn images(patch: &Value) -> Result<Value, Refusal> {
             Some(other) => {
                 return Err(wrong(&format!(
                     "has an `enabled` that is {}",
-                    strict::name(other)
+                    fields::name(other)
                 )));
             }
         }

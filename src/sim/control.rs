@@ -1,273 +1,383 @@
-//! The control address: faults on demand, and what the pods have seen. Plain HTTP, for the host itself only.
+//! The control address: faults on demand, and what pods and calendar host have seen. Plain HTTP, for this machine only.
 //!
 //! | path | GET | POST |
 //! | --- | --- | --- |
 //! | `/` | the pods, as a page or, with `Accept: application/json`, as JSON | |
 //! | `/pods/N/` | the display of pod N, as its own page shows it | |
 //! | `/pods/N/requests`, `violations` | what it was sent | `DELETE`: forget both |
+//! | `/pods/N/counts` | counts of requests and sign-ins, with times | `DELETE`: count anew |
 //! | `/pods/N/meetings` | what it holds | `{"meetings": [...]}`: somebody else's set |
 //! | `/pods/N/config` | its configuration | `{"path": "display.name", "value": "Oak"}` |
 //! | `/pods/N/faults` | | `{"fault": "slow", "seconds": 5, "times": 1, "method": "PUT"}`; `DELETE`: clear |
-//! | `/pods/N/reboot`, `replace`, `certificate` | | do it; `replace` takes `{"keep_certificate": true}` |
-//! | `/pods/N/clock`, `mode`, `password`, `licence` | | `{"offset_seconds": 90}`, `{"mode": "exchange"}`, `{"password": "..."}`, `{"licensed": false}` |
-//! | `/pods/N/quirks` | | `{"arrays": true, ...}`; those not named are off |
+//! | `/pods/N/ACTION` | | `reboot`, `replace`, `certificate`, `clock`, `mode`, `password`, `licence`, `quirks`, `device`, `swap` |
+//! | `/feeds` | the files that are served | |
+//! | `/feeds/requests`, `counts` | as for a pod | `DELETE`: forget |
+//! | `/feeds/faults` | | `{"fault": "delay", "seconds": 2, "path": "/oak.ics"}`; `DELETE`: clear |
+//! | `/feeds/password` | | `{"username": "room", "password": "..."}`; `DELETE`: none is needed |
 //!
-//! `N` counts from 1; `all` in its place is every pod, for POST and DELETE.
+//! `N` counts from 1; `all` in its place is every pod, for POST and DELETE. All of it with examples: `docs/simulate.md`.
 
 use std::fmt::Write;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::Request;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use super::action::{self, Action};
+use super::action::{Command, numbered};
 use super::answer::Answer;
+use super::feedhost::{FeedFault, FeedHost, SignIn};
+use super::handle::{Fault, Sim};
 use super::page;
-use super::pod::Seen;
+use super::request::RequestRecord;
 use super::secret::hex;
-use super::server::{App, Cut};
-use super::{Quirks, Sim};
+use super::server::Site;
+use super::spec::Spec;
 
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Control {
     pods: Arc<Vec<Sim>>,
+    feeds: Option<Arc<FeedHost>>,
+    /// Where it listens.
+    address: IpAddr,
 }
 
-/// What was wrong with the request: status and sentence.
-type Refused = (StatusCode, String);
+/// What was wrong with a request.
+#[derive(Debug)]
+struct Rejection(StatusCode, String);
 
-fn bad(says: impl Into<String>) -> Refused {
-    (StatusCode::BAD_REQUEST, says.into())
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response<Body> {
+        Answer::json_with(self.0, &json!({ "error": self.1 })).into_response()
+    }
 }
 
-fn unknown() -> Refused {
-    (
-        StatusCode::NOT_FOUND,
-        "there is nothing at this path".to_owned(),
-    )
+impl Rejection {
+    fn new(status: StatusCode, message: &str) -> Self {
+        Self(status, message.to_owned())
+    }
+}
+
+fn bad(message: impl Into<String>) -> Rejection {
+    Rejection(StatusCode::BAD_REQUEST, message.into())
+}
+
+fn unknown() -> Rejection {
+    Rejection::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+type Reply = Result<Answer, Rejection>;
+
+impl Site for Control {
+    fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/", get(index))
+            .route("/pods/{number}", get(pod))
+            .route("/pods/{number}/", get(display))
+            .route("/pods/{number}/events", get(events))
+            .route(
+                "/pods/{number}/{what}",
+                get(show).post(command).delete(forget),
+            )
+            .route("/feeds", get(feeds))
+            .route(
+                "/feeds/{what}",
+                get(show_feeds).post(command_feeds).delete(forget_feeds),
+            )
+            .fallback(async || unknown())
+            .method_not_allowed_fallback(async || {
+                let message = "this path takes GET, POST or DELETE";
+                Rejection::new(StatusCode::METHOD_NOT_ALLOWED, message)
+            })
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(from_fn_with_state(Arc::clone(&self), guard))
+            .with_state(self)
+    }
 }
 
 impl Control {
-    pub fn new(pods: Arc<Vec<Sim>>) -> Self {
-        Self { pods }
-    }
-
-    async fn serve(self: Arc<Self>, request: Request) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path().to_owned();
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        if parts.method == Method::GET {
-            return self.show(&segments, &parts.headers);
-        }
-        let body =
-            match tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, BODY_LIMIT)).await {
-                Ok(Ok(body)) => body,
-                _ => return refused(&bad("the body is too large or was broken off")),
-            };
-        let body = match serde_json::from_slice(&body) {
-            _ if body.is_empty() => Map::new(),
-            Ok(Value::Object(object)) => object,
-            _ => return refused(&bad("the body must be a JSON object")),
-        };
-        match self.do_to_pods(&parts.method, &segments, &body) {
-            Ok(count) => Answer::json(&json!({ "pods": count })).into_response(),
-            Err(error) => refused(&error),
+    pub fn new(pods: Arc<Vec<Sim>>, feeds: Option<Arc<FeedHost>>, address: IpAddr) -> Self {
+        Self {
+            pods,
+            feeds,
+            address,
         }
     }
 
-    fn show(&self, segments: &[&str], headers: &HeaderMap) -> Response<Body> {
-        let answer = match segments {
-            [""] if wants_json(headers) => Ok(self.overview()),
-            [""] => return self.index(),
-            ["pods", number] => self.pod(number).map(summary),
-            ["pods", number, what] => match (self.pod(number), *what) {
-                (Ok(pod), "") => return page::page(&pod.pod),
-                (Ok(pod), "events") => return page::events(Arc::clone(&pod.pod)),
-                (Ok(pod), "requests") => Ok(pod.requests().iter().map(request).collect()),
-                (Ok(pod), "violations") => Ok(json!(pod.violations())),
-                (Ok(pod), "meetings") => Ok(json!({ "meetings": pod.meetings() })),
-                (Ok(pod), "config") => Ok(pod.config()),
-                (Ok(_), _) => Err(unknown()),
-                (Err(error), _) => Err(error),
-            },
-            _ => Err(unknown()),
-        };
-        match answer {
-            Ok(value) => Answer::json(&value).into_response(),
-            Err(error) => refused(&error),
+    fn pod(&self, number: &str) -> Result<&Sim, Rejection> {
+        let number = number.parse().unwrap_or_default();
+        numbered(&self.pods, number).map_err(|message| Rejection(StatusCode::NOT_FOUND, message))
+    }
+
+    fn pods(&self, number: &str) -> Result<Vec<&Sim>, Rejection> {
+        match number {
+            "all" => Ok(self.pods.iter().collect()),
+            number => Ok(vec![self.pod(number)?]),
         }
     }
 
-    /// Does one thing to one pod or to all; how many it was done to.
-    fn do_to_pods(
-        &self,
-        method: &Method,
-        segments: &[&str],
-        body: &Map<String, Value>,
-    ) -> Result<usize, Refused> {
-        let ["pods", number, what] = segments else {
-            return Err(unknown());
+    fn feeds(&self) -> Result<&FeedHost, Rejection> {
+        let missing = || Rejection::new(StatusCode::NOT_FOUND, "no calendars are served");
+        self.feeds.as_deref().ok_or_else(missing)
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Rejection> {
+        let text = |name| {
+            let value = request.headers().get(name)?;
+            value.to_str().ok()
         };
-        let pods: Vec<&Sim> = if *number == "all" {
-            self.pods.iter().collect()
+        let authority = request.uri().authority().map(|host| host.as_str());
+        let host = authority.or_else(|| text(header::HOST)).unwrap_or_default();
+        let origin = text(header::ORIGIN);
+        let origin = origin.map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
+        let media = text(header::CONTENT_TYPE).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
+        let (status, message) = if !self.is_own(host) {
+            let message = "the Host header must be `localhost` or the address of this machine";
+            (StatusCode::FORBIDDEN, message)
+        } else if !origin.is_none_or(|origin| self.is_own(origin)) {
+            let message = "requests from pages of other sites are refused";
+            (StatusCode::FORBIDDEN, message)
+        } else if !is_read && !media.eq_ignore_ascii_case("application/json") {
+            let message = "the Content-Type must be `application/json`";
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
         } else {
-            vec![self.pod(number)?]
+            return Ok(());
         };
-        for pod in &pods {
-            match method.as_str() {
-                "POST" => post(pod, what, body)?,
-                "DELETE" => match *what {
-                    "faults" => pod.clear_faults(),
-                    "requests" | "violations" => pod.forget_requests(),
-                    _ => return Err(unknown()),
-                },
-                _ => {
-                    return Err((
-                        StatusCode::METHOD_NOT_ALLOWED,
-                        "GET, POST or DELETE".to_owned(),
-                    ));
-                }
-            }
-        }
-        Ok(pods.len())
+        Err(Rejection::new(status, message))
     }
 
-    fn pod(&self, number: &str) -> Result<&Sim, Refused> {
-        let index = number
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| number.checked_sub(1));
-        let missing = || {
-            (
-                StatusCode::NOT_FOUND,
-                format!("there are pods 1 to {}", self.pods.len()),
-            )
+    /// Whether a `Host` or `Origin` names this machine, so that a foreign name that was pointed here is refused.
+    fn is_own(&self, authority: &str) -> bool {
+        let host = match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
         };
-        index
-            .and_then(|index| self.pods.get(index))
-            .ok_or_else(missing)
-    }
-
-    fn overview(&self) -> Value {
-        json!({ "pods": self.pods.iter().map(summary).collect::<Value>() })
-    }
-
-    fn index(&self) -> Response<Body> {
-        let mut html = String::from(INDEX);
-        for pod in self.pods.iter() {
-            let (number, url) = (pod.pod.options.number, pod.url());
-            let (meetings, violations) = pod
-                .pod
-                .read(|state| (state.meetings.len(), state.violations.len()));
-            let _ = write!(
-                html,
-                "<tr><td><a href='/pods/{number}/'>{number}</a><td>{url}<td>{meetings}\
-                 <td><a href='/pods/{number}/requests'>requests</a>\
-                 <td><a href='/pods/{number}/violations'>{violations} violations</a>"
-            );
-        }
-        Answer::bytes(StatusCode::OK, "text/html; charset=utf-8", html.into()).into_response()
+        host.eq_ignore_ascii_case("localhost")
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback() || ip == self.address)
     }
 }
 
-fn post(pod: &Sim, what: &str, body: &Map<String, Value>) -> Result<(), Refused> {
-    let text = |key: &str| {
-        body.get(key)
-            .and_then(Value::as_str)
-            .ok_or_else(|| bad(format!("`{key}` must be a string")))
-    };
-    let action = match what {
-        "faults" => Action::fault_from_json(body).map_err(bad)?,
-        "reboot" => Action::Reboot,
-        "replace" => Action::Replace {
-            keep_certificate: body.get("keep_certificate") == Some(&Value::Bool(true)),
-        },
-        "certificate" => Action::Certificate,
-        "clock" => {
-            let seconds = body.get("offset_seconds").and_then(Value::as_i64);
-            Action::Clock(seconds.ok_or_else(|| bad("`offset_seconds` must be an integer"))?)
-        }
-        "mode" => Action::Mode(action::mode(text("mode")?).map_err(bad)?),
-        "password" => {
-            pod.set_password(text("password")?);
-            return Ok(());
-        }
-        "licence" => {
-            let licensed = body.get("licensed").and_then(Value::as_bool);
-            pod.set_licensed(licensed.ok_or_else(|| bad("`licensed` must be a boolean"))?);
-            return Ok(());
-        }
-        "quirks" => {
-            pod.set_quirks(quirks(body)?);
-            return Ok(());
-        }
-        "meetings" => {
-            let meetings = body.get("meetings").and_then(Value::as_array);
-            return pod
-                .put_foreign(meetings.ok_or_else(|| bad("`meetings` must be an array"))?)
-                .map_err(bad);
-        }
-        "config" => {
-            return pod
-                .set_config(
-                    text("path")?,
-                    body.get("value").cloned().unwrap_or_default(),
-                )
-                .map_err(bad);
-        }
+/// Refuses what a page in a browser on this machine could send without its user's knowledge.
+async fn guard(
+    State(control): State<Arc<Control>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    match control.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn index(State(control): State<Arc<Control>>, headers: HeaderMap) -> Response<Body> {
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    if !accept.unwrap_or_default().contains("text/html") {
+        let pods: Value = control.pods.iter().map(summary).collect();
+        return Answer::json(&json!({ "pods": pods })).into_response();
+    }
+    let mut html = INDEX.to_owned();
+    for sim in control.pods.iter() {
+        let (number, url) = (sim.number(), sim.url());
+        let (meetings, violations) = sim
+            .pod
+            .read(|state| (state.meetings.len(), state.log.violations.len()));
+        let _ = write!(
+            html,
+            "<tr><td><a href='/pods/{number}/'>{number}</a><td>{url}<td>{meetings}\
+             <td><a href='/pods/{number}/requests'>requests</a>\
+             <td><a href='/pods/{number}/violations'>{violations} violations</a>"
+        );
+    }
+    Answer::bytes(StatusCode::OK, "text/html; charset=utf-8", html.into()).into_response()
+}
+
+async fn pod(State(control): State<Arc<Control>>, Path(number): Path<String>) -> Reply {
+    Ok(Answer::json(&summary(control.pod(&number)?)))
+}
+
+async fn display(
+    State(control): State<Arc<Control>>,
+    Path(number): Path<String>,
+) -> Result<Response<Body>, Rejection> {
+    Ok(page::page(&control.pod(&number)?.pod))
+}
+
+async fn events(
+    State(control): State<Arc<Control>>,
+    Path(number): Path<String>,
+) -> Result<Response<Body>, Rejection> {
+    Ok(page::events(Arc::clone(&control.pod(&number)?.pod)))
+}
+
+async fn show(
+    State(control): State<Arc<Control>>,
+    Path((number, what)): Path<(String, String)>,
+) -> Reply {
+    let sim = control.pod(&number)?;
+    let shown = match what.as_str() {
+        "requests" => sim.requests().iter().map(request).collect(),
+        "violations" => json!(sim.violations()),
+        "counts" => sim.traffic().to_json(),
+        "meetings" => json!({ "meetings": sim.meetings() }),
+        "config" => sim.config(),
         _ => return Err(unknown()),
     };
-    action
-        .perform(pod)
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    Ok(Answer::json(&shown))
 }
 
-fn quirks(body: &Map<String, Value>) -> Result<Quirks, Refused> {
-    let mut quirks = Quirks::default();
-    for (name, value) in body {
-        let quirk = match name.as_str() {
-            "colon_in_meetings" => &mut quirks.colon_in_meetings,
-            "times_as_strings" => &mut quirks.times_as_strings,
-            "empty_object_for_bad_token" => &mut quirks.empty_object_for_bad_token,
-            "arrays" => &mut quirks.arrays,
-            "wrapped" => &mut quirks.wrapped,
-            "no_info" => &mut quirks.no_info,
-            "no_legacy" => &mut quirks.no_legacy,
-            _ => return Err(bad(format!("there is no quirk `{name}`"))),
-        };
-        *quirk = value
-            .as_bool()
-            .ok_or_else(|| bad(format!("`{name}` must be a boolean")))?;
+/// What can be posted beside `faults`.
+const ACTIONS: [&str; 12] = [
+    "reboot",
+    "replace",
+    "certificate",
+    "clock",
+    "mode",
+    "password",
+    "licence",
+    "quirks",
+    "meetings",
+    "config",
+    "device",
+    "swap",
+];
+
+/// Does one thing to one pod or to all; answers how many it was done to.
+async fn command(
+    State(control): State<Arc<Control>>,
+    Path((number, what)): Path<(String, String)>,
+    body: Bytes,
+) -> Reply {
+    let pods = control.pods(&number)?;
+    let members = members(&body)?;
+    if what == "faults" {
+        let fault = fault(&members, Fault::read)?;
+        for sim in &pods {
+            sim.fault(fault.clone());
+        }
+    } else if ACTIONS.contains(&what.as_str()) {
+        let command = Command::read(Spec::new(&what, members)).map_err(bad)?;
+        for sim in &pods {
+            command.perform(sim, &control.pods).map_err(bad)?;
+        }
+    } else {
+        return Err(unknown());
     }
-    Ok(quirks)
+    Ok(Answer::json(&json!({ "pods": pods.len() })))
 }
 
-fn summary(pod: &Sim) -> Value {
-    pod.pod.read(|state| {
+async fn forget(
+    State(control): State<Arc<Control>>,
+    Path((number, what)): Path<(String, String)>,
+) -> Reply {
+    let pods = control.pods(&number)?;
+    for sim in &pods {
+        match what.as_str() {
+            "faults" => sim.clear_faults(),
+            "requests" | "violations" => sim.forget_requests(),
+            "counts" => sim.traffic().reset(),
+            _ => return Err(unknown()),
+        }
+    }
+    Ok(Answer::json(&json!({ "pods": pods.len() })))
+}
+
+async fn feeds(State(control): State<Arc<Control>>) -> Reply {
+    let host = control.feeds()?;
+    Ok(Answer::json(
+        &json!({ "url": host.url(""), "files": host.files(), "requests": host.requests().len() }),
+    ))
+}
+
+async fn show_feeds(State(control): State<Arc<Control>>, Path(what): Path<String>) -> Reply {
+    let host = control.feeds()?;
+    let shown = match what.as_str() {
+        "requests" => json!(host.requests()),
+        "counts" => host.traffic().to_json(),
+        _ => return Err(unknown()),
+    };
+    Ok(Answer::json(&shown))
+}
+
+async fn command_feeds(
+    State(control): State<Arc<Control>>,
+    Path(what): Path<String>,
+    body: Bytes,
+) -> Reply {
+    let host = control.feeds()?;
+    let members = members(&body)?;
+    match what.as_str() {
+        "faults" => host.fault(fault(&members, FeedFault::read)?),
+        "password" => {
+            let mut spec = Spec::new("password", members);
+            let sign_in = SignIn::read(&mut spec).map_err(bad)?;
+            spec.finish().map_err(bad)?;
+            host.require(sign_in);
+        }
+        _ => return Err(unknown()),
+    }
+    Ok(Answer::json(&json!({ "done": true })))
+}
+
+async fn forget_feeds(State(control): State<Arc<Control>>, Path(what): Path<String>) -> Reply {
+    let host = control.feeds()?;
+    match what.as_str() {
+        "faults" => host.clear_faults(),
+        "requests" => host.forget_requests(),
+        "counts" => host.traffic().reset(),
+        "password" => host.require_nothing(),
+        _ => return Err(unknown()),
+    }
+    Ok(Answer::json(&json!({ "done": true })))
+}
+
+fn members(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
+    match serde_json::from_slice(body) {
+        _ if body.is_empty() => Ok(Map::new()),
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(bad("the body must be a JSON object")),
+    }
+}
+
+fn fault<F>(
+    members: &Map<String, Value>,
+    read: impl FnOnce(&mut Spec) -> Result<F, String>,
+) -> Result<F, Rejection> {
+    let mut spec = Spec::from_json(members).map_err(bad)?;
+    let fault = read(&mut spec).map_err(bad)?;
+    spec.finish().map_err(bad)?;
+    Ok(fault)
+}
+
+fn summary(sim: &Sim) -> Value {
+    sim.pod.read(|state| {
         json!({
-            "number": pod.pod.options.number,
-            "url": pod.url(),
+            "number": sim.number(),
+            "url": sim.url(),
             "device_id": state.device_id,
-            "sha256": hex(&pod.fingerprint()),
+            "sha256": hex(&state.presented.fingerprint()),
             "screen_key": state.screen_key,
-            "camera_guid": pod.camera_guid(),
+            "camera_guid": sim.pod.options.camera.then(|| state.camera_guid()),
             "mode": state.mode.name(),
             "meetings": state.meetings.len(),
-            "requests": state.seen.len(),
-            "violations": state.violations.len(),
+            "requests": state.log.seen.len(),
+            "violations": state.log.violations.len(),
         })
     })
 }
 
-fn request(seen: &Seen) -> Value {
+fn request(seen: &RequestRecord) -> Value {
     json!({
         "at": seen.at.seconds(),
         "method": seen.method,
@@ -279,41 +389,7 @@ fn request(seen: &Seen) -> Value {
     })
 }
 
-fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .unwrap_or_default();
-    !accept.contains("text/html")
-}
-
-fn refused((status, says): &Refused) -> Response<Body> {
-    Answer::json_with(*status, &json!({ "error": says })).into_response()
-}
-
 const INDEX: &str = "<!doctype html><meta charset=utf-8><title>Simulated pods</title><style>\
     body{font:16px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\
     td,th{text-align:left;padding:.2rem 1.2rem .2rem 0}</style>\
     <h1>Simulated pods</h1><table><tr><th>Display<th>Address<th>Meetings<th><th>";
-
-impl App for Control {
-    fn welcomes(&self) -> bool {
-        true
-    }
-
-    fn tls(&self) -> io::Result<Option<Arc<rustls::ServerConfig>>> {
-        Ok(None)
-    }
-
-    fn http2(&self) -> bool {
-        false
-    }
-
-    fn answer(
-        self: Arc<Self>,
-        request: Request,
-        _: Cut,
-    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
-        Box::pin(self.serve(request))
-    }
-}

@@ -1,35 +1,33 @@
 //! What is about the device and not its calendar: info, metadata, screen key, HDMI input, the attached camera.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome, Refusal};
-use super::config;
-use super::pod::{Pod, State};
-use super::secret::{derive, hex};
-use super::strict::{self, Asked, Field, Kind};
-use crate::model::time::UnixTime;
+use super::fields::{self, Field, Kind};
+use super::request::Call;
+use super::secret::derive;
+use super::state::{Pod, State};
 
 /// How long a camera's update takes on the pod's clock, in seconds.
 const UPDATE_TAKES: i64 = 10;
 
-/// The firmware of the attached camera.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Camera {
-    /// When the last update began.
-    pub updated_at: Option<UnixTime>,
+pub(super) fn metadata(_: &Arc<Pod>, state: &mut State, _: &Call) -> Outcome {
+    let metadata = json!({ "device_id": state.device_id });
+    Ok(Answer::json(&metadata))
 }
 
-pub(super) fn metadata(state: &State) -> Answer {
-    Answer::json(&json!({ "device_id": state.device_id }))
-}
-
-pub(super) fn info(pod: &Pod, state: &State) -> Outcome {
+pub(super) fn info(pod: &Arc<Pod>, state: &mut State, _: &Call) -> Outcome {
     if state.quirks.no_info {
         return Err(Refusal::missing("there is nothing at this path"));
     }
     let mac = |interface: &str| {
-        let bytes = derive(&pod.key, &["mac", interface, &state.generation.to_string()]);
+        let bytes = derive(
+            &state.key,
+            &["mac", interface, &state.generation.to_string()],
+        );
         // 02 marks a locally administered address.
         let rest: Vec<String> = bytes
             .iter()
@@ -38,7 +36,7 @@ pub(super) fn info(pod: &Pod, state: &State) -> Outcome {
             .collect();
         format!("02:{}", rest.join(":"))
     };
-    let host_name = config::host_name(state);
+    let host_name = state.host_name();
     Ok(Answer::json(&json!({
         "connection": {
             "ethernet": {
@@ -63,9 +61,9 @@ const SCREEN_KEY: [Field; 1] = [Field {
     required: false,
 }];
 
-pub(super) fn screen_key(pod: &Pod, state: &State, asked: &Asked) -> Outcome {
-    let object = asked.json(pod.options.strict)?;
-    strict::check(&object, "", &SCREEN_KEY, pod.options.strict)?;
+pub(super) fn screen_key(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    let object = call.json(pod.options.strict)?;
+    fields::check(&object, "", &SCREEN_KEY, pod.options.strict)?;
     let given = object
         .get("screen_key")
         .and_then(Value::as_str)
@@ -84,29 +82,15 @@ const HDMI: [Field; 1] = [Field {
     required: true,
 }];
 
-pub(super) fn hdmi_input(pod: &Pod, state: &mut State, asked: &Asked) -> Outcome {
-    let object = asked.json(pod.options.strict)?;
-    strict::check(&object, "", &HDMI, pod.options.strict)?;
+pub(super) fn hdmi_input(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    let object = call.json(pod.options.strict)?;
+    fields::check(&object, "", &HDMI, pod.options.strict)?;
     state.hdmi_off = object.get("force_off") == Some(&Value::Bool(true));
     Ok(Answer::json(&json!({ "message": "success!" })))
 }
 
-/// The GUID of the attached camera.
-pub(super) fn camera_guid(pod: &Pod) -> String {
-    let digits = hex(&derive(&pod.key, &["camera"]));
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 15),
-        part(15, 18),
-        part(18, 30)
-    )
-}
-
-fn find_camera(pod: &Pod, guid: &str) -> Result<(), Refusal> {
-    if pod.options.camera && guid.eq_ignore_ascii_case(&camera_guid(pod)) {
+fn find_camera(pod: &Pod, state: &State, call: &Call) -> Result<(), Refusal> {
+    if pod.options.camera && call.segment(3).eq_ignore_ascii_case(&state.camera_guid()) {
         return Ok(());
     }
     Err(Refusal::missing("unknown camera specified!"))
@@ -120,7 +104,7 @@ pub(super) fn is_updating(pod: &Pod, state: &State) -> bool {
         .is_some_and(|at| (0..UPDATE_TAKES).contains(&now.saturating_sub(at.seconds())))
 }
 
-pub(super) fn camera_status(pod: &Pod, state: &State) -> Outcome {
+pub(super) fn camera_status(pod: &Arc<Pod>, state: &mut State, _: &Call) -> Outcome {
     if !pod.options.camera {
         return Err(Refusal::missing("no camera is attached"));
     }
@@ -132,8 +116,8 @@ pub(super) fn camera_status(pod: &Pod, state: &State) -> Outcome {
     Ok(Answer::json(&json!({ "updateStatus": status })))
 }
 
-pub(super) fn camera_version(pod: &Pod, state: &State, guid: &str) -> Outcome {
-    find_camera(pod, guid)?;
+pub(super) fn camera_version(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    find_camera(pod, state, call)?;
     let newest = state.camera.updated_at.is_some() && !is_updating(pod, state);
     let version = if newest { "2.0.0" } else { "1.0.0" };
     Ok(Answer::json(&json!({
@@ -151,10 +135,10 @@ const UPDATE: [Field; 1] = [Field {
     required: true,
 }];
 
-pub(super) fn camera_update(pod: &Pod, state: &mut State, asked: &Asked, guid: &str) -> Outcome {
-    find_camera(pod, guid)?;
-    let object = asked.json(pod.options.strict)?;
-    strict::check(&object, "", &UPDATE, pod.options.strict)?;
+pub(super) fn camera_update(pod: &Arc<Pod>, state: &mut State, call: &Call) -> Outcome {
+    find_camera(pod, state, call)?;
+    let object = call.json(pod.options.strict)?;
+    fields::check(&object, "", &UPDATE, pod.options.strict)?;
     let forced = object.get("forceUpdate") == Some(&Value::Bool(true));
     if forced || state.camera.updated_at.is_none() {
         state.camera.updated_at = Some(pod.now(state));

@@ -1,14 +1,17 @@
 //! The legacy (v1) configuration, `GET /api/config`: the same settings under other names, and what only it tells, such
 //! as the licence.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::answer::{Answer, Outcome, Refusal};
 use super::config;
-use super::pod::{Pod, State};
+use super::request::Call;
+use super::state::{Pod, State};
 
 /// `GET /api/config`: what the v1 documentation names. The reference only points there.
-pub(super) fn get(pod: &Pod, state: &State) -> Outcome {
+pub(super) fn get(pod: &Arc<Pod>, state: &mut State, _: &Call) -> Outcome {
     if state.quirks.no_legacy {
         return Err(Refusal::missing("there is nothing at this path"));
     }
@@ -23,7 +26,7 @@ pub(super) fn get(pod: &Pod, state: &State) -> Outcome {
         "m_productHardwareVersion": 3,
         "m_displayInformation": {
             "m_displayName": at("/display/name"),
-            "m_hostName": config::host_name(state),
+            "m_hostName": state.host_name(),
             "m_ipv4": pod.address.ip().to_string(),
             "m_port": pod.address.port(),
         },

@@ -14,275 +14,60 @@
 //! | a meeting with an unknown field, a repeated id, or `end_time <= start_time` | 400 `invalid_request` |
 //! | unknown configuration keys | kept, given back, and remembered as a violation |
 //! | a wrong type of a known configuration key | 400 `invalid_request`, nothing is changed |
-//! | a secret's salt and hash sent back | taken when it is what the pod holds, otherwise 400 |
+//! | a secret's salt and hash sent back | accepted when it is what the pod holds, otherwise 400 |
 //! | an unknown path or configuration key | 404 `not_found` |
 //! | a known path with another method | 405 `invalid_request` with `Allow` |
 //! | a body over 1 MiB (an image: 16 MiB) | 413 `invalid_request` |
 //! | a pod without a licence | 403 `not_licensed` |
 //! | `POST /info/screen_key` without a token | answered, as in the reference's Python sample |
-//! | an empty admin password | any password is taken |
-
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use serde_json::Value;
-use tokio::net::TcpListener;
+//! | an empty admin password | any password is accepted |
 
 pub mod action;
 pub mod building;
-pub mod faults;
 pub mod feedhost;
 pub mod options;
 
+// The ground: values, faults, and the listening side that pods, calendar host and control address share.
 mod answer;
-mod calendar;
+mod authorization;
 mod certificate;
+mod fault;
+mod fields;
+mod images;
+mod meeting;
+mod pod_fault;
+mod request;
+mod secret;
+mod server;
+mod spec;
+mod traffic;
+
+// One pod, and the operations on it.
+mod state;
+
+mod calendar;
 mod config;
 mod config_tree;
-mod control;
 mod device;
 mod legacy;
 mod page;
-mod persist;
-mod pod;
-mod route;
-mod secret;
-mod server;
 mod splash;
-mod strict;
 mod token;
 
-pub use faults::Fault;
+// The pod on the wire and in hand.
+mod handle;
+mod routes;
+mod serve;
+
+// What is beside many pods.
+mod control;
+mod folder;
+mod persist;
+
+pub use handle::{Fault, Sim};
 pub use options::{CalendarMode, Clock, Options, Quirks};
-pub use pod::Seen;
-
-use pod::Pod;
-
-/// One running pod. Stops when it is dropped.
-pub struct Sim {
-    pod: Arc<Pod>,
-    address: SocketAddr,
-    server: server::Server,
-}
-
-impl Sim {
-    /// Serves one pod on `listener` until [`Sim::stop`] or drop. Needs a tokio runtime with IO and time.
-    ///
-    /// # Errors
-    /// When the listener has no address or the certificate cannot be made.
-    pub fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let pod = Arc::new(Pod::new(options, address)?);
-        let server = server::Server::start(listener, Arc::clone(&pod) as Arc<dyn server::App>);
-        Ok(Self {
-            pod,
-            address,
-            server,
-        })
-    }
-
-    /// Stops at once accepting, lets what is in flight finish for a second, and frees the port.
-    pub async fn stop(self) {
-        self.server.stop().await;
-    }
-
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// [`Options::number`].
-    #[must_use]
-    pub fn number(&self) -> u32 {
-        self.pod.options.number
-    }
-
-    /// The base address without a path, such as `https://127.0.0.1:41234`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("https://{}", self.address)
-    }
-
-    /// SHA-256 of the certificate that is presented now, in DER.
-    #[must_use]
-    pub fn fingerprint(&self) -> [u8; 32] {
-        self.pod.certificate().fingerprint()
-    }
-
-    #[must_use]
-    pub fn certificate_pem(&self) -> String {
-        self.pod.certificate().pem().to_owned()
-    }
-
-    /// What the display holds now, in the order in which it was set.
-    #[must_use]
-    pub fn meetings(&self) -> Vec<Value> {
-        self.pod.read(|state| {
-            state
-                .meetings
-                .iter()
-                .map(calendar::Meeting::to_json)
-                .collect()
-        })
-    }
-
-    /// The configuration as `GET /v2/config` gives it.
-    #[must_use]
-    pub fn config(&self) -> Value {
-        self.pod.config()
-    }
-
-    #[must_use]
-    pub fn device_id(&self) -> String {
-        self.pod.read(|state| state.device_id.clone())
-    }
-
-    #[must_use]
-    pub fn screen_key(&self) -> String {
-        self.pod.read(|state| state.screen_key.clone())
-    }
-
-    /// The GUID of the attached camera, which the API has no operation to ask for.
-    #[must_use]
-    pub fn camera_guid(&self) -> Option<String> {
-        let options = &self.pod.options;
-        options.camera.then(|| device::camera_guid(&self.pod))
-    }
-
-    /// The latest requests, oldest first; as many as [`Options::remember`] says.
-    #[must_use]
-    pub fn requests(&self) -> Vec<Seen> {
-        self.pod.read(|state| state.seen.iter().cloned().collect())
-    }
-
-    /// How often `method path` was asked; the path without its query.
-    #[must_use]
-    pub fn count(&self, method: &str, path: &str) -> usize {
-        self.pod.read(|state| {
-            state
-                .seen
-                .iter()
-                .filter(|seen| seen.is(method, path))
-                .count()
-        })
-    }
-
-    pub fn forget_requests(&self) {
-        self.pod.change(|state| {
-            state.seen.clear();
-            state.violations.clear();
-        });
-    }
-
-    /// Everything that the reference does not allow and was sent all the same, oldest first.
-    #[must_use]
-    pub fn violations(&self) -> Vec<String> {
-        self.pod
-            .read(|state| state.violations.iter().cloned().collect())
-    }
-
-    /// Resolves as soon as `holds` is true, which is asked again after each request and each change.
-    ///
-    /// It has no limit of its own; wrap it in `tokio::time::timeout`.
-    pub async fn wait_for(&self, mut holds: impl FnMut(&Self) -> bool) {
-        let mut changes = self.pod.changes();
-        while !holds(self) {
-            if changes.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Adds a fault; the first one that fits a request is served.
-    pub fn fault(&self, fault: Fault) {
-        self.pod.change(|state| state.faults.add(fault));
-    }
-
-    pub fn clear_faults(&self) {
-        self.pod.change(|state| state.faults.clear());
-    }
-
-    /// Loses the meetings, the tokens and the HDMI switch; keeps configuration and identity.
-    pub fn reboot(&self) {
-        self.pod.reboot();
-    }
-
-    /// Puts another device in this one's place: other identity, certificate and screen key, nothing configured but the
-    /// password and the calendar mode, no meetings.
-    ///
-    /// # Errors
-    /// When the certificate cannot be made.
-    pub fn replace(&self) -> io::Result<()> {
-        self.pod.replace();
-        self.pod.new_certificate()
-    }
-
-    /// As [`Sim::replace`], with the certificate moved to the new device.
-    pub fn replace_keeping_certificate(&self) {
-        self.pod.replace();
-    }
-
-    /// Presents another certificate from the next connection on.
-    ///
-    /// # Errors
-    /// When the certificate cannot be made.
-    pub fn new_certificate(&self) -> io::Result<()> {
-        self.pod.new_certificate()
-    }
-
-    /// Sets the pod's clock so many seconds ahead of (or, negative, behind) the right time.
-    pub fn set_clock_offset(&self, seconds: i64) {
-        self.pod.change(|state| state.clock_offset = seconds);
-    }
-
-    pub fn set_mode(&self, mode: CalendarMode) {
-        self.pod.change(|state| state.mode = mode);
-    }
-
-    pub fn set_quirks(&self, quirks: Quirks) {
-        self.pod.change(|state| state.quirks = quirks);
-    }
-
-    /// Replaces the meetings as somebody else's PUT would, without a request in the list.
-    ///
-    /// # Errors
-    /// Says what is wrong with `meetings`.
-    pub fn put_foreign(&self, meetings: &[Value]) -> Result<(), String> {
-        let meetings =
-            calendar::read_meetings(meetings, true).map_err(|refusal| refusal.description)?;
-        self.pod.change(|state| state.meetings = meetings);
-        Ok(())
-    }
-
-    /// Sets one configuration value, as the Dashboard would: `set_config("display.calendar.show", json!(false))`.
-    ///
-    /// # Errors
-    /// Says why the pod refuses it.
-    pub fn set_config(&self, path: &str, value: Value) -> Result<(), String> {
-        let patch = path.rsplit('.').fold(value, |inner, key| {
-            let mut outer = serde_json::Map::new();
-            outer.insert(key.to_owned(), inner);
-            Value::Object(outer)
-        });
-        self.pod.set_config(&patch)
-    }
-
-    /// Changes the admin password; tokens that were given out are no longer good.
-    pub fn set_password(&self, password: &str) {
-        self.pod.set_password(password);
-    }
-
-    /// Makes every token that was given out invalid.
-    pub fn expire_tokens(&self) {
-        self.pod
-            .change(|state| state.token_epoch = state.token_epoch.wrapping_add(1));
-    }
-
-    pub fn set_licensed(&self, licensed: bool) {
-        self.pod.change(|state| state.licensed = licensed);
-    }
-}
+pub use request::RequestRecord;
+pub use traffic::Traffic;
 
 #[cfg(test)]
 mod tests;

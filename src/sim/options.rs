@@ -17,7 +17,7 @@ pub struct Options {
     /// Follows from seed and number when empty.
     pub device_id: String,
     pub username: String,
-    /// Empty: none is set, and any is taken.
+    /// Empty: none is set, and any password is accepted.
     pub password: Password,
     pub token_life: Duration,
     pub mode: CalendarMode,
@@ -30,7 +30,7 @@ pub struct Options {
     /// Refuse what the reference does not allow. Otherwise only what cannot be understood is refused.
     pub strict: bool,
     pub quirks: Quirks,
-    /// After so many wrong passwords in a row no password is taken until the pod is rebooted.
+    /// After this many wrong passwords in a row no password is accepted until the pod is rebooted.
     pub lock_after: Option<u32>,
     pub licensed: bool,
     /// Whether a camera is attached.
@@ -70,12 +70,12 @@ impl Default for Options {
     }
 }
 
-/// The admin password of a pod; not printed.
+/// A password; not printed.
 #[derive(Clone, Default)]
 pub struct Password(String);
 
 impl Password {
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -162,21 +162,62 @@ impl CalendarMode {
 /// Ways in which the reference contradicts itself or pods are said to differ. All off is the reference's schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quirks {
-    /// `GET /calendar` answers `{"meetings:": []}`, as the reference's example does.
     pub colon_in_meetings: bool,
-    /// Meetings carry their times as strings of digits.
     pub times_as_strings: bool,
-    /// A bad token is answered with 200 and `{}`.
     pub empty_object_for_bad_token: bool,
-    /// Splash images and VLANs are arrays and unset EAP fields empty strings, as in the reference's example; positions
-    /// of splash images then count from 1.
+    /// Positions of splash images then count from 1.
     pub arrays: bool,
-    /// `GET /config/sharing` answers `{"sharing": {...}}` and not the bare subtree.
     pub wrapped: bool,
-    /// Firmware before 6.2: `GET /info` is not found.
     pub no_info: bool,
-    /// `GET /api/config` is not found.
     pub no_legacy: bool,
+}
+
+/// A quirk by its name; in JSON the hyphens are underscores.
+pub struct Quirk {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub of: fn(&mut Quirks) -> &mut bool,
+}
+
+impl Quirks {
+    /// Every quirk, as the command line and the control address name it.
+    pub const ALL: [Quirk; 7] = [
+        Quirk {
+            name: "colon-in-meetings",
+            help: "`meetings:` for `meetings`, as in the reference's example",
+            of: |quirks| &mut quirks.colon_in_meetings,
+        },
+        Quirk {
+            name: "times-as-strings",
+            help: "times of meetings as strings of digits",
+            of: |quirks| &mut quirks.times_as_strings,
+        },
+        Quirk {
+            name: "empty-object-for-bad-token",
+            help: "200 and `{}` for an invalid token",
+            of: |quirks| &mut quirks.empty_object_for_bad_token,
+        },
+        Quirk {
+            name: "arrays",
+            help: "arrays for splash images and VLANs, empty strings for EAP fields that are not set",
+            of: |quirks| &mut quirks.arrays,
+        },
+        Quirk {
+            name: "wrapped",
+            help: "a part of the configuration under its own key, as `{\"sharing\": {...}}`",
+            of: |quirks| &mut quirks.wrapped,
+        },
+        Quirk {
+            name: "no-info",
+            help: "no `/v2/info`, as before Solstice 6.2",
+            of: |quirks| &mut quirks.no_info,
+        },
+        Quirk {
+            name: "no-legacy",
+            help: "no `/v2/api/config`",
+            of: |quirks| &mut quirks.no_legacy,
+        },
+    ];
 }
 
 /// The right time, on which a pod's own clock is based.

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderValue, Method, Response, header};
+use axum::http::{HeaderValue, Response, header};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
-use super::calendar::Meeting;
-use super::pod::{Pod, State};
+use super::meeting::Meeting;
+use super::state::{Pod, State};
 use super::{config, device};
 use crate::model::time::UnixTime;
 
@@ -24,30 +23,23 @@ const PAGE: &str = include_str!("page.html");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'";
 
-/// Answers the paths that are the page's and not the API's.
-pub(super) fn serve(pod: &Arc<Pod>, request: &Request) -> Option<Response<Body>> {
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => Some(page(pod)),
-        (&Method::GET, "/events") => Some(events(Arc::clone(pod))),
-        _ => None,
-    }
-}
-
 pub(super) fn page(pod: &Pod) -> Response<Body> {
-    let (title, board) = pod.read(|state| (escaped(&room_name(pod, state)), board(pod, state)));
+    let (title, board) = pod.read(|state| (escaped(&room_name(state)), board(pod, state)));
     let html = PAGE
         .replace("{{title}}", &title)
         .replace("{{board}}", &board);
-    let mut response = Response::new(Body::from(html));
+    let mut response = uncached("text/html; charset=utf-8", Body::from(html));
+    let policy = HeaderValue::from_static(POLICY);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn uncached(media: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -73,22 +65,15 @@ pub(super) fn events(pod: Arc<Pod>) -> Response<Body> {
                 }
             }
         });
-    let mut response = Response::new(Body::from_stream(stream));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    uncached("text/event-stream", Body::from_stream(stream))
 }
 
-fn room_name(pod: &Pod, state: &State) -> String {
+fn room_name(state: &State) -> String {
     let name = state
         .settings
         .pointer("/display/name")
         .and_then(Value::as_str);
-    name.map_or_else(|| pod.name(), str::to_owned)
+    name.unwrap_or(&state.name).to_owned()
 }
 
 /// What the display shows at this moment, as HTML.
@@ -110,7 +95,7 @@ pub(super) fn board(pod: &Pod, state: &State) -> String {
         organizers: is_on("/display/calendar/show_organizers"),
     };
     let mut html = String::new();
-    let (name, clock) = (escaped(&room_name(pod, state)), view.time(at));
+    let (name, clock) = (escaped(&room_name(state)), view.time(at));
     let date = view.now.strftime("%A, %-d %B").to_string();
     let _ = write!(
         html,
@@ -136,7 +121,7 @@ pub(super) fn board(pod: &Pod, state: &State) -> String {
     html
 }
 
-/// The moment and the manner in which the board is drawn.
+/// The moment at which the board is drawn, and what it shows.
 struct View {
     now: Zoned,
     at: i64,

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 /// A salted hash of a secret, or nothing at all.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Hashed {
+pub(super) struct SecretHash {
     salt: String,
     hash: String,
 }
 
-impl Hashed {
+impl SecretHash {
     /// Hashes `secret` with a salt that follows from `key` and `place`, so that a simulated pod is the same each time.
     pub fn new(key: &[u8; 32], place: &str, secret: &str) -> Self {
         if secret.is_empty() {

@@ -1,15 +1,12 @@
 //! The listening side that pods and the feed host share: accept, TLS, HTTP, and cutting a connection on purpose.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::Response;
+use axum::http::{Response, header};
+use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -25,17 +22,32 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What stands behind a listener.
-pub(super) trait App: Send + Sync + 'static {
-    /// Whether a new connection is welcome. One that is not is closed before TLS.
-    fn welcomes(&self) -> bool;
+pub(super) trait Site: Send + Sync + 'static {
+    fn welcome(&self) -> Welcome {
+        Welcome::Serve
+    }
+
     /// `None` serves plain HTTP.
-    fn tls(&self) -> io::Result<Option<Arc<rustls::ServerConfig>>>;
-    fn http2(&self) -> bool;
-    fn answer(
-        self: Arc<Self>,
-        request: Request,
-        cut: Cut,
-    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+    fn tls(&self) -> io::Result<Option<Arc<rustls::ServerConfig>>> {
+        Ok(None)
+    }
+
+    fn http2(&self) -> bool {
+        false
+    }
+
+    /// The handlers; they find a [`Cut`] among the extensions of a request.
+    fn router(self: Arc<Self>) -> Router;
+}
+
+/// How a new connection is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Welcome {
+    Serve,
+    /// It is closed before TLS.
+    Close,
+    /// It is left open, and nothing is ever sent.
+    Ignore,
 }
 
 /// Closes the connection that a request came on, without a word.
@@ -47,6 +59,17 @@ impl Cut {
     pub async fn now(&self) -> Response<Body> {
         self.0.notify_one();
         std::future::pending().await
+    }
+
+    /// The response with the first half of its body, after which the connection is closed.
+    pub async fn half(&self, response: Response<Body>) -> Response<Body> {
+        let (mut head, body) = response.into_parts();
+        let whole = axum::body::to_bytes(body, usize::MAX).await;
+        let whole = whole.unwrap_or_default();
+        let half = whole.slice(..whole.len() / 2);
+        head.headers
+            .insert(header::CONTENT_LENGTH, whole.len().max(1).into());
+        Response::from_parts(head, self.after(half))
     }
 
     /// A body of which `sent` arrives before the connection is closed.
@@ -78,10 +101,10 @@ enum Stop {
 }
 
 impl Server {
-    pub fn start(listener: TcpListener, app: Arc<dyn App>) -> Self {
+    pub fn start(listener: TcpListener, site: Arc<dyn Site>) -> Self {
         let (stop, stopping) = watch::channel(Stop::No);
         let (alive, running) = mpsc::channel(1);
-        tokio::spawn(accept(listener, app, stopping, alive));
+        tokio::spawn(accept(listener, site, stopping, alive));
         Self { stop, running }
     }
 
@@ -100,7 +123,7 @@ impl Server {
 
 async fn accept(
     listener: TcpListener,
-    app: Arc<dyn App>,
+    site: Arc<dyn Site>,
     mut stopping: watch::Receiver<Stop>,
     alive: mpsc::Sender<()>,
 ) {
@@ -111,13 +134,15 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
-                if app.welcomes() {
-                    tokio::spawn(connection(
-                        stream,
-                        Arc::clone(&app),
-                        stopping.clone(),
-                        alive.clone(),
-                    ));
+                let (stopping, alive) = (stopping.clone(), alive.clone());
+                match site.welcome() {
+                    Welcome::Serve => {
+                        tokio::spawn(connection(stream, Arc::clone(&site), stopping, alive));
+                    }
+                    Welcome::Close => {}
+                    Welcome::Ignore => {
+                        tokio::spawn(ignore(stream, stopping, alive));
+                    }
                 }
             }
             // Out of file handles, most likely: others must close before more can come.
@@ -126,16 +151,30 @@ async fn accept(
     }
 }
 
+/// Reads what comes, so that the other side sees no error, and sends nothing.
+async fn ignore(
+    mut stream: TcpStream,
+    mut stopping: watch::Receiver<Stop>,
+    alive: mpsc::Sender<()>,
+) {
+    let mut nowhere = tokio::io::sink();
+    tokio::select! {
+        _ = stopping.changed() => {}
+        _ = tokio::io::copy(&mut stream, &mut nowhere) => {}
+    }
+    drop(alive);
+}
+
 async fn connection(
     stream: TcpStream,
-    app: Arc<dyn App>,
+    site: Arc<dyn Site>,
     mut stopping: watch::Receiver<Stop>,
     alive: mpsc::Sender<()>,
 ) {
     let _ = stream.set_nodelay(true);
-    let Ok(tls) = app.tls() else { return };
+    let Ok(tls) = site.tls() else { return };
     match tls {
-        None => exchange(stream, app, stopping).await,
+        None => exchange(stream, site, stopping).await,
         Some(config) => {
             let handshake =
                 tokio::time::timeout(PATIENCE, TlsAcceptor::from(config).accept(stream));
@@ -144,24 +183,22 @@ async fn connection(
                 stream = handshake => stream,
             };
             if let Ok(Ok(stream)) = stream {
-                exchange(stream, app, stopping).await;
+                exchange(stream, site, stopping).await;
             }
         }
     }
     drop(alive);
 }
 
-async fn exchange<S>(stream: S, app: Arc<dyn App>, mut stopping: watch::Receiver<Stop>)
+async fn exchange<S>(stream: S, site: Arc<dyn Site>, mut stopping: watch::Receiver<Stop>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let cut = Cut(Arc::new(Notify::new()));
-    let http2 = app.http2();
-    let handler_cut = cut.clone();
-    let router = Router::new().fallback(move |request: Request| {
-        let (app, cut) = (Arc::clone(&app), handler_cut.clone());
-        async move { app.answer(request, cut).await }
-    });
+    let http2 = site.http2();
+    let router = Router::new()
+        .fallback_service(site.router())
+        .layer(Extension(cut.clone()));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

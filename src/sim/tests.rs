@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::model::time::UnixTime;
 
 mod building;
 mod config;
+mod control;
 mod device;
+mod faults;
 mod page;
 mod random;
 
@@ -177,7 +180,7 @@ async fn a_set_that_the_reference_does_not_allow_changes_nothing_and_is_remember
             with("start_time", json!("100")),
             "`meetings[0].start_time` must be an integer, not a string",
         ),
-        (with("start_time", json!(1.5)), "no 64-bit integer"),
+        (with("start_time", json!(1.5)), "not a 64-bit integer"),
         (
             with("description", json!(null)),
             "`meetings[0].description` must be a string",

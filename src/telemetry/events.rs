@@ -17,6 +17,25 @@ pub const CONFIG_REFUSED: &str = "config.refused";
 /// warn: something in the configuration is unwise, such as a literal password.
 pub const CONFIG_WARNING: &str = "config.warning";
 
+/// error: the ledger was damaged and set aside; what could be read of it was taken over.
+pub const LEDGER_SET_ASIDE: &str = "ledger.set_aside";
+/// warn: the ledger was there and empty.
+pub const LEDGER_EMPTY: &str = "ledger.empty";
+/// info: a ledger of an older podcal was brought up to date.
+pub const LEDGER_UPGRADED: &str = "ledger.upgraded";
+/// warn: others could or can read or write the ledger.
+pub const LEDGER_PERMISSIONS: &str = "ledger.permissions";
+/// warn: the ledger is on a file system without shared memory.
+pub const LEDGER_NO_WRITE_AHEAD_LOG: &str = "ledger.no_write_ahead_log";
+/// error: the ledger cannot be written; displays are served, and it is tried again.
+pub const LEDGER_WRITE_FAILED: &str = "ledger.write_failed";
+/// info: the ledger can be written again, and everything current was.
+pub const LEDGER_WRITE_RECOVERED: &str = "ledger.write_recovered";
+/// warn: the ledger was deleted or replaced under the running service.
+pub const LEDGER_REPLACED: &str = "ledger.replaced";
+/// error: another process claimed the ledger of this service.
+pub const LEDGER_LOST: &str = "ledger.lost";
+
 /// info: a feed brought something new; debug: it did not.
 pub const FEED_PULLED: &str = "feed.pulled";
 /// warn: a feed began to fail, or still does; the display keeps its last good meetings.

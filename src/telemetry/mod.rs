@@ -1,20 +1,20 @@
-//! Logs: format, level and destination. What is said is in `events`.
-//!
-//! Only podcal's own events are written, at every level: the traces of HTTP and
-//! SQL libraries hold addresses, headers and texts that are secret.
+//! Logs: format, level and destination. What is said is in `words`.
 
+pub mod damping;
 pub mod events;
-
-use std::io;
+pub mod line;
+mod sink;
+pub mod words;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::time::FormatTime;
+
+use self::line::Level;
+pub use self::sink::{emit, finish, start};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One line for people, with the fields at its end.
+    /// One line for people.
     #[default]
     Text,
     /// One JSON object a line.
@@ -33,61 +33,13 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    fn filter(self) -> &'static str {
+    fn level(self) -> Level {
         match self {
-            Self::Error => "off,podcal=error",
-            Self::Warn => "off,podcal=warn",
-            Self::Info => "off,podcal=info",
-            Self::Debug => "off,podcal=debug",
-            Self::Trace => "off,podcal=trace",
-        }
-    }
-}
-
-/// Starts logging to stderr. A second call does nothing.
-pub fn start(format: LogFormat, level: LogLevel) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(level.filter()))
-        .with_timer(Milliseconds)
-        .with_target(false)
-        .with_writer(io::stderr);
-    let _ = match format {
-        LogFormat::Text => {
-            let colours = io::IsTerminal::is_terminal(&io::stderr())
-                && std::env::var_os("NO_COLOR").is_none();
-            builder.with_ansi(colours).try_init()
-        }
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .try_init(),
-    };
-}
-
-/// RFC 3339 in UTC, to the millisecond.
-struct Milliseconds;
-
-impl FormatTime for Milliseconds {
-    fn format_time(
-        &self,
-        writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
-    ) -> std::fmt::Result {
-        write!(writer, "{:.3}", jiff::Timestamp::now())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A level for everything would print the headers of every request.
-    #[test]
-    fn only_our_own_events_are_ever_written() {
-        for level in LogLevel::value_variants() {
-            assert!(level.filter().starts_with("off,podcal="));
-            assert!(EnvFilter::try_new(level.filter()).is_ok());
+            Self::Error => Level::Error,
+            Self::Warn => Level::Warn,
+            Self::Info => Level::Info,
+            Self::Debug => Level::Debug,
+            Self::Trace => Level::Trace,
         }
     }
 }

@@ -81,7 +81,8 @@ async fn a_good_configuration_is_good() {
 async fn checking_writes_nothing() {
     let world = world().await;
     world.podcal(&["check", "--connect"]).await.exits(0);
-    let writes = |seen: &podcal::sim::Seen| seen.method != "GET" && seen.path != "/v2/token";
+    let writes =
+        |seen: &podcal::sim::RequestRecord| seen.method != "GET" && seen.path != "/v2/token";
     assert!(!world.pod("oak").requests().iter().any(writes));
     world.sync().await.exits(0);
     let before = world.ledger().await;

@@ -24,7 +24,7 @@ async fn reads(world: &World, more: usize) {
 fn patches(world: &World) -> Vec<Value> {
     let requests = world.pod("oak").requests();
     let patches = requests.iter().filter(|seen| seen.method == "PATCH");
-    patches.map(podcal::sim::Seen::json).collect()
+    patches.map(podcal::sim::RequestRecord::json).collect()
 }
 
 #[tokio::test]

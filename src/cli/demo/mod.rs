@@ -11,24 +11,26 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use self::feeds::{Around, SAMPLES, Sample};
 use self::picture::Display;
 use super::Failure;
 use super::output::{Ended, Output, table};
-use crate::app::{App, clock};
+use crate::app::clock;
 use crate::compose::{self, filter};
 use crate::config;
+use crate::config::Config;
+use crate::feed::Network;
 use crate::model::meeting::Meeting;
 use crate::model::time::UnixTime;
 use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
-use crate::schedule;
+use crate::service::Service;
+use crate::service::clock::Clock;
+use crate::service::open_ledger::OpenLedger;
+use crate::service::study::study;
 use crate::sim::feedhost::FeedHost;
 use crate::sim::{Options, Sim};
-use crate::sync::{self, Pull};
 
 const PASSWORD: &str = "demo-password";
 /// Longer than any of the demo's waits can take on a busy machine.
@@ -75,9 +77,11 @@ impl Drop for Folder {
 struct Stage {
     pods: Vec<Sim>,
     calendars: FeedHost,
-    app: App,
-    stop: watch::Sender<bool>,
-    service: JoinHandle<()>,
+    config: Config,
+    clock: Clock,
+    network: Network,
+    ledger: OpenLedger,
+    service: Service,
     began: Instant,
 }
 
@@ -101,28 +105,26 @@ impl Stage {
         std::fs::write(folder.join("password"), PASSWORD).map_err(cannot)?;
         std::fs::write(&file, configuration(&pods, &calendars)).map_err(cannot)?;
         let config = config::load::load(&file)?.config;
-        let app = App::open(config).await?;
-        let (stop, stopped) = watch::channel(false);
-        let service = tokio::spawn(schedule::run(
-            app.config.clone(),
-            app.edges.clone(),
-            clock,
-            stopped,
-        ));
+        let clock = Clock::start(clock);
+        let network = Network::new();
+        let ledger = OpenLedger::open(&config, clock, false).await?;
+        let ground = ledger.ground(clock, &network, false, false);
+        let service = Service::start(config.clone(), ground).await;
         Ok(Self {
             pods,
             calendars,
-            app,
-            stop,
+            config,
+            clock,
+            network,
+            ledger,
             service,
             began,
         })
     }
 
     async fn close(self) {
-        let _ = self.stop.send(true);
-        let _ = self.service.await;
-        self.app.edges.ledger.close().await;
+        drop(self.service);
+        self.ledger.close().await;
     }
 
     async fn play(&self, output: Output) -> Result<Ended, Failure> {
@@ -229,9 +231,9 @@ impl Stage {
 
     async fn rooms(&self, now: UnixTime) -> Result<Vec<Shown>, Failure> {
         let mut rooms = Vec::new();
-        for ((room, pod), sample) in self.app.config.rooms.iter().zip(&self.pods).zip(&SAMPLES) {
-            let plan =
-                sync::study_room(&self.app.edges, room, now, Pull::Afresh, Duration::ZERO).await?;
+        for ((room, pod), sample) in self.config.rooms.iter().zip(&self.pods).zip(&SAMPLES) {
+            let ground = self.ledger.ground(self.clock, &self.network, true, true);
+            let study = study(&ground, room, now, Duration::ZERO, false).await;
             let meetings = pod
                 .meetings()
                 .into_iter()
@@ -241,7 +243,7 @@ impl Stage {
                 sample,
                 zone: room.zone.clone(),
                 meetings,
-                verdicts: plan.verdicts,
+                verdicts: study.verdicts,
             });
         }
         Ok(rooms)

@@ -1,22 +1,29 @@
-//! From arguments to a finished job: files and standard input are read and
+//! From arguments to a finished request: files and standard input are read and
 //! checked here, before any pod is asked for anything.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::watch;
 
-use super::{Action, CalendarAction, CameraAction, ConfigAction, Fields, SplashAction, Switch};
-use crate::fault::Fault;
-use crate::model::meeting::Meeting;
-use crate::model::name::PodUrl;
+use super::args::{
+    Action, CalendarAction, CameraAction, ConfigAction, Fields, SplashAction, Switch,
+};
+use super::show::{self, Shown};
+use crate::cli::Failure;
+use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::time::UnixTime;
-use crate::pod::device::IMAGE_LIMIT;
-use crate::pod::{Aspect, MeetingChanges, NewMeeting, PodError, Request, tree};
+use crate::model::zone::Zone;
+use crate::pod::{
+    Confirmation, IMAGE_LIMIT, Image, MeetingChanges, NewMeeting, Operation, Request, calendar,
+    device, settings, tree,
+};
 
 /// More than this is no calendar, configuration or meeting typed by hand.
 const TEXT_LIMIT: u64 = 50 * 1024 * 1024;
@@ -24,210 +31,152 @@ const TEXT_LIMIT: u64 = 50 * 1024 * 1024;
 /// Reads the meetings of an iCalendar file, or says why it is none.
 pub type MeetingsFromIcs<'a> = &'a (dyn Fn(&[u8]) -> Result<Vec<Meeting>, String> + Sync);
 
-/// Arguments that do not make sense, or name what is not there.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UsageError {
-    what: String,
-    hint: Cow<'static, str>,
-}
-
-impl UsageError {
-    #[must_use]
-    pub fn new(what: String, hint: impl Into<Cow<'static, str>>) -> Self {
-        let hint = hint.into();
-        Self { what, hint }
-    }
-}
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-impl Fault for UsageError {
-    fn hint(&self) -> Cow<'static, str> {
-        self.hint.clone()
-    }
-
-    fn is_passing(&self) -> bool {
-        false
-    }
-}
-
 /// What to do on each pod; everything that had to be read for it was read.
 pub enum Job {
+    Ask {
+        request: Request<Shown>,
+        /// How many bytes of its image were sent, where it sends one.
+        progress: Option<watch::Receiver<u64>>,
+        /// Whether an image goes to standard output.
+        prints_image: bool,
+    },
     Token {
         reveal: bool,
-    },
-    Info,
-    Metadata,
-    ScreenKey(String),
-    List,
-    Get(String),
-    Add(NewMeeting),
-    Set(Vec<Meeting>),
-    Update(String, MeetingChanges),
-    Delete(String),
-    Clear,
-    ReadConfig(Vec<String>),
-    PatchConfig {
-        subset: Value,
-        rollback: Option<u32>,
-    },
-    LegacyConfig,
-    Hdmi {
-        force_off: bool,
-    },
-    ReadSplash {
-        position: u32,
-        aspect: Aspect,
-        output: Option<PathBuf>,
-    },
-    WriteSplash {
-        position: u32,
-        aspect: Aspect,
-        image: Image,
-    },
-    CameraStatus,
-    CameraVersion(String),
-    UpdateCamera {
-        guid: String,
-        force: bool,
     },
     Trust,
 }
 
-/// An image to send.
-#[derive(Clone)]
-pub enum Image {
-    File { path: PathBuf, length: u64 },
-    Bytes(Bytes),
-}
-
-impl Image {
+impl Job {
+    /// Whether it changes something on the pod.
     #[must_use]
-    pub fn length(&self) -> u64 {
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Ask { request, .. } if request.operation.is_write())
+    }
+
+    /// Whether its output is that of one pod only.
+    pub(super) fn is_for_one_pod(&self) -> bool {
         match self {
-            Self::File { length, .. } => *length,
-            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Ask { request, .. } => request.operation == Operation::ReadSplash,
+            Self::Token { reveal } => *reveal,
+            Self::Trust => false,
         }
     }
 }
 
-impl Job {
-    /// The request of a write, just as it would be sent; `None` for what only reads.
-    ///
-    /// # Errors
-    /// An id that cannot be part of a path.
-    pub fn write_request(&self, pod: &PodUrl) -> Result<Option<Request>, PodError> {
-        Ok(Some(match self {
-            Self::Add(meeting) => Request::add_meeting(pod, meeting),
-            Self::Set(meetings) => Request::set_meetings(pod, meetings),
-            Self::Update(id, changes) => Request::update_meeting(pod, id, changes)?,
-            Self::Delete(id) => Request::delete_meeting(pod, id)?,
-            Self::Clear => Request::clear_meetings(pod),
-            Self::PatchConfig { subset, rollback } => {
-                Request::patch_config(pod, subset.clone(), *rollback)
-            }
-            Self::Hdmi { force_off } => Request::hdmi_input(pod, *force_off),
-            Self::WriteSplash {
-                position, aspect, ..
-            } => Request::write_splash(pod, *position, *aspect),
-            Self::UpdateCamera { guid, force } => Request::update_camera(pod, guid, *force)?,
-            _ => return Ok(None),
-        }))
-    }
-}
-
-/// Makes a job of the arguments. `stdin` is read where an argument is `-`.
+/// Makes a job of the arguments. `stdin` is read where an argument is `-`; times
+/// of the answer are shown in `zone`.
 ///
 /// # Errors
 /// What cannot be read, or is not what the operation takes.
 pub async fn job(
     action: &Action,
+    zone: &Zone,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
     meetings_from_ics: MeetingsFromIcs<'_>,
-) -> Result<Job, UsageError> {
-    Ok(match action {
-        Action::Token { reveal } => Job::Token { reveal: *reveal },
-        Action::Info => Job::Info,
-        Action::Metadata => Job::Metadata,
-        Action::ScreenKey { key } => Job::ScreenKey(key.clone()),
-        Action::Calendar(action) => calendar(action, stdin, meetings_from_ics).await?,
+) -> Result<Job, Failure> {
+    let mut progress = None;
+    let request = match action {
+        Action::Token { reveal } => return Ok(Job::Token { reveal: *reveal }),
+        Action::Trust => return Ok(Job::Trust),
+        Action::Info => device::info().map(|info| show::info(&info)),
+        Action::Metadata => device::metadata().map(show::metadata),
+        Action::ScreenKey { key } => device::screen_key(key).map(show::screen_key),
+        Action::Calendar(action) => calendar(action, zone, stdin, meetings_from_ics).await?,
         Action::Config(ConfigAction::Get { path }) => {
-            Job::ReadConfig(path.as_deref().map(config_path).unwrap_or_default())
+            match path.as_deref().map(config_path).unwrap_or_default() {
+                path if path.is_empty() => {
+                    settings::read().map(|config| show::tree(config.without_secrets()))
+                }
+                path => {
+                    let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+                    let request = settings::read_part(&keys);
+                    request.map(move |part| show::part(&path, &part))
+                }
+            }
         }
-        Action::Config(ConfigAction::Set { changes, rollback }) => Job::PatchConfig {
-            subset: subset(changes, stdin).await?,
-            rollback: *rollback,
-        },
-        Action::Config(ConfigAction::Legacy) => Job::LegacyConfig,
-        Action::Hdmi { state } => Job::Hdmi {
-            force_off: *state == Switch::Off,
-        },
+        Action::Config(ConfigAction::Set { changes, rollback }) => {
+            confirmed(settings::patch(subset(changes, stdin).await?, *rollback))
+        }
+        Action::Config(ConfigAction::Legacy) => {
+            settings::read_legacy().map(|config| show::tree(config.without_secrets()))
+        }
+        Action::Hdmi { state } => confirmed(device::hdmi_input(*state == Switch::Off)),
         Action::Splash(SplashAction::Get {
             position,
             aspect,
             output,
-        }) => Job::ReadSplash {
-            position: *position,
-            aspect: *aspect,
-            output: output.clone(),
-        },
+        }) => {
+            let output = output.clone();
+            device::read_splash(*position, *aspect)
+                .map(move |image| Shown::image(image, output.clone()))
+        }
         Action::Splash(SplashAction::Set {
             position,
             aspect,
             image,
-        }) => Job::WriteSplash {
-            position: *position,
-            aspect: *aspect,
-            image: read_image(image, stdin).await?,
-        },
-        Action::Camera(CameraAction::Status) => Job::CameraStatus,
-        Action::Camera(CameraAction::Version { guid }) => Job::CameraVersion(guid.clone()),
-        Action::Camera(CameraAction::Update { guid, force }) => Job::UpdateCamera {
-            guid: guid.clone(),
-            force: *force,
-        },
-        Action::Trust => Job::Trust,
+        }) => {
+            let (sender, receiver) = watch::channel(0);
+            progress = Some(receiver);
+            let image = Image {
+                bytes: named(image, stdin, IMAGE_LIMIT).await?,
+                progress: Some(Arc::new(move |sent| {
+                    let _ = sender.send(sent);
+                })),
+            };
+            confirmed(device::write_splash(*position, *aspect, image))
+        }
+        Action::Camera(CameraAction::Status) => device::camera_status().map(show::camera_status),
+        Action::Camera(CameraAction::Version { guid }) => {
+            device::camera_version(guid).map(|camera| show::camera(&camera))
+        }
+        Action::Camera(CameraAction::Update { guid, force }) => {
+            confirmed(device::update_camera(guid, *force))
+        }
+    };
+    let prints_image = matches!(
+        action,
+        Action::Splash(SplashAction::Get { output: None, .. })
+    );
+    Ok(Job::Ask {
+        request,
+        progress,
+        prints_image,
     })
 }
 
 async fn calendar(
     action: &CalendarAction,
+    zone: &Zone,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
     meetings_from_ics: MeetingsFromIcs<'_>,
-) -> Result<Job, UsageError> {
+) -> Result<Request<Shown>, Failure> {
+    let zone = zone.clone();
     Ok(match action {
-        CalendarAction::List => Job::List,
-        CalendarAction::Get { id } => Job::Get(id.clone()),
-        CalendarAction::Delete { id } => Job::Delete(id.clone()),
-        CalendarAction::Clear => Job::Clear,
+        CalendarAction::List => {
+            calendar::list().map(move |meetings| show::meetings(&meetings, &zone))
+        }
+        CalendarAction::Get { id } => {
+            calendar::get(id).map(move |meeting| show::meeting(meeting.as_ref(), &zone))
+        }
+        CalendarAction::Delete { id } => confirmed(calendar::delete(id)),
+        CalendarAction::Clear => confirmed(calendar::clear()),
         CalendarAction::Set { meetings } => {
             let bytes = text_or_file(meetings, stdin).await?;
-            Job::Set(if is_ics(meetings, &bytes) {
+            let meetings = if is_ics(meetings, &bytes) {
                 meetings_from_ics(&bytes).map_err(|why| {
-                    UsageError::new(
+                    Failure::usage(
                         format!("the iCalendar file cannot be read: {why}"),
                         "look at it with `podcal expand`",
                     )
                 })?
             } else {
                 meetings_from_json(&bytes)?
-            })
+            };
+            confirmed(calendar::set(&meetings))
         }
         CalendarAction::Add { meeting, fields } => {
-            const KEYS: &[&str] = &["title", "organizer", "start_time", "end_time"];
-            let map = fields_of(meeting.as_deref(), KEYS, fields, None, stdin).await?;
-            Job::Add(NewMeeting {
-                title: text(&map, "title")?,
-                organizer: text(&map, "organizer")?,
-                start_time: time(&map, "start_time")?,
-                end_time: time(&map, "end_time")?,
-            })
+            let meeting: NewMeeting = meeting_from(meeting.as_deref(), fields, None, stdin).await?;
+            calendar::add(&meeting).map(|id| show::added(&id))
         }
         CalendarAction::Update {
             id,
@@ -235,55 +184,41 @@ async fn calendar(
             fields,
             description,
         } => {
-            const KEYS: &[&str] = &[
-                "title",
-                "organizer",
-                "description",
-                "start_time",
-                "end_time",
-            ];
             let description = description.as_deref();
-            let map = fields_of(changes.as_deref(), KEYS, fields, description, stdin).await?;
-            if map.is_empty() {
-                return Err(UsageError::new(
-                    "nothing is to be changed".to_owned(),
+            let changes: MeetingChanges =
+                meeting_from(changes.as_deref(), fields, description, stdin).await?;
+            if changes == MeetingChanges::default() {
+                return Err(Failure::usage(
+                    "nothing is to be changed",
                     "name a field, such as `--title \"Review\"`",
                 ));
             }
-            let changes = MeetingChanges {
-                title: text(&map, "title")?,
-                organizer: text(&map, "organizer")?,
-                description: text(&map, "description")?,
-                start_time: time(&map, "start_time")?,
-                end_time: time(&map, "end_time")?,
-            };
-            Job::Update(id.clone(), changes)
+            confirmed(calendar::update(id, &changes))
         }
     })
 }
 
-/// The fields of a meeting from JSON and from options; options win.
-async fn fields_of(
+fn confirmed(request: Request<Confirmation>) -> Request<Shown> {
+    let operation = request.operation;
+    request.map(move |confirmation| show::confirmation(operation, &confirmation))
+}
+
+/// A meeting, or changes of one, from JSON and from options; options win.
+async fn meeting_from<T: DeserializeOwned>(
     argument: Option<&str>,
-    keys: &[&str],
     fields: &Fields,
     description: Option<&str>,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Map<String, Value>, UsageError> {
+) -> Result<T, Failure> {
+    const FORM: &str = "write such as {\"title\": \"Review\", \"start_time\": 1772442000}";
     let mut map = match argument {
         None => Map::new(),
-        Some(argument) => {
-            let bytes = text_or_file(argument, stdin).await?;
-            match parse(&bytes)? {
-                Value::Object(map) => map,
-                _ => {
-                    return Err(UsageError::new(
-                        "the meeting is no JSON object".to_owned(),
-                        "write such as {\"title\": \"Review\", \"start_time\": 1772442000}",
-                    ));
-                }
+        Some(argument) => match parse(&text_or_file(argument, stdin).await?)? {
+            Value::Object(map) => map,
+            _ => {
+                return Err(Failure::usage("the meeting is not a JSON object", FORM));
             }
-        }
+        },
     };
     for (key, value) in [
         ("title", fields.title.as_deref()),
@@ -296,31 +231,17 @@ async fn fields_of(
             map.insert(key.to_owned(), Value::from(value));
         }
     }
-    match map.keys().find(|key| !keys.contains(&key.as_str())) {
-        Some(unknown) => Err(UsageError::new(
-            format!("this operation does not take `{unknown}`"),
-            format!("it takes {}", keys.join(", ")),
-        )),
-        None => Ok(map),
+    for key in ["start_time", "end_time"] {
+        if let Some(value) = map.get_mut(key) {
+            *value = json!(time(key, value)?);
+        }
     }
+    serde_json::from_value(Value::Object(map))
+        .map_err(|error| Failure::usage(format!("this is not such a meeting: {error}"), FORM))
 }
 
-fn text(map: &Map<String, Value>, key: &str) -> Result<Option<String>, UsageError> {
-    match map.get(key) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(UsageError::new(
-            format!("`{key}` is no text"),
-            "write it in quotes",
-        )),
-    }
-}
-
-fn time(map: &Map<String, Value>, key: &str) -> Result<Option<UnixTime>, UsageError> {
-    let Some(value) = map.get(key) else {
-        return Ok(None);
-    };
-    let seconds = match value {
+fn time(key: &str, value: &Value) -> Result<UnixTime, Failure> {
+    let time = match value {
         Value::Number(number) => number.as_i64().map(UnixTime::from_seconds),
         Value::String(text) => match text.trim().parse() {
             Ok(seconds) => Some(UnixTime::from_seconds(seconds)),
@@ -328,68 +249,63 @@ fn time(map: &Map<String, Value>, key: &str) -> Result<Option<UnixTime>, UsageEr
         },
         _ => None,
     };
-    seconds.map(Some).ok_or_else(|| {
-        UsageError::new(
-            format!("`{key}` is no time"),
+    time.ok_or_else(|| {
+        Failure::usage(
+            format!("`{key}` is not a time"),
             "write RFC 3339 such as 2026-03-02T09:00:00Z, or whole Unix seconds",
         )
     })
 }
 
 /// A strict reading: what is sent to a display is a whole, valid set.
-fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, UsageError> {
-    const KEYS: [&str; 6] = [
-        "id",
-        "title",
-        "organizer",
-        "description",
-        "start_time",
-        "end_time",
-    ];
+fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, Failure> {
+    /// As it is sent; anything else in it is a mistake.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        id: String,
+        title: String,
+        organizer: String,
+        description: Option<String>,
+        start_time: UnixTime,
+        end_time: UnixTime,
+    }
     const FORM: &str = "write {\"meetings\": [{\"id\", \"title\", \"organizer\", \"start_time\", \"end_time\", \"description\"?}]} with times in Unix seconds, or give an .ics file";
-    let wrong = |what: String| UsageError::new(what, FORM);
+    let wrong = |says: &str| Failure::usage(says, FORM);
     let list = match parse(bytes)? {
         Value::Array(list) => list,
         Value::Object(mut map) => match map.remove("meetings") {
             Some(Value::Array(list)) if map.is_empty() => list,
             _ => {
-                return Err(wrong(
-                    "the object holds something else than `meetings`".to_owned(),
-                ));
+                return Err(wrong("the object holds something else than `meetings`"));
             }
         },
-        _ => return Err(wrong("this is no list of meetings".to_owned())),
+        _ => return Err(wrong("this is not a list of meetings")),
     };
     let mut ids = HashSet::new();
-    list.into_iter()
-        .enumerate()
-        .map(|(index, item)| {
-            let wrong = |what: &str| wrong(format!("meeting {}: {what}", index + 1));
-            let Value::Object(map) = &item else {
-                return Err(wrong("is no object"));
-            };
-            if let Some(key) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
-                return Err(wrong(&format!("has the unknown key `{key}`")));
-            }
-            for key in KEYS.iter().filter(|key| **key != "description") {
-                if !map.contains_key(*key) {
-                    return Err(wrong(&format!("lacks `{key}`")));
-                }
-            }
-            let meeting: Meeting =
-                serde_json::from_value(item).map_err(|_| wrong("has a field of the wrong type"))?;
-            if meeting.start_time >= meeting.end_time {
-                return Err(wrong("does not end after its start"));
-            }
-            if meeting.id.as_str().is_empty() {
-                return Err(wrong("has an empty id"));
-            }
-            if !ids.insert(meeting.id.clone()) {
-                return Err(wrong("has the id of another one"));
-            }
-            Ok(meeting)
+    let one = |(index, item): (usize, Value)| {
+        let wrong = |what: &str| wrong(&format!("meeting {}: {what}", index + 1));
+        let read: Strict =
+            serde_json::from_value(item).map_err(|error| wrong(&error.to_string()))?;
+        if read.start_time >= read.end_time {
+            return Err(wrong("does not end after its start"));
+        }
+        if read.id.is_empty() {
+            return Err(wrong("has an empty id"));
+        }
+        if !ids.insert(read.id.clone()) {
+            return Err(wrong("has the id of another one"));
+        }
+        Ok(Meeting {
+            id: MeetingId::from_text(&read.id),
+            title: read.title,
+            organizer: read.organizer,
+            description: read.description,
+            start_time: read.start_time,
+            end_time: read.end_time,
         })
-        .collect()
+    };
+    list.into_iter().enumerate().map(one).collect()
 }
 
 fn is_ics(argument: &str, bytes: &[u8]) -> bool {
@@ -417,7 +333,7 @@ fn config_path(text: &str) -> Vec<String> {
 async fn subset(
     changes: &[String],
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Value, UsageError> {
+) -> Result<Value, Failure> {
     const FORM: &str =
         "write JSON such as {\"display\": {\"name\": \"Aurora\"}}, or display.name=Aurora";
     let mut whole = Value::Object(Map::new());
@@ -432,10 +348,7 @@ async fn subset(
             None => parse(&text_or_file(change, stdin).await?)?,
         };
         if !part.is_object() {
-            return Err(UsageError::new(
-                "the change is no JSON object".to_owned(),
-                FORM,
-            ));
+            return Err(Failure::usage("the change is not a JSON object", FORM));
         }
         merge(&mut whole, part);
     }
@@ -443,7 +356,7 @@ async fn subset(
     let sendable = tree::sendable(&whole);
     match &sendable {
         Value::Object(map) if map.is_empty() => {
-            Err(UsageError::new("nothing is to be changed".to_owned(), FORM))
+            Err(Failure::usage("nothing is to be changed", FORM))
         }
         _ => Ok(sendable),
     }
@@ -472,11 +385,11 @@ fn merge(whole: &mut Value, part: Value) {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, UsageError> {
+fn parse(bytes: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(bytes).map_err(|error| {
-        UsageError::new(
+        Failure::usage(
             format!(
-                "this is no JSON: line {}, column {}",
+                "this is not JSON: line {}, column {}",
                 error.line(),
                 error.column()
             ),
@@ -485,69 +398,54 @@ fn parse(bytes: &[u8]) -> Result<Value, UsageError> {
     })
 }
 
-/// The argument itself where it is JSON, standard input for `-`, else a file.
+/// The argument itself where it is JSON, else what it names.
 async fn text_or_file(
     argument: &str,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Bytes, UsageError> {
+) -> Result<Bytes, Failure> {
     if argument.trim_start().starts_with(['{', '[']) {
         return Ok(Bytes::copy_from_slice(argument.as_bytes()));
     }
-    if argument == "-" {
-        return read_all(stdin, TEXT_LIMIT, "standard input").await;
-    }
-    let mut file = tokio::fs::File::open(argument)
-        .await
-        .map_err(|error| unreadable(argument, &error))?;
-    read_all(&mut file, TEXT_LIMIT, argument).await
+    named(argument, stdin, TEXT_LIMIT).await
 }
 
-async fn read_image(
+/// Standard input for `-`, else a file; whole, and of at most so many bytes.
+async fn named(
     argument: &str,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Image, UsageError> {
-    if argument == "-" {
-        // A pod wants to know the length first.
-        let bytes = read_all(stdin, IMAGE_LIMIT, "standard input").await?;
-        return Ok(Image::Bytes(bytes));
-    }
-    let metadata = tokio::fs::metadata(argument)
-        .await
-        .map_err(|error| unreadable(argument, &error))?;
-    if !metadata.is_file() {
-        return Err(UsageError::new(
-            format!("{argument} is no file"),
-            "name a JPEG or PNG file, or `-`",
-        ));
-    }
-    Ok(Image::File {
-        path: PathBuf::from(argument),
-        length: metadata.len(),
-    })
-}
-
-async fn read_all(
-    from: &mut (dyn AsyncRead + Send + Unpin),
     limit: u64,
-    name: &str,
-) -> Result<Bytes, UsageError> {
+) -> Result<Bytes, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(
+            format!("{argument} cannot be read: {error}"),
+            "name a file that exists, or `-` for standard input",
+        )
+    };
+    let mut file;
+    let from: &mut (dyn AsyncRead + Send + Unpin) = if argument == "-" {
+        stdin
+    } else {
+        // A device or a pipe might never end.
+        if !tokio::fs::metadata(argument)
+            .await
+            .map_err(unreadable)?
+            .is_file()
+        {
+            let says = format!("{argument} is not a file");
+            return Err(Failure::usage(
+                says,
+                "name a file, or `-` for standard input",
+            ));
+        }
+        file = tokio::fs::File::open(argument).await.map_err(unreadable)?;
+        &mut file
+    };
     let mut bytes = Vec::new();
-    from.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| unreadable(name, &error))?;
+    let mut bounded = from.take(limit + 1);
+    bounded.read_to_end(&mut bytes).await.map_err(unreadable)?;
     if bytes.len() as u64 > limit {
-        return Err(UsageError::new(
-            format!("{name} holds more than {limit} bytes"),
-            "send less",
-        ));
+        let says = format!("{argument} holds more than {limit} bytes");
+        return Err(Failure::usage(says, "send less"));
     }
     Ok(Bytes::from(bytes))
-}
-
-fn unreadable(name: &str, error: &std::io::Error) -> UsageError {
-    UsageError::new(
-        format!("{name} cannot be read: {error}"),
-        "name a file that exists, or `-` for standard input",
-    )
 }

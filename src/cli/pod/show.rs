@@ -3,21 +3,33 @@
 //! Text of a pod is cleaned before it reaches a terminal, and secrets of its
 //! configuration are blanked before they reach anything.
 
+use std::path::PathBuf;
+
+use bytes::Bytes;
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 
-use crate::model::meeting::Meeting;
+use crate::model::meeting::{Meeting, MeetingId};
+use crate::model::name::PodUrl;
 use crate::model::zone::Zone;
-use crate::pod::error::cleaned;
-use crate::pod::{Camera, Done, Fingerprint, Info, Interface, Operation, Request, TokenFacts};
+use crate::net::clean;
+use crate::pod::{
+    Camera, Confirmation, Fingerprint, Info, Interface, Operation, PodErrorKind, Request,
+    TokenFacts, tree,
+};
 
 /// What came of an operation on one pod.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Shown {
     pub text: String,
     pub json: Value,
     /// What a person should know beside it.
     pub notes: Vec<String>,
+    /// The answer to a question is no: the screen key is another one, or there is
+    /// no such meeting.
+    pub denied: bool,
+    /// An image, and the file that it goes to in place of standard output.
+    pub image: Option<(Bytes, Option<PathBuf>)>,
 }
 
 impl Shown {
@@ -25,13 +37,30 @@ impl Shown {
         Self {
             text: text.into(),
             json,
-            notes: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    pub fn image(bytes: Bytes, file: Option<PathBuf>) -> Self {
+        let mut shown = Self::default();
+        if let Some(path) = &file {
+            let (path, length) = (path.display().to_string(), bytes.len());
+            shown = Self::new(
+                format!("{path}: {length} bytes"),
+                json!({"file": path, "bytes": length}),
+            );
+        }
+        shown.image = Some((bytes, file));
+        shown
     }
 
     pub fn noting(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
+    }
+
+    fn denied(self, denied: bool) -> Self {
+        Self { denied, ..self }
     }
 }
 
@@ -39,7 +68,7 @@ pub fn token(facts: &TokenFacts, username: &str) -> Shown {
     let seconds = facts.valid_for.map(|span| span.as_secs());
     let claim = match seconds {
         Some(seconds) => format!("the token is valid for {seconds} s"),
-        None => "the token does not tell how long it is valid".to_owned(),
+        None => "the token does not say how long it is valid".to_owned(),
     };
     let used_for = facts.used_for.as_secs();
     Shown::new(
@@ -64,31 +93,58 @@ pub fn meetings(meetings: &[Meeting], zone: &Zone) -> Shown {
         table.add_row([
             time(meeting.start_time),
             time(meeting.end_time),
-            cleaned(&meeting.title, 60),
-            cleaned(&meeting.organizer, 40),
-            cleaned(meeting.id.as_str(), 40),
+            clean::line(&meeting.title, 60),
+            clean::line(&meeting.organizer, 40),
+            clean::line(meeting.id.as_str(), 40),
         ]);
     }
     Shown::new(trimmed(&table), json)
 }
 
-pub fn meeting(meeting: &Meeting, zone: &Zone) -> Shown {
+pub fn meeting(meeting: Option<&Meeting>, zone: &Zone) -> Shown {
+    let Some(meeting) = meeting else {
+        return Shown::new("there is no meeting with this id", Value::Null).denied(true);
+    };
     let time = |at| zone.local(at).strftime("%Y-%m-%d %H:%M").to_string();
     let mut rows = vec![
-        ("id", cleaned(meeting.id.as_str(), 200)),
-        ("title", cleaned(&meeting.title, 200)),
-        ("organizer", cleaned(&meeting.organizer, 200)),
+        ("id", clean::line(meeting.id.as_str(), 200)),
+        ("title", clean::line(&meeting.title, 200)),
+        ("organizer", clean::line(&meeting.organizer, 200)),
         ("start", time(meeting.start_time)),
         ("end", time(meeting.end_time)),
     ];
     if let Some(description) = &meeting.description {
-        rows.push(("description", cleaned(description, 1000)));
+        rows.push(("description", clean::line(description, 1000)));
     }
     Shown::new(pairs(&rows), json!(meeting))
 }
 
+pub fn added(id: &MeetingId) -> Shown {
+    let text = format!("added {}", clean::line(id.as_str(), 200));
+    Shown::new(text, json!({ "id": id }))
+}
+
+pub fn metadata(metadata: Value) -> Shown {
+    let id = tree::at(&metadata, &["device_id"]).and_then(tree::text);
+    let id = clean::line(&id.unwrap_or_default(), 200);
+    Shown::new(format!("device_id   {id}"), metadata)
+}
+
+pub fn screen_key(valid: bool) -> Shown {
+    let text = if valid {
+        "this is the key on the screen"
+    } else {
+        "this is not the key on the screen"
+    };
+    Shown::new(text, json!({ "valid": valid })).denied(!valid)
+}
+
+pub fn camera_status(status: String) -> Shown {
+    Shown::new(clean::line(&status, 100), json!({ "updateStatus": status }))
+}
+
 /// The confirmation of a write.
-pub fn done(operation: Operation, done: &Done) -> Shown {
+pub fn confirmation(operation: Operation, done: &Confirmation) -> Shown {
     let mut json = Map::new();
     json.insert("confirmed".to_owned(), json!(done.confirmed));
     json.insert("message".to_owned(), json!(done.message));
@@ -116,15 +172,21 @@ pub fn done(operation: Operation, done: &Done) -> Shown {
 /// A part of a configuration, its secrets already blanked.
 pub fn tree(value: Value) -> Shown {
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-    Shown::new(text, value)
+    Shown::new(clean::json(&text), value)
+}
+
+/// The part of a configuration at a path.
+pub fn part(path: &[String], part: &Value) -> Shown {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    tree(tree::without_secrets_at(&path, part))
 }
 
 pub fn info(info: &Info) -> Shown {
     let mut table = table(&["interface", "address", "by", "gateway", "MAC", "host name"]);
     let mut row = |name: &str, interface: &Interface| {
-        let cell = |text: &Option<String>| cleaned(text.as_deref().unwrap_or("-"), 60);
+        let cell = |text: &Option<String>| clean::line(text.as_deref().unwrap_or("-"), 60);
         table.add_row([
-            cleaned(name, 40),
+            clean::line(name, 40),
             cell(&interface.ip_address),
             cell(&interface.ip_type),
             cell(&interface.gateway),
@@ -144,18 +206,19 @@ pub fn info(info: &Info) -> Shown {
     let mut text = trimmed(&table);
     if let Some(strength) = info.wifi.as_ref().and_then(|wifi| wifi.signal_strength) {
         let wifi = info.wifi.as_ref();
-        let part = |text: Option<&String>| cleaned(text.map_or("", String::as_str), 20);
+        let part = |text: Option<&String>| clean::line(text.map_or("", String::as_str), 20);
         let units = part(wifi.and_then(|wifi| wifi.signal_units.as_ref()));
         let quality = part(wifi.and_then(|wifi| wifi.signal_quality.as_ref()));
         text.push_str(format!("\nWi-Fi signal: {strength} {units} {quality}").trim_end());
     }
     for device in &info.usb_audio_devices {
-        text.push_str(&format!("\nUSB audio: {}", cleaned(device, 100)));
+        text.push_str(&format!("\nUSB audio: {}", clean::line(device, 100)));
     }
     Shown::new(text, info.all.clone())
 }
 
-pub fn camera(camera: &Camera, json: Value) -> Shown {
+pub fn camera(camera: &Camera) -> Shown {
+    let json = serde_json::to_value(camera).unwrap_or_default();
     let mut table = table(&["part", "version", "available"]);
     for (part, version, firmware) in [
         ("video", &camera.video_version, &camera.video_firmware),
@@ -172,13 +235,13 @@ pub fn camera(camera: &Camera, json: Value) -> Shown {
             &camera.tablehub_firmware,
         ),
     ] {
-        let cell = |text: &Option<String>| cleaned(text.as_deref().unwrap_or("-"), 40);
+        let cell = |text: &Option<String>| clean::line(text.as_deref().unwrap_or("-"), 40);
         table.add_row([part.to_owned(), cell(version), cell(firmware)]);
     }
     let update = match camera.update_available {
         Some(true) => "an update is available",
         Some(false) => "no update is available",
-        None => "the pod does not tell whether an update is available",
+        None => "the pod does not report whether an update is available",
     };
     Shown::new(format!("{}\n{update}", trimmed(&table)), json)
 }
@@ -206,26 +269,30 @@ pub fn trusted(before: Option<Fingerprint>, now: Fingerprint, kept: bool) -> Sho
 }
 
 /// What a write would send. Secrets in it are blanked.
-pub fn would_send(request: &Request, image: Option<u64>) -> Shown {
-    let body = request.shown_body();
-    let mut text = format!("would send {} {}", request.method, request.url);
+pub fn would_send(request: &Request<Shown>, pod: &PodUrl) -> Result<Shown, PodErrorKind> {
+    let (method, url) = (request.method(), request.url(pod)?);
+    let (body, image) = (request.shown_body(), request.image_length());
+    let mut text = format!("would send {method} {url}");
     if let Some(body) = &body {
         let body = serde_json::to_string_pretty(body).unwrap_or_default();
-        text.push_str(&format!("\nContent-Type: application/json\n\n{body}"));
+        text.push_str(&format!(
+            "\nContent-Type: application/json\n\n{}",
+            clean::json(&body)
+        ));
     }
     if let Some(length) = image {
         text.push_str(&format!("\nwith an image of {length} bytes"));
     }
-    Shown::new(
+    Ok(Shown::new(
         text,
         json!({
             "dry_run": true,
-            "method": request.method.as_str(),
-            "url": request.url.as_str(),
+            "method": method.as_str(),
+            "url": url.as_str(),
             "body": body,
             "image_bytes": image,
         }),
-    )
+    ))
 }
 
 fn table(header: &[&str]) -> Table {

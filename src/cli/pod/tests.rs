@@ -1,14 +1,23 @@
 //! The command as a person types it, against a simulated pod that is strict.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::*;
+use super::address::AddressOptions;
+use super::args::PodArgs;
+use super::input::job;
+use super::run::{Outcome, Streams, Target, run};
+use crate::cli::Failure;
+use crate::config::TlsTrust;
 use crate::fault::Fault as _;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::meeting::Meeting;
+use crate::model::name::PodUrl;
+use crate::model::secret::Secret;
 use crate::model::zone::Zone;
 use crate::sim::{self, Sim};
 
@@ -40,7 +49,7 @@ async fn sim(options: sim::Options) -> Sim {
 struct Saw {
     out: String,
     talk: String,
-    ran: Result<Ran, UsageError>,
+    ran: Result<Outcome, Failure>,
 }
 
 impl Saw {
@@ -69,17 +78,13 @@ impl Saw {
 
 fn target(sim: &Sim) -> Target {
     let url = PodUrl::parse(&sim.url()).unwrap();
-    let options = Options {
-        no_password: true,
-        ..Options::default()
-    };
-    let mut pod = options.pod_at(url, &Action::Info).unwrap();
+    let mut pod = AddressOptions::default().pod(url, false).unwrap();
     pod.password = Secret::new(PASSWORD);
     Target {
         pod,
         pin: None,
         keeps_pin: true,
-        zone: Zone::named("Europe/Berlin").unwrap(),
+        gate: None,
     }
 }
 
@@ -94,7 +99,8 @@ async fn typed(targets: &[Target], line: &[&str], stdin: &[u8]) -> Saw {
         assert!(bytes.starts_with(b"BEGIN:VCALENDAR"));
         Ok(vec![meeting("ics")])
     };
-    let ran = match job(&args.action, &mut stdin, &from_ics).await {
+    let zone = Zone::named("Europe/Berlin").unwrap();
+    let ran = match job(&args.action, &zone, &mut stdin, &from_ics).await {
         Err(error) => Err(error),
         Ok(job) => {
             let mut streams = Streams {
@@ -193,15 +199,16 @@ async fn single_changes_say_that_the_mode_does_not_support_them() {
     ];
     for line in lines {
         let saw = typed(&targets, line, b"").await;
-        assert_eq!(saw.error().kind(), "other_mode");
+        assert_eq!(saw.error().key(), "other_mode");
         assert!(saw.error().hint().contains("--insist"));
         assert!(saw.error().hint().contains("calendar set"));
     }
-    let writes = |request: &sim::Seen| request.method != "GET" && request.path != "/v2/token";
+    let writes =
+        |request: &sim::RequestRecord| request.method != "GET" && request.path != "/v2/token";
     assert!(!sim.requests().iter().any(writes));
     let insisted = [lines[2], &["--insist"]].concat();
     let saw = typed(&targets, &insisted, b"").await;
-    assert_eq!(saw.error().kind(), "invalid_request");
+    assert_eq!(saw.error().key(), "invalid_request");
     assert_eq!(sim.count("DELETE", "/v2/calendar/a"), 1);
 }
 
@@ -214,7 +221,7 @@ async fn a_pod_with_a_mailbox_is_written_to_only_on_insistence() {
     .await;
     let targets = [target(&sim)];
     let clear = typed(&targets, &["calendar", "clear"], b"").await;
-    assert_eq!(clear.error().kind(), "other_mode");
+    assert_eq!(clear.error().key(), "other_mode");
     assert!(clear.error().to_string().contains("Microsoft Exchange"));
     assert_eq!(sim.count("DELETE", "/v2/calendar"), 0);
     let add = [
@@ -374,7 +381,7 @@ async fn the_device_is_asked_by_hand() {
         &["camera", "update", guid, "--force"],
     ] {
         let saw = typed(&targets, line, b"").await;
-        assert_eq!(saw.error().kind(), "not_found");
+        assert_eq!(saw.error().key(), "not_found");
         assert!(saw.error().hint().contains("camera"));
     }
 }
@@ -419,7 +426,7 @@ async fn an_image_comes_back_as_it_was_sent() {
         b"no image at all",
     )
     .await;
-    assert_eq!(text.error().kind(), "bad_request");
+    assert_eq!(text.error().key(), "bad_request");
     assert_eq!(sim.violations(), Vec::<String>::new());
 }
 
@@ -437,14 +444,14 @@ async fn a_new_certificate_is_refused_until_it_is_trusted() {
     sim.new_certificate().unwrap();
     sim.forget_requests();
     let refused = typed(&[pod.clone()], &["calendar", "clear"], b"").await;
-    assert_eq!(refused.error().kind(), "certificate_changed");
+    assert_eq!(refused.error().key(), "certificate_changed");
     let wrong = typed(
         &[pod.clone()],
         &["trust", "--fingerprint", &"0".repeat(64)],
         b"",
     )
     .await;
-    assert_eq!(wrong.error().kind(), "certificate_changed");
+    assert_eq!(wrong.error().key(), "certificate_changed");
     assert!(sim.requests().is_empty());
     let trust = typed(&[pod.clone()], &["trust", "--json"], b"").await.ok();
     assert_eq!(trust.json()["changed"], json!(true));
@@ -464,8 +471,8 @@ async fn of_several_pods_one_is_chosen_or_all() {
     let targets = [target(&one), target(&two)];
     let saw = typed(&targets, &["calendar", "clear"], b"").await;
     let usage = saw.ran.unwrap_err();
-    assert!(usage.to_string().contains("has 2 pods"), "{usage}");
-    assert!(usage.hint().contains("--all"));
+    assert!(usage.text.contains("has 2 pods"), "{usage:?}");
+    assert!(usage.text.contains("--all"));
     assert!(one.requests().is_empty() && two.requests().is_empty());
     typed(&targets, &["calendar", "clear", "--all"], b"")
         .await
@@ -479,7 +486,7 @@ async fn of_several_pods_one_is_chosen_or_all() {
     );
     two.set_password("another");
     let saw = typed(&targets, &["calendar", "list", "--json"], b"").await;
-    assert_eq!(saw.error().kind(), "wrong_password");
+    assert_eq!(saw.error().key(), "wrong_password");
     let document = saw.json();
     assert_eq!(document[0]["result"], json!({"meetings": []}));
     assert_eq!(document[1]["error"]["type"], "wrong_password");
@@ -493,23 +500,24 @@ async fn input_that_is_wrong_is_explained_before_a_pod_is_asked() {
     let check = async |line: &[&str], says: &str| {
         let saw = typed(&targets, line, b"").await;
         let error = saw.ran.map(drop).unwrap_err();
-        assert!(error.to_string().contains(says), "{line:?}: {error}");
-        assert!(!error.hint().is_empty());
+        assert!(error.text.contains(says), "{line:?}: {error:?}");
+        assert!(error.text.contains("hint: "), "{error:?}");
+        assert_eq!(error.code, crate::report::USAGE);
     };
     let set = |meeting: Value| json!([meeting]).to_string();
     let mut lacking = json!(meeting("a"));
     lacking.as_object_mut().unwrap().remove("organizer");
     check(
         &["calendar", "set", &set(lacking)],
-        "meeting 1: lacks `organizer`",
+        "meeting 1: missing field `organizer`",
     )
     .await;
     let mut odd = json!(meeting("a"));
     odd["location"] = json!("Aurora");
-    check(&["calendar", "set", &set(odd)], "unknown key `location`").await;
+    check(&["calendar", "set", &set(odd)], "unknown field `location`").await;
     let mut text = json!(meeting("a"));
     text["start_time"] = json!("1772442000");
-    check(&["calendar", "set", &set(text)], "wrong type").await;
+    check(&["calendar", "set", &set(text)], "invalid type").await;
     let mut inverted = json!(meeting("a"));
     inverted["end_time"] = json!(1);
     check(&["calendar", "set", &set(inverted)], "does not end after").await;
@@ -519,7 +527,7 @@ async fn input_that_is_wrong_is_explained_before_a_pod_is_asked() {
         "meeting 2: has the id of another",
     )
     .await;
-    check(&["calendar", "set", "[{"], "no JSON: line 1, column 2").await;
+    check(&["calendar", "set", "[{"], "not JSON: line 1, column 2").await;
     check(
         &["calendar", "set", "no-such-file.ics"],
         "no-such-file.ics cannot be read",
@@ -527,20 +535,20 @@ async fn input_that_is_wrong_is_explained_before_a_pod_is_asked() {
     .await;
     check(
         &["calendar", "add", "--start", "soon"],
-        "`start_time` is no time",
+        "`start_time` is not a time",
     )
     .await;
     check(
         &["calendar", "add", r#"{"description":"x"}"#],
-        "does not take `description`",
+        "unknown field `description`",
     )
     .await;
     check(&["calendar", "update", "a"], "nothing is to be changed").await;
     check(&["config", "set", "{}"], "nothing is to be changed").await;
-    check(&["splash", "set", "1", "16x9", "."], "is no file").await;
-    check(&["splash", "get", "1", "16x9", "--json"], "is no JSON").await;
+    check(&["splash", "set", "1", "16x9", "."], "is not a file").await;
+    check(&["splash", "get", "1", "16x9", "--json"], "is not JSON").await;
     let saw = typed(&targets, &["calendar", "delete", ".."], b"").await;
-    assert_eq!(saw.error().kind(), "bad_request");
+    assert_eq!(saw.error().key(), "bad_request");
     assert!(sim.requests().is_empty());
 }
 
@@ -549,28 +557,73 @@ fn a_bare_address_needs_a_password_and_says_how_to_give_it() {
     let url = || PodUrl::parse("192.0.2.11").unwrap();
     let options = |line: &[&str]| {
         Cli::try_parse_from(["pod", "192.0.2.11", "info"].iter().chain(line))
-            .map(|cli| cli.pod.options)
+            .map(|cli| cli.pod.options.address)
     };
-    let none = options(&[])
-        .unwrap()
-        .pod_at(url(), &Action::Info)
-        .unwrap_err();
-    assert!(none.hint().contains("--password-file"));
-    options(&[]).unwrap().pod_at(url(), &Action::Trust).unwrap();
+    let none = options(&[]).unwrap().pod(url(), true).unwrap_err();
+    assert!(none.text.contains("--password-file"));
+    options(&[]).unwrap().pod(url(), false).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password").display().to_string();
     std::fs::write(&file, "pw with spaces \r\nsecond line\n").unwrap();
     let pod = options(&["--password-file", &file, "--insecure", "--timeout", "3"]).unwrap();
-    let pod = pod.pod_at(url(), &Action::Info).unwrap();
+    let pod = pod.pod(url(), true).unwrap();
     assert_eq!(pod.password.reveal(), "pw with spaces ");
     assert_eq!(pod.tls, TlsTrust::Off);
     assert_eq!(pod.timeout, Duration::from_secs(3));
     let digits = "AB:".repeat(31) + "AB";
     let pod = options(&["--no-password", "--fingerprint", &digits]).unwrap();
-    let pod = pod.pod_at(url(), &Action::Info).unwrap();
+    let pod = pod.pod(url(), true).unwrap();
     assert_eq!(pod.tls, TlsTrust::Sha256([0xab; 32]));
     assert!(options(&["--no-password", "--password-env", "X"]).is_err());
     assert!(options(&["--insecure", "--ca"]).is_err());
     let missing = options(&["--password-file", "no-such-file"]).unwrap();
-    assert!(missing.pod_at(url(), &Action::Info).is_err());
+    assert!(missing.pod(url(), true).is_err());
+}
+
+#[tokio::test]
+async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
+    let sim = sim(sim::Options::default()).await;
+    let bare = Target {
+        keeps_pin: false,
+        ..target(&sim)
+    };
+    let own = Fingerprint(sim.fingerprint()).to_string();
+    let refused = typed(&[bare.clone()], &["metadata"], b"").await;
+    assert_eq!(refused.error().key(), "certificate_unknown");
+    assert!(refused.error().to_string().contains(&own));
+    assert!(refused.error().hint().contains("--fingerprint"));
+    assert!(sim.requests().is_empty());
+    // What the ledger or the command line knows is asked at once.
+    let known = Target {
+        pin: Some(Fingerprint(sim.fingerprint())),
+        ..bare.clone()
+    };
+    typed(&[known], &["metadata"], b"").await.ok();
+    let given = ["metadata", "--fingerprint", &own];
+    typed(&[bare.clone()], &given, b"").await.ok();
+    // An impostor at an address that is known gets nothing.
+    sim.forget_requests();
+    let other = Target {
+        pin: Some(Fingerprint([7; 32])),
+        ..bare.clone()
+    };
+    let changed = typed(&[other], &["metadata"], b"").await;
+    assert_eq!(changed.error().key(), "certificate_changed");
+    assert!(sim.requests().is_empty());
+    let mut insecure = bare;
+    insecure.pod.tls = TlsTrust::Off;
+    typed(&[insecure], &["metadata"], b"").await.ok();
+}
+
+/// Each operation of the table has its command, as the docs say.
+#[test]
+fn every_operation_has_a_command() {
+    let whole = Cli::command();
+    for operation in crate::pod::Operation::ALL {
+        let words = operation.entry().command.split(' ');
+        let found = words.fold(Some(&whole), |command, word| {
+            command.and_then(|command| command.find_subcommand(word))
+        });
+        assert!(found.is_some(), "{operation}");
+    }
 }

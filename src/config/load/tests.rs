@@ -189,9 +189,10 @@ fn what_holds(config: &Config) -> String {
     let room = &config.rooms[0];
     let (feed, pod) = (&room.feeds[0], &room.pods[0]);
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         config.time_zone,
         config.ledger,
+        config.keep_history,
         config.schedule,
         room.zone,
         room.days,
@@ -219,6 +220,7 @@ fn what_is_not_said_is_as_the_interface_says() {
     let room = &config.rooms[0];
     assert_eq!(config.time_zone.name(), "America/Denver");
     assert_eq!(config.ledger, PathBuf::from("podcal.db"));
+    assert_eq!(config.keep_history, Duration::from_secs(90 * 86_400));
     let schedule = &config.schedule;
     let lines = [&schedule.sync, &schedule.health, &schedule.config].map(ToString::to_string);
     assert_eq!(lines, ["0 */5 * * * *", "*/30 * * * * *", "0 0 * * * *"]);

@@ -124,14 +124,41 @@ fn an_override_for_what_the_rule_does_not_generate_is_shown_as_it_is() {
     );
 }
 
-/// Both other engines asked agree, and EXDATE is the later word of a client.
+/// Outlook and gateways write an EXDATE for the instance that they replace.
 #[test]
-fn an_override_that_is_excluded_too_is_gone() {
-    let text = format!(
-        "{DAILY}EXDATE:20260106T090000Z\n---RECURRENCE-ID:20260106T090000Z\nDTSTART:20260106T150000Z\nDURATION:PT1H"
-    );
-    check(&text, "01-05T09:00+60 01-07T09:00+60");
-    check_verdicts(&text, "excluded@01-06 excluded@01-06");
+fn an_override_that_is_excluded_too_takes_place_unless_the_exclusion_is_newer() {
+    let text = |series: &str, instance: &str| {
+        format!(
+            "{DAILY}{series}\nEXDATE:20260106T090000Z\n---RECURRENCE-ID:20260106T090000Z\n{instance}\n\
+             DTSTART:20260106T150000Z\nDURATION:PT1H"
+        )
+    };
+    for (series, instance) in [
+        ("", ""),
+        ("SEQUENCE:2", "SEQUENCE:2"),
+        ("SEQUENCE:1", "SEQUENCE:2"),
+        ("DTSTAMP:20260101T000030Z", "DTSTAMP:20260101T000000Z"),
+        (
+            "SEQUENCE:1\nLAST-MODIFIED:20260105T000000Z",
+            "SEQUENCE:2\nLAST-MODIFIED:20260104T000000Z",
+        ),
+    ] {
+        let text = text(series, instance);
+        check(&text, "01-05T09:00+60 01-06T15:00+60 01-07T09:00+60");
+        check_verdicts(&text, "replaced@01-06");
+    }
+    for (series, instance) in [
+        ("SEQUENCE:3", "SEQUENCE:2"),
+        (
+            "LAST-MODIFIED:20260105T000000Z",
+            "LAST-MODIFIED:20260104T000000Z",
+        ),
+        ("DTSTAMP:20260102T000000Z", "DTSTAMP:20260101T000000Z"),
+    ] {
+        let text = text(series, instance);
+        check(&text, "01-05T09:00+60 01-07T09:00+60");
+        check_verdicts(&text, "excluded@01-06 excluded@01-06");
+    }
 }
 
 /// DavMail leaves out what did not change.

@@ -13,8 +13,12 @@ fn at(text: &str) -> UnixTime {
 }
 
 fn kept(lines: &str, only: &Only) -> String {
+    kept_for(lines, &[only])
+}
+
+fn kept_for(lines: &str, filters: &[&Only]) -> String {
     let body = format!("BEGIN:VCALENDAR\nVERSION:2.0\n{lines}\nEND:VCALENDAR\n");
-    let kept = keep(&item(body), at("2026-06-01T00:00:00Z"), only);
+    let kept = keep(&item(body), at("2026-06-01T00:00:00Z"), filters);
     String::from_utf8(kept.body.to_vec()).unwrap()
 }
 
@@ -168,30 +172,85 @@ fn private_events_are_matched_before_their_text_is_gone() {
         let kept = read(&item(kept(&private, only))).unwrap();
         kept.series.first().map(|series| {
             let details = &series.master.as_ref().unwrap().details;
-            assert_eq!(
-                only.missed(details).is_none(),
-                details.only_matched || only.is_everything()
-            );
-            details.only_matched
+            assert_eq!(only.missed(details), None);
+            details.only_matched.clone().unwrap()
         })
     };
-    assert_eq!(matched(&Only::default()), Some(false));
-    assert_eq!(matched(&titled("merger*")), Some(true));
+    assert_eq!(matched(&Only::default()), Some(vec![]));
+    let merger = titled("merger*");
+    assert_eq!(matched(&merger), Some(vec![merger.digest()]));
     assert_eq!(matched(&titled("board*")), None);
     let oak = Only {
         location: Some("OAK room".into()),
         organizer: Some("ada@*".into()),
         ..Only::default()
     };
-    assert_eq!(matched(&oak), Some(true));
+    assert_eq!(matched(&oak), Some(vec![oak.digest()]));
     // Kept once more, later, it is still known.
-    let once = kept(&private, &titled("merger*"));
-    let twice = keep(
-        &item(once.clone()),
-        at("2026-07-01T00:00:00Z"),
-        &titled("merger*"),
-    );
+    let once = kept(&private, &merger);
+    let twice = keep(&item(once.clone()), at("2026-07-01T00:00:00Z"), &[&merger]);
     assert_eq!(String::from_utf8(twice.body.to_vec()).unwrap(), once);
+}
+
+#[test]
+fn one_copy_serves_rooms_with_different_filters() {
+    let private = event(&format!("DTSTART:20270101T090000Z\n{TEXT}\nCLASS:PRIVATE"));
+    let oak = Only {
+        location: Some("oak*".into()),
+        ..Only::default()
+    };
+    let (merger, board, all) = (titled("merger*"), titled("board*"), Only::default());
+    let missed_by = |held: &FeedItem, only: &Only| {
+        let reading = read(held).unwrap();
+        let series = reading.series.first()?;
+        Some(only.missed(&series.master.as_ref()?.details))
+    };
+    let held = item(kept_for(&private, &[&board, &oak, &merger]));
+    assert_eq!(missed_by(&held, &oak), Some(None));
+    assert_eq!(missed_by(&held, &merger), Some(None));
+    assert_eq!(missed_by(&held, &board), Some(Some("title")));
+    // A filter that nobody had when it was kept cannot be answered any more.
+    assert_eq!(missed_by(&held, &titled("*")), Some(Some("title")));
+    assert_eq!(missed_by(&held, &all), Some(None));
+
+    let later = at("2026-07-01T00:00:00Z");
+    let fewer = keep(&held, later, &[&merger, &board]);
+    assert_eq!(missed_by(&fewer, &merger), Some(None));
+    assert_eq!(missed_by(&fewer, &oak), Some(Some("location")));
+    let none = keep(&held, later, &[&board]);
+    assert_eq!(missed_by(&none, &board), None);
+    for filters in [&[&board, &all][..], &[]] {
+        let held = keep(&held, later, filters);
+        assert_eq!(missed_by(&held, &all), Some(None));
+        assert_eq!(missed_by(&held, &board), Some(Some("title")));
+    }
+    // What `keep` wrote before it knew of several filters is of no filter.
+    let old = event("DTSTART:20270101T090000Z\nCLASS:PRIVATE\nX-PODCAL-ONLY:TRUE");
+    let old = item(format!("BEGIN:VCALENDAR\n{old}\nEND:VCALENDAR\n"));
+    assert_eq!(missed_by(&old, &titled("*")), Some(Some("title")));
+}
+
+/// It has no title of its own, but a place.
+#[test]
+fn a_private_instance_takes_no_mark_from_its_series() {
+    let lines = format!(
+        "{}\n{}",
+        event("DTSTART:20270101T090000Z\nRRULE:FREQ=DAILY\nLOCATION:Oak\nCLASS:PRIVATE"),
+        event("RECURRENCE-ID:20270102T090000Z\nDTSTART:20270102T090000Z\nLOCATION:Elm"),
+    );
+    let oak = Only {
+        location: Some("oak".into()),
+        ..Only::default()
+    };
+    let held = item(kept(&lines, &oak));
+    for reading in [
+        read(&held).unwrap(),
+        read(&keep(&held, at("2026-07-01T00:00:00Z"), &[&oak])).unwrap(),
+    ] {
+        let series = &reading.series[0];
+        assert_eq!(oak.missed(&series.master.as_ref().unwrap().details), None);
+        assert_eq!(oak.missed(&series.overrides[0].details), Some("location"));
+    }
 }
 
 /// Were it dropped, the instance that it replaces would come back.
@@ -235,7 +294,7 @@ fn a_private_event_that_the_room_declined_stays_declined() {
 
 #[test]
 fn a_body_that_is_cut_off_stays_cut_off_and_no_calendar_becomes_nothing() {
-    let keep_it = |body: &str| keep(&item(body), at("2026-06-01T00:00:00Z"), &Only::default());
+    let keep_it = |body: &str| keep(&item(body), at("2026-06-01T00:00:00Z"), &[]);
     let cut =
         keep_it("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20270101\nEND:VEVENT\nBEGIN:VEV");
     assert!(read(&cut).unwrap().cut_off);
@@ -246,7 +305,7 @@ fn a_body_that_is_cut_off_stays_cut_off_and_no_calendar_becomes_nothing() {
         etag: Some("1".into()),
         ..item("BEGIN:VCALENDAR\nEND:VCALENDAR")
     };
-    let kept = keep(&item, at("2026-06-01T00:00:00Z"), &Only::default());
+    let kept = keep(&item, at("2026-06-01T00:00:00Z"), &[]);
     assert_eq!((kept.href, kept.etag), (item.href, item.etag));
 }
 
@@ -270,7 +329,7 @@ fn by_uid(reading: &Reading) -> HashMap<&str, &Series> {
 /// What is held is read as the original was, but for the text of private events.
 fn same_after_keeping(name: &str, original: &FeedItem, from: UnixTime) {
     let Ok(before) = read(original) else { return };
-    let kept = keep(original, from, &Only::default());
+    let kept = keep(original, from, &[]);
     let after = read(&kept).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(before.cut_off, after.cut_off, "{name}");
     let held = by_uid(&after);
@@ -282,7 +341,7 @@ fn same_after_keeping(name: &str, original: &FeedItem, from: UnixTime) {
         assert_eq!(masked(series), masked(held), "{name}: {}", series.uid);
     }
     assert!(after.series.len() <= before.series.len(), "{name}");
-    let again = keep(&kept, from, &Only::default());
+    let again = keep(&kept, from, &[]);
     assert_eq!(
         kept.body, again.body,
         "{name}: keeping twice is keeping once"

@@ -190,7 +190,7 @@ proptest! {
         let read_it = read(&item).unwrap();
         let _ = merge(vec![read_it.clone(), read_it]);
         let only = crate::config::Only { title: Some("a*".into()), ..Default::default() };
-        let kept = keep(&item, UnixTime::from_seconds(keep_from), &only);
+        let kept = keep(&item, UnixTime::from_seconds(keep_from), &[&only]);
         prop_assert!(read(&kept).is_ok());
     }
 }

@@ -23,6 +23,7 @@ pub struct Draft {
     /// More than one has been seen, with the parts of each in a row.
     tzids: Vec<String>,
     observances: Vec<Observance>,
+    location: Option<String>,
     open: Option<OpenObservance>,
 }
 
@@ -40,6 +41,9 @@ impl Draft {
         if name == Name::Tzid && self.tzids.len() < 16 {
             self.tzids.push(property.value.trim().to_owned());
         }
+        if name == Name::ZoneLocation {
+            self.location = Some(property.value.trim().to_owned());
+        }
     }
 
     pub fn open(&mut self) {
@@ -54,7 +58,9 @@ impl Draft {
             Name::Start => open.start = open.start.or_else(|| local(value)),
             Name::OffsetFrom => open.from = date::offset(value),
             Name::OffsetTo => open.to = date::offset(value),
-            Name::Rule if open.rules.len() < MAX_RULES => open.rules.extend(rrule::read(value)),
+            Name::Rule if open.rules.len() < MAX_RULES => {
+                open.rules.extend(rrule::read(value).map(|text| text.rule));
+            }
             Name::Dates => {
                 let room = MAX_DATES.saturating_sub(open.dates.len());
                 open.dates
@@ -80,6 +86,11 @@ impl Draft {
             rules: open.rules,
             dates: open.dates,
         });
+    }
+
+    /// X-LIC-LOCATION.
+    pub fn take_location(&mut self) -> Option<String> {
+        self.location.take()
     }
 
     /// One zone for each TZID; without observances it defines nothing.

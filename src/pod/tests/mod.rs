@@ -1,21 +1,25 @@
 //! The client against a server of bytes: what is sent, and what is made of answers.
 
+mod requests;
 mod stand_in;
 
-use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
-pub(super) use self::stand_in::new_certificate;
-use self::stand_in::{Reply, StandIn, json};
-use super::config::CalendarMode;
-use super::error::{Distrust, Unreachable};
+use self::stand_in::{Reply, StandIn, json, new_certificate};
+use super::client::Inner;
+use super::verifier::Verifier;
 use super::*;
-use crate::config::TlsTrust;
+use crate::config::{Pod, TlsTrust};
 use crate::fault::Fault as _;
 use crate::model::meeting::Meeting;
+use crate::model::name::PodUrl;
+use crate::model::secret::Secret;
+use crate::net::transport::Cause;
 use crate::sim::{self, Sim};
 
 const PASSWORD: &str = "correct horse & battery";
@@ -86,7 +90,7 @@ async fn one_sign_in_serves_many_requests() {
     let stand_in = pod_that(|_, _| json(200, r#"{"device_id":"abc"}"#)).await;
     let client = client(&stand_in);
     let (one, two) = (client.clone(), client.clone());
-    let (a, b, c) = tokio::join!(one.device_id(), two.device_id(), client.metadata());
+    let (a, b, c) = tokio::join!(one.device_id(), two.device_id(), metadata(&client));
     assert_eq!((a.unwrap(), b.unwrap()), ("abc".into(), "abc".into()));
     assert_eq!(c.unwrap(), json!({"device_id": "abc"}));
     let asked = stand_in.asked();
@@ -121,7 +125,7 @@ async fn a_changed_certificate_stops_before_the_password() {
     let error = client.device_id().await.unwrap_err();
     let found = Fingerprint::of(&stand_in.certificate);
     assert!(
-        matches!(&error, PodError::CertificateChanged { expected, found: seen, .. } if *expected == pin && *seen == found),
+        matches!(&error.kind, PodErrorKind::CertificateChanged { expected, found: seen } if *expected == pin && *seen == found),
         "{error}"
     );
     assert!(error.hint().contains("podcal pod ROOM trust"));
@@ -151,13 +155,13 @@ async fn the_first_certificate_is_insisted_on() {
     assert_ne!(address, second.address);
     let client = PodClient::new(&moved, Some(seen), Access::ReadWrite).unwrap();
     let error = client.device_id().await.unwrap_err();
-    assert_eq!(error.kind(), "certificate_changed");
+    assert_eq!(error.key(), "certificate_changed");
     assert!(second.lines().is_empty());
 }
 
 #[tokio::test]
 async fn a_certificate_without_its_key_is_not_pinned() {
-    let verifier = tls::Verifier::for_pod(&pod("127.0.0.1", ""), None).unwrap();
+    let verifier = Verifier::of(&TlsTrust::Pin, None).unwrap();
     let shown = new_certificate();
     use rustls::client::danger::ServerCertVerifier as _;
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
@@ -194,20 +198,129 @@ async fn an_old_certificate_can_be_pinned_and_only_by_who_has_its_key() {
             let pod = pod(&thief.address, PASSWORD);
             let client = PodClient::new(&pod, pin, Access::ReadWrite).unwrap();
             let error = client.sign_in().await.unwrap_err();
-            assert!(
-                matches!(
-                    error,
-                    PodError::Untrusted {
-                        why: Distrust::KeyNotProven,
-                        ..
-                    }
-                ),
-                "{error:?}"
-            );
+            let expected = PodErrorKind::NotConnected(Cause::KeyNotProven);
+            assert_eq!(error.kind, expected);
+            assert!(!error.password_was_sent());
             assert_eq!(client.seen(), None);
             assert!(thief.lines().is_empty());
         }
     }
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_under_its_pin_only_and_for_a_while() {
+    for versions in [[&rustls::version::TLS12], [&rustls::version::TLS13]] {
+        let key = new_certificate();
+        let private = key.signing_key.serialize_der();
+        let stand_in =
+            StandIn::start_as(key.cert.der(), private, &versions, |_, _| json(200, TOKEN));
+        let stand_in = stand_in.await;
+        let own = client(&stand_in);
+        // Each sign-in has a connection of its own.
+        own.sign_in().await.unwrap();
+        own.sign_in().await.unwrap();
+        assert_eq!(stand_in.resumed(), [false, true]);
+        assert_eq!(own.seen(), Some(Fingerprint::of(&stand_in.certificate)));
+        // Another pin, another client: it starts with nothing.
+        let pod = pod(&stand_in.address, PASSWORD);
+        let other = Some(Fingerprint([7; 32]));
+        let other = PodClient::new(&pod, other, Access::ReadWrite).unwrap();
+        let error = other.sign_in().await.unwrap_err();
+        assert!(error.is_certificate_changed() && !error.password_was_sent());
+        assert_eq!(stand_in.lines().len(), 2);
+        // After a while the certificate is looked at again.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(16 * 60)).await;
+        tokio::time::resume();
+        own.sign_in().await.unwrap();
+        own.sign_in().await.unwrap();
+        assert_eq!(stand_in.resumed(), [false, true, false, true]);
+    }
+}
+
+#[tokio::test]
+async fn requests_of_one_contact_share_a_connection() {
+    let (sim, client) = simulated(sim::Quirks::default()).await;
+    client.device_id().await.unwrap();
+    let made_at = client.0.connection.made_at();
+    client.meetings().await.unwrap();
+    client.calendar_mode().await.unwrap();
+    client.set_meetings(&[meeting("Review")]).await.unwrap();
+    assert!(made_at.is_some() && client.0.connection.made_at() == made_at);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    client.meetings().await.unwrap();
+    assert_ne!(client.0.connection.made_at(), made_at);
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_pod_that_asks_to_be_left_alone_is_understood() {
+    let reply = |head: &str| {
+        let head = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n");
+        Reply::Raw(head.into_bytes())
+    };
+    let check = async |head: &'static str, throttled: bool, seconds: Option<u64>| {
+        let stand_in = pod_that(move |_, _| reply(head)).await;
+        let error = client(&stand_in).meetings().await.unwrap_err();
+        assert_eq!(error.is_throttled(), throttled, "{error}");
+        let found = error.retry_after().map(|wait| wait.as_secs());
+        assert_eq!(found, seconds, "{head}");
+        assert!(error.is_passing() && error.password_was_sent());
+    };
+    check("429 X\r\nRetry-After: 120", true, Some(120)).await;
+    check("429 X", true, None).await;
+    check("503 X\r\nRetry-After: 9999999", true, Some(86_400)).await;
+    // The date counts by the pod's own clock.
+    let date = "503 X\r\nDate: Mon, 02 Mar 2026 09:00:00 GMT\r\nRetry-After: Mon, 02 Mar 2026 09:01:00 GMT";
+    check(date, true, Some(60)).await;
+    check("500 X\r\nRetry-After: 120", false, None).await;
+}
+
+#[tokio::test]
+async fn the_clock_of_a_pod_is_seen_in_its_answers() {
+    let stand_in = pod_that(|_, _| {
+        let body = r#"{"meetings":[]}"#;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Mar 2026 09:05:00 GMT";
+        Reply::Raw(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    })
+    .await;
+    let client = client(&stand_in);
+    let now = crate::model::time::UnixTime::parse("2026-03-02T09:00:00Z").unwrap();
+    assert_eq!(client.clock_offset(now), None);
+    client.meetings().await.unwrap();
+    let offset = client.clock_offset(now).unwrap();
+    assert!((300..310).contains(&offset), "{offset}");
+}
+
+#[tokio::test]
+async fn firmware_that_does_not_report_who_it_is_has_no_identity() {
+    let check = async |status: u16, body: &'static str, expected: Option<&str>| {
+        let stand_in = pod_that(move |_, _| json(status, body)).await;
+        let found = client(&stand_in).identity().await.unwrap();
+        assert_eq!(found.as_deref(), expected, "{status} {body}");
+    };
+    check(200, r#"{"device_id":"abc"}"#, Some("abc")).await;
+    check(404, "", None).await;
+    check(404, "<html>", None).await;
+    check(400, r#"{"errors":[{"error":"not_found"}]}"#, None).await;
+    let stand_in = pod_that(|_, _| json(500, "")).await;
+    client(&stand_in).identity().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_flood_of_meetings_is_refused_by_name() {
+    let stand_in = pod_that(|_, _| {
+        let many = vec!["{}"; 5_001].join(",");
+        json(200, &format!("{{\"meetings\":[{many}]}}"))
+    })
+    .await;
+    let error = client(&stand_in).meetings().await.unwrap_err();
+    assert!(
+        error.to_string().contains("more than 5000 meetings"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -225,7 +338,7 @@ async fn each_way_of_trust_decides_before_the_password() {
         pod.tls = tls.clone();
         let client = PodClient::new(&pod, Some(Fingerprint([1; 32])), Access::ReadOnly).unwrap();
         let found = client.sign_in().await.map(drop);
-        let kinds = found.as_ref().copied().map_err(PodError::kind);
+        let kinds = found.as_ref().copied().map_err(PodError::key);
         assert_eq!(kinds, expected, "{tls:?}: {found:?}");
         let asked = stand_in.lines().len() - before;
         assert_eq!(asked, usize::from(expected.is_ok()), "{tls:?}");
@@ -249,7 +362,7 @@ async fn an_authority_vouches_for_a_name_and_not_for_another() {
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca = params.self_signed(&ca_key).unwrap();
     let issuer = rcgen::Issuer::new(params, ca_key);
-    let check = async |names: &[&str], days: (i32, i32), expected: Option<Distrust>| {
+    let check = async |names: &[&str], days: (i32, i32), expected: Option<Cause>| {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let signing_key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(names).unwrap();
@@ -261,21 +374,18 @@ async fn an_authority_vouches_for_a_name_and_not_for_another() {
         let mut pod = pod(&stand_in.address, PASSWORD);
         pod.tls = TlsTrust::CaFile(ca.pem().into_bytes().into());
         let client = PodClient::new(&pod, None, Access::ReadOnly).unwrap();
-        match (client.sign_in().await, expected) {
+        match (client.sign_in().await, expected.clone()) {
             (Ok(_), None) => {}
-            (Err(PodError::Untrusted { why, .. }), Some(expected)) => assert_eq!(why, expected),
+            (Err(error), Some(expected)) => {
+                assert_eq!(error.kind, PodErrorKind::NotConnected(expected));
+            }
             (found, expected) => panic!("{found:?} instead of {expected:?}"),
         }
         assert_eq!(stand_in.lines().is_empty(), expected.is_some());
     };
     check(&["127.0.0.1"], (2020, 4000), None).await;
-    check(
-        &["pod.example.com"],
-        (2020, 4000),
-        Some(Distrust::OtherName),
-    )
-    .await;
-    check(&["127.0.0.1"], (2020, 2021), Some(Distrust::Expired)).await;
+    check(&["pod.example.com"], (2020, 4000), Some(Cause::WrongName)).await;
+    check(&["127.0.0.1"], (2020, 2021), Some(Cause::Expired)).await;
 }
 
 #[tokio::test]
@@ -288,7 +398,7 @@ async fn a_file_without_authorities_is_refused_at_once() {
     ] {
         pod.tls = TlsTrust::CaFile(pem.as_bytes().into());
         let error = PodClient::new(&pod, None, Access::ReadOnly).unwrap_err();
-        assert_eq!(error.kind(), "no_authorities", "{pem}");
+        assert_eq!(error.key(), "no_authorities", "{pem}");
     }
 }
 
@@ -297,13 +407,18 @@ async fn a_wrong_password_is_tried_once() {
     let stand_in = StandIn::start(|_, _| json(401, r#"{"error":"unauthorized"}"#)).await;
     let client = client(&stand_in);
     let first = client.device_id().await.unwrap_err();
-    assert!(matches!(first, PodError::WrongPassword { asked: true, .. }));
+    assert!(matches!(
+        first.kind,
+        PodErrorKind::WrongPassword { asked: true, .. }
+    ));
+    assert!(first.is_wrong_password() && first.password_was_sent());
     for _ in 0..3 {
         let error = client.meetings().await.unwrap_err();
         assert!(matches!(
-            &error,
-            PodError::WrongPassword { asked: false, .. }
+            &error.kind,
+            PodErrorKind::WrongPassword { asked: false, .. }
         ));
+        assert!(!error.password_was_sent());
         assert!(!error.is_passing());
         check_clean(&error);
     }
@@ -326,7 +441,7 @@ async fn a_token_that_ran_out_is_renewed_once() {
     assert_eq!(client.device_id().await.unwrap(), "abc");
     assert_eq!(client.device_id().await.unwrap(), "def");
     let error = client.device_id().await.unwrap_err();
-    assert_eq!(error.kind(), "token_refused");
+    assert_eq!(error.key(), "token_refused");
     check_clean(&error);
     let lines = stand_in.lines();
     let tokens = lines.iter().filter(|line| line.starts_with("POST")).count();
@@ -374,7 +489,7 @@ async fn an_empty_object_makes_the_token_suspect() {
 async fn a_meeting_is_never_added_twice() {
     let stand_in = pod_that(|_, _| json(200, "{}")).await;
     let error = client(&stand_in)
-        .add_meeting(&NewMeeting::default())
+        .ask(&calendar::add(&NewMeeting::default()))
         .await
         .unwrap_err();
     assert!(error.ended_unanswered(), "{error}");
@@ -410,7 +525,7 @@ async fn errors_of_a_pod_are_told_without_what_it_quotes() {
     let client = client(&stand_in);
     let error = client.set_meetings(&[meeting("Merger talks")]).await;
     let error = error.unwrap_err();
-    assert_eq!(error.kind(), "invalid_request");
+    assert_eq!(error.key(), "invalid_request");
     assert!(!error.ended_unanswered());
     check_clean(&error);
 }
@@ -425,11 +540,11 @@ async fn a_lost_answer_is_not_taken_for_a_failure_to_write() {
         client.sign_in().await.unwrap();
         let client = with_timeout(&client, timeout);
         let error = client.set_meetings(&[]).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.key(), kind, "{error}");
         assert!(error.ended_unanswered(), "{error}");
         assert!(error.is_passing(), "{error}");
         let reading = client.meetings().await.unwrap_err();
-        assert_eq!(reading.kind(), kind);
+        assert_eq!(reading.key(), kind);
         assert!(!reading.ended_unanswered());
     };
     let long = Duration::from_secs(20);
@@ -447,9 +562,10 @@ fn with_timeout(client: &PodClient, timeout: Duration) -> PodClient {
     PodClient(Arc::new(Inner {
         pod,
         access: client.access(),
-        http: client.0.http.clone(),
+        connection: connection::Connection::new(&client.0.verifier, timeout).unwrap(),
         verifier: Arc::clone(&client.0.verifier),
         session: Mutex::new(session),
+        clock: std::sync::Mutex::default(),
     }))
 }
 
@@ -470,17 +586,11 @@ async fn pods_that_cannot_be_reached_are_told_apart() {
     });
     let client = PodClient::new(&closed, None, Access::ReadWrite).unwrap();
     let error = client.device_id().await.unwrap_err();
-    assert_eq!(error.kind(), "tls", "{error}");
+    assert_eq!(error.key(), "tls", "{error}");
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
     let error = client.device_id().await.unwrap_err();
     assert!(
-        matches!(
-            error,
-            PodError::Unreachable {
-                problem: Unreachable::Reset,
-                ..
-            }
-        ),
+        error.kind == PodErrorKind::NotConnected(Cause::Reset),
         "{error:?}"
     );
     plain.await.unwrap();
@@ -489,13 +599,7 @@ async fn pods_that_cannot_be_reached_are_told_apart() {
         certificate(&closed).await.unwrap_err(),
     ] {
         assert!(
-            matches!(
-                error,
-                PodError::Unreachable {
-                    problem: Unreachable::Refused,
-                    ..
-                }
-            ),
+            error.kind == PodErrorKind::NotConnected(Cause::Refused),
             "{error:?}"
         );
         assert!(error.is_passing() && !error.ended_unanswered());
@@ -509,18 +613,21 @@ async fn a_dry_run_sends_no_write() {
     let client = PodClient::new(&pod, None, Access::ReadOnly).unwrap();
     let refused = [
         client.set_meetings(&[]).await.unwrap_err(),
-        client.clear_meetings().await.unwrap_err(),
-        client.delete_meeting("1").await.unwrap_err(),
+        client.ask(&calendar::clear()).await.unwrap_err(),
+        client.ask(&calendar::delete("1")).await.unwrap_err(),
         client.patch_config(json!({}), None).await.unwrap_err(),
-        client.hdmi_input(true).await.unwrap_err(),
-        client.update_camera("a", true).await.unwrap_err(),
+        client.ask(&device::hdmi_input(true)).await.unwrap_err(),
         client
-            .write_splash(1, Aspect::Single, 8, Cursor::new(vec![0; 8]), |_| {})
+            .ask(&device::update_camera("a", true))
+            .await
+            .unwrap_err(),
+        client
+            .ask(&device::write_splash(1, Aspect::Single, image(vec![0; 8])))
             .await
             .unwrap_err(),
     ];
     for error in refused {
-        assert_eq!(error.kind(), "read_only");
+        assert_eq!(error.key(), "read_only");
     }
     assert!(stand_in.lines().is_empty());
 }
@@ -590,9 +697,12 @@ async fn missing_meetings_and_wrong_keys_are_answers_and_no_errors() {
     })
     .await;
     let client = client(&stand_in);
-    assert_eq!(client.meeting("1").await.unwrap().unwrap(), meeting("A"));
-    assert_eq!(client.meeting("2").await.unwrap(), None);
-    assert!(!client.screen_key("1234").await.unwrap());
+    assert_eq!(
+        client.ask(&calendar::get("1")).await.unwrap().unwrap(),
+        meeting("A")
+    );
+    assert_eq!(client.ask(&calendar::get("2")).await.unwrap(), None);
+    assert!(!client.ask(&device::screen_key("1234")).await.unwrap());
 }
 
 #[tokio::test]
@@ -600,7 +710,7 @@ async fn pages_redirects_and_floods_are_no_answers() {
     let check = async |reply: fn() -> Reply, kind: &str| {
         let stand_in = pod_that(move |_, _| reply()).await;
         let error = client(&stand_in).meetings().await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.key(), kind, "{error}");
         assert_eq!(stand_in.lines().len(), 2);
     };
     let page = || Reply::Full(200, "text/html", b"<html>Sign in".to_vec());
@@ -611,7 +721,7 @@ async fn pages_redirects_and_floods_are_no_answers() {
         )
     };
     check(moved, "redirected").await;
-    let flood = || Reply::Full(200, "application/json", vec![b' '; 9 * 1024 * 1024]);
+    let flood = || Reply::Full(200, "application/json", vec![b' '; 3 * 1024 * 1024]);
     check(flood, "too_large").await;
     let unlicensed = || json(403, r#"{"errors":[{"error":"not_licensed"}]}"#);
     check(unlicensed, "not_licensed").await;
@@ -635,27 +745,19 @@ async fn images_are_streamed_both_ways() {
     })
     .await;
     let client = client(&stand_in);
-    let mut got = Vec::new();
-    let length = client
-        .read_splash(1, Aspect::Single, &mut got)
-        .await
-        .unwrap();
-    assert_eq!((length, &got), (png.len() as u64, &png));
-    let error = client.read_splash(2, Aspect::Single, &mut got).await;
-    assert_eq!(error.unwrap_err().kind(), "invalid_request");
+    let got = client.ask(&device::read_splash(1, Aspect::Single)).await;
+    assert_eq!(got.unwrap(), png);
+    let error = client.ask(&device::read_splash(2, Aspect::Single)).await;
+    assert_eq!(error.unwrap_err().key(), "invalid_request");
 
     let sent = Arc::new(AtomicU64::new(0));
     let progress = Arc::clone(&sent);
+    let with_progress = Image {
+        progress: Some(Arc::new(move |n| progress.store(n, Ordering::SeqCst))),
+        ..image(png.clone())
+    };
     let done = client
-        .write_splash(
-            3,
-            Aspect::Double,
-            png.len() as u64,
-            Cursor::new(png.clone()),
-            move |n| {
-                progress.store(n, Ordering::SeqCst);
-            },
-        )
+        .ask(&device::write_splash(3, Aspect::Double, with_progress))
         .await
         .unwrap();
     assert!(!done.confirmed);
@@ -666,20 +768,22 @@ async fn images_are_streamed_both_ways() {
     assert!(!patch.head.contains("transfer-encoding"));
     assert_eq!(patch.body, png);
 
+    let gif = image(b"GIF89a...".to_vec());
     let gif = client
-        .write_splash(
-            3,
-            Aspect::Double,
-            9,
-            Cursor::new(b"GIF89a...".to_vec()),
-            |_| {},
-        )
+        .ask(&device::write_splash(3, Aspect::Double, gif))
         .await;
-    assert_eq!(gif.unwrap_err().kind(), "bad_request");
-    let short = client
-        .write_splash(3, Aspect::Double, 999_999, Cursor::new(png), |_| {})
-        .await;
-    assert_eq!(short.unwrap_err().kind(), "local_file");
+    assert_eq!(gif.unwrap_err().key(), "bad_request");
+}
+
+fn image(bytes: Vec<u8>) -> Image {
+    Image {
+        bytes: bytes.into(),
+        progress: None,
+    }
+}
+
+async fn metadata(client: &PodClient) -> Result<Value, PodError> {
+    client.ask(&device::metadata()).await
 }
 
 #[tokio::test]
@@ -688,7 +792,7 @@ async fn nothing_of_a_client_prints_its_secrets() {
     let client = client(&stand_in);
     let (token, facts) = client.fresh_token().await.unwrap();
     assert_eq!(token.reveal(), "token-1");
-    let request = Request::screen_key(client.url(), "4711");
+    let request = device::screen_key("4711");
     let text = format!(
         "{client:?} {token:?} {facts:?} {request:?} {:?}",
         client.pod()
@@ -731,7 +835,10 @@ async fn pods_that_differ_from_the_reference_are_understood() {
     sim.expire_tokens();
     assert!(client.set_meetings(&[]).await.unwrap().confirmed);
     assert!(sim.meetings().is_empty());
-    let name = client.config_at(&["display", "name"]).await.unwrap();
+    let name = client
+        .ask(&settings::read_part(&["display", "name"]))
+        .await
+        .unwrap();
     assert_eq!(
         Some(name),
         client
@@ -741,14 +848,17 @@ async fn pods_that_differ_from_the_reference_are_understood() {
             .at(&["display", "name"])
             .cloned()
     );
-    let clock = client.config_at(&["display", "clock"]).await.unwrap();
+    let clock = client
+        .ask(&settings::read_part(&["display", "clock"]))
+        .await
+        .unwrap();
     assert!(clock.get("timezone").is_some());
     let images = client.config().await.unwrap();
     let images = tree::entries(images.at(&["display", "splash", "images"]).unwrap()).len();
     assert_eq!(images, 6);
     let mode = client.calendar_mode().await.unwrap();
     assert_eq!(mode, CalendarMode::Unverified);
-    let info = client.info().await.unwrap_err();
+    let info = client.ask(&device::info()).await.unwrap_err();
     assert!(info.hint().contains("6.2"), "{}", info.hint());
     assert_eq!(sim.violations(), Vec::<String>::new());
 }

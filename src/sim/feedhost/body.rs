@@ -4,13 +4,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Response, header};
+use axum::http::{HeaderValue, Response, header};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::StreamExt;
-
-use super::insert;
 
 /// A calendar that is right but for its length, sent piece by piece.
 pub(super) fn oversized(size: u64) -> Response<Body> {
@@ -26,10 +24,10 @@ pub(super) fn oversized(size: u64) -> Response<Body> {
     let mut response = Response::new(Body::from_stream(
         start.chain(fill).chain(end).map(Ok::<_, io::Error>),
     ));
-    insert(
-        response.headers_mut(),
+    let headers = response.headers_mut();
+    headers.insert(
         header::CONTENT_TYPE,
-        "text/calendar",
+        HeaderValue::from_static("text/calendar"),
     );
     response
 }
@@ -42,12 +40,13 @@ pub(super) fn gzip_bomb(size: u64) -> Response<Body> {
         let _ = encoder.write_all(&block);
     }
     let mut response = Response::new(Body::from(encoder.finish().unwrap_or_default()));
-    insert(
-        response.headers_mut(),
+    let headers = response.headers_mut();
+    headers.insert(
         header::CONTENT_TYPE,
-        "text/calendar",
+        HeaderValue::from_static("text/calendar"),
     );
-    insert(response.headers_mut(), header::CONTENT_ENCODING, "gzip");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }
 
@@ -57,8 +56,10 @@ pub(super) fn compressed(body: &[u8]) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
-pub(super) fn drip(body: Bytes, size: usize, every: Duration) -> Body {
-    let chunks = futures_util::stream::unfold(body, move |mut rest| async move {
+/// Sends the body in pieces of `size` bytes, with a pause before each.
+pub(super) async fn drip(response: Response<Body>, size: usize, every: Duration) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let chunks = futures_util::stream::unfold(whole(body).await, move |mut rest| async move {
         if rest.is_empty() {
             return None;
         }
@@ -66,12 +67,21 @@ pub(super) fn drip(body: Bytes, size: usize, every: Duration) -> Body {
         let chunk = rest.split_to(size.max(1).min(rest.len()));
         Some((Ok::<_, io::Error>(chunk), rest))
     });
-    Body::from_stream(chunks)
+    Response::from_parts(head, Body::from_stream(chunks))
 }
 
-pub(super) fn late(body: Bytes, by: Duration) -> Body {
-    Body::from_stream(futures_util::stream::once(async move {
+/// Sends the body late.
+pub(super) async fn late(response: Response<Body>, by: Duration) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let body = whole(body).await;
+    let late = futures_util::stream::once(async move {
         tokio::time::sleep(by).await;
         Ok::<_, io::Error>(body)
-    }))
+    });
+    Response::from_parts(head, Body::from_stream(late))
+}
+
+async fn whole(body: Body) -> Bytes {
+    let whole = axum::body::to_bytes(body, usize::MAX).await;
+    whole.unwrap_or_default()
 }

@@ -7,6 +7,8 @@ use flate2::read::GzDecoder;
 use reqwest::{Client, Response, redirect};
 
 use super::*;
+use crate::sim::options::Clock;
+use crate::sim::secret::hex;
 
 const ICS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n";
 
@@ -205,4 +207,89 @@ async fn a_feed_can_ask_for_a_password() {
             .status(),
         401
     );
+}
+
+#[tokio::test]
+async fn validators_can_be_odd() {
+    let (host, client) = host(None).await;
+    let get = async |etag: &str| {
+        let request = client.get(host.url("oak.ics"));
+        let response = request.header("if-none-match", etag).send().await.unwrap();
+        (
+            response.status().as_u16(),
+            header(&response, "etag").to_owned(),
+        )
+    };
+    host.fault(FeedFault::new_etag().times(2));
+    let (first, second) = (get("").await, get("").await);
+    assert_ne!(first, second);
+    assert_eq!((first.0, second.0), (200, 200));
+
+    host.fault(FeedFault::same_etag());
+    let (status, etag) = get("").await;
+    assert_eq!(status, 200);
+    host.set("oak.ics", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n");
+    assert_eq!(get("").await, (200, etag.clone()));
+    assert_eq!(get(&etag).await, (304, etag.clone()));
+    host.fault(FeedFault::never_304());
+    assert_eq!(get(&etag).await, (200, etag));
+
+    host.clear_faults();
+    host.fault(FeedFault::not_modified().once());
+    let without_condition = client.get(host.url("oak.ics")).send().await.unwrap();
+    assert_eq!(without_condition.status(), 304);
+}
+
+#[tokio::test]
+async fn a_host_can_be_late_empty_or_of_another_time() {
+    let (host, client) = host(None).await;
+    let get = async || client.get(host.url("oak.ics")).send().await.unwrap();
+    host.fault(FeedFault::delay(Duration::from_millis(40)).once());
+    host.fault(FeedFault::empty_calendar().once().on("oak.ics"));
+    let began = std::time::Instant::now();
+    let empty = get().await;
+    assert!(began.elapsed() >= Duration::from_millis(40));
+    assert_eq!(
+        header(&empty, "content-type"),
+        "text/calendar; charset=utf-8"
+    );
+    let text = empty.text().await.unwrap();
+    assert!(text.starts_with("BEGIN:VCALENDAR") && !text.contains("VEVENT"));
+    host.fault(FeedFault::date(-86_400));
+    let yesterday = get().await;
+    let date = httpdate(header(&yesterday, "date"));
+    let now = Clock::system().now().seconds();
+    assert!((86_395..86_405).contains(&(now - date)), "{date} at {now}");
+}
+
+fn httpdate(text: &str) -> i64 {
+    jiff::fmt::rfc2822::parse(text)
+        .unwrap()
+        .timestamp()
+        .as_second()
+}
+
+#[tokio::test]
+async fn requests_and_sign_ins_are_counted() {
+    let (host, client) = host(None).await;
+    host.require(SignIn::bearer("token"));
+    let get = async |token: &str| {
+        let request = client.get(host.url("oak.ics")).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((get("wrong").await, get("token").await), (401, 200));
+    assert_eq!(
+        client
+            .get(host.url("oak.ics"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
+    assert_eq!(host.traffic().sign_ins(), (1, 1));
+    assert_eq!(host.traffic().requests("GET", "/oak.ics"), 3);
+    assert_eq!(host.traffic().max_in_flight(), 1);
+    host.require_nothing();
+    assert_eq!(get("wrong").await, 200);
 }

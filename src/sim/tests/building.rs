@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::sim::action::Scheduled;
+use crate::sim::action::ScheduledCommand;
 use crate::sim::building::{Building, Setup, SetupError, Spread};
 
-fn setup(pods: u32) -> Setup {
+pub(super) fn setup(pods: u32) -> Setup {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     Setup {
         listen: any,
@@ -17,10 +17,17 @@ fn setup(pods: u32) -> Setup {
         state: None,
         control: Some(any),
         schedule: Vec::new(),
+        feed_faults: Vec::new(),
+        feed_sign_in: None,
     }
 }
 
-async fn order(building: &Building, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(super) async fn order(
+    building: &Building,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> (u16, Value) {
     let url = format!("http://{}{path}", building.control().unwrap());
     let method: Method = method.parse().unwrap();
     answered(
@@ -172,7 +179,7 @@ async fn a_folder_of_calendars_is_served_and_followed() {
 
 #[tokio::test]
 async fn faults_come_on_a_schedule() {
-    let schedule = vec![Scheduled::parse("mode=o365@1ms").unwrap()];
+    let schedule = vec![ScheduledCommand::parse("mode=o365@1ms").unwrap()];
     let building = Building::open(Setup {
         schedule,
         ..setup(1)
@@ -221,6 +228,18 @@ async fn a_setup_that_cannot_work_is_refused() {
         .await,
         SetupError::State { .. }
     ));
+    for command in ["503,pod=2", "503,pod=2@1h", "swap=7", "device,same_as=0"] {
+        let schedule = vec![ScheduledCommand::parse(command).unwrap()];
+        let error = refused(Setup {
+            schedule,
+            ..setup(1)
+        });
+        let error = error.await.to_string();
+        assert!(
+            error.contains("pods are numbered from 1 to 1"),
+            "{command}: {error}"
+        );
+    }
     let spread = Setup {
         spread: Spread::Addresses,
         ..setup(2)

@@ -1,0 +1,534 @@
+//! What to do next about one pod: when to look at it, and what to put on its display.
+//!
+//! One contact is one or more steps: a look; then, where the display does not show what it
+//! should, the calendar mode, the push, and a look at what came of it. A push never happens
+//! but right after a look that answered and a mode that allows it.
+
+pub mod alteration;
+pub mod budget;
+mod contact;
+mod decide;
+mod device;
+pub mod display;
+pub mod drift;
+pub mod event;
+mod learn;
+mod remember;
+pub mod settings;
+pub mod state;
+pub mod step;
+pub mod view;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use self::budget::{Corrections, Unshown};
+use self::contact::{Check, Phase, Purpose};
+use self::decide::Decision;
+pub use self::event::{Loss, PodEvent, PushReason, Removal};
+pub use self::settings::PodSettings;
+use self::state::StateLog;
+pub use self::step::{
+    ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodOutcome, PodStep, PutAnswer, PutFailure,
+    ReportedMode,
+};
+pub use self::view::{PodCounts, PodState, PodView, PushFailing, PushReport, PushResult};
+use super::due;
+use super::identity::{Devices, PodIdentity};
+use super::now::{Monotonic, Now};
+use super::published::Wanted;
+use super::secret_gate::LONGEST_PAUSE;
+use crate::model::agenda::Agenda;
+use crate::model::memory::Alteration;
+use crate::model::name::{PodUrl, RoomName};
+use crate::model::time::UnixTime;
+
+/// How long to wait where another request is just trying the same secret.
+const BUSY: Duration = Duration::from_secs(5);
+/// How often a rejected secret is compared with the one that is there now.
+const CHECK_SIGN_IN: Duration = Duration::from_secs(30);
+/// A poll that is late by so many of its periods comes before a push.
+const LATE_PERIODS: u32 = 2;
+
+/// Decides about one pod.
+#[derive(Debug)]
+pub struct PodController {
+    settings: PodSettings,
+    wanted: Option<Wanted>,
+    devices: Arc<Devices>,
+    phase: Phase,
+    schedule: Schedule,
+    /// What is known of the pod.
+    device: Device,
+    mode: Option<ReportedMode>,
+    mode_checked_at: Option<UnixTime>,
+    /// What the display showed when it was looked at last, since the process began.
+    shown: Option<Arc<Agenda>>,
+    sent: Sent,
+    habits: Habits,
+    corrections: Corrections,
+    /// Losses that were put right without limit, to say them less often.
+    losses: Corrections,
+    unshown: Unshown,
+    failing: Option<PushFailing>,
+    push_not_before: Monotonic,
+    /// Counts of `--force` that were served.
+    force_served: u64,
+    /// Contacts that failed in a row.
+    contact_failures: u32,
+    config_failures: u32,
+    log: StateLog,
+    /// Of the configuration that was read last.
+    config_digest: Option<[u8; 32]>,
+    /// A configuration that is to be written down.
+    new_config: Option<Value>,
+    counts: PodCounts,
+    last_push: Option<PushReport>,
+    checked_at: Option<UnixTime>,
+    seen_at: Option<UnixTime>,
+    clock_offset: Option<i64>,
+    is_settled: bool,
+    memory_changes: u64,
+}
+
+/// When the pod may and must be talked to.
+#[derive(Debug)]
+struct Schedule {
+    health_due: Monotonic,
+    config_due: Monotonic,
+    last_poll: Option<Monotonic>,
+    config_was_read: bool,
+    /// The pod asked to be left alone.
+    silent_until: Option<Monotonic>,
+    throttled: u32,
+    /// Sign-in is paused after a rejected secret.
+    paused_until: Option<Monotonic>,
+    /// When the rejected secret is compared with the one that is there now.
+    check_sign_in: Monotonic,
+    /// Another request is trying the secret.
+    busy_until: Option<Monotonic>,
+}
+
+/// Which device is at the address.
+#[derive(Debug, Default)]
+struct Device {
+    accepted: Option<String>,
+    live: Option<String>,
+    blocked: Option<Blocked>,
+    /// Whatever answers the next look is accepted.
+    accept_next: bool,
+    /// A person accepted this one, perhaps without this process.
+    permitted: Option<String>,
+    /// It took another one's place since the last push.
+    is_replacement: bool,
+    /// Pods with which it shares its id, as said.
+    shared_with: BTreeSet<PodUrl>,
+    said_no_id: bool,
+}
+
+/// Why a device is not written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Blocked {
+    /// It is another room's.
+    OtherRoom { room: RoomName, pod: PodUrl },
+    /// An earlier address of the configuration leads to it too.
+    Clash { room: RoomName, pod: PodUrl },
+}
+
+/// What was put on the display last.
+#[derive(Debug, Default)]
+struct Sent {
+    agenda: Option<Arc<Agenda>>,
+    at: Option<UnixTime>,
+    /// Whether the display was seen to show it.
+    is_shown: bool,
+    /// What the display showed after it, where it is not that.
+    echo: Option<Arc<Agenda>>,
+}
+
+/// What this pod is known to do.
+#[derive(Debug, Default)]
+struct Habits {
+    alteration: Option<Alteration>,
+    cap: Option<usize>,
+    /// It kept so many of the last push; once more, and that is its cap.
+    perhaps_cap: Option<usize>,
+    applies_late: bool,
+    /// What it shows may be somebody else's.
+    shows_others: bool,
+    /// The display was in step when a poll looked at it last.
+    was_in_step: bool,
+    /// Said, or restored as said, and not to be said again.
+    said_somebody_else: bool,
+}
+
+impl PodController {
+    /// Of a pod of which nothing is known. It is looked at after the jitter.
+    #[must_use]
+    pub fn new(settings: PodSettings, now: Now) -> Self {
+        let schedule = Schedule {
+            health_due: now.monotonic.plus(settings.jitter),
+            config_due: Monotonic::NEVER,
+            last_poll: None,
+            config_was_read: false,
+            silent_until: None,
+            throttled: 0,
+            paused_until: None,
+            check_sign_in: now.monotonic,
+            busy_until: None,
+        };
+        Self {
+            settings,
+            wanted: None,
+            devices: Arc::default(),
+            phase: Phase::Idle,
+            schedule,
+            device: Device::default(),
+            mode: None,
+            mode_checked_at: None,
+            shown: None,
+            sent: Sent::default(),
+            habits: Habits::default(),
+            corrections: Corrections::default(),
+            losses: Corrections::default(),
+            unshown: Unshown::default(),
+            failing: None,
+            push_not_before: now.monotonic,
+            force_served: 0,
+            contact_failures: 0,
+            config_failures: 0,
+            log: StateLog::new(now),
+            config_digest: None,
+            new_config: None,
+            counts: PodCounts::default(),
+            last_push: None,
+            checked_at: None,
+            seen_at: None,
+            clock_offset: None,
+            is_settled: false,
+            memory_changes: 0,
+        }
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &PodSettings {
+        &self.settings
+    }
+
+    /// What to do now, or until when to wait.
+    pub fn next(&mut self, now: Now) -> PodStep {
+        if let Phase::WaitToVerify(check, at) = &self.phase {
+            if self.is_superseded(check, now) {
+                self.phase = Phase::Idle;
+            } else if (*at).min(self.schedule.health_due) <= now.monotonic {
+                self.phase = Phase::Verify(check.clone());
+            }
+        }
+        if matches!(self.phase, Phase::Idle) {
+            if let Some(quiet) = self.schedule.quiet_until(now) {
+                let check = self.schedule.check_sign_in;
+                if !self.schedule.is_paused(now) {
+                    return PodStep::Wait(quiet);
+                } else if check > now.monotonic {
+                    return PodStep::Wait(quiet.min(check));
+                }
+                self.phase = Phase::CheckSignIn;
+                return PodStep::CheckSignIn;
+            }
+            match self.choose(now) {
+                Ok(phase) => {
+                    if phase.is_poll() {
+                        self.schedule.last_poll = Some(now.monotonic);
+                    }
+                    self.phase = phase;
+                }
+                Err(until) => return PodStep::Wait(until),
+            }
+        }
+        match &self.phase {
+            Phase::Idle => PodStep::Wait(now.monotonic),
+            Phase::Look(_) | Phase::Verify(_) => PodStep::Look,
+            Phase::AskMode(_) => PodStep::AskMode,
+            Phase::Put(plan) => PodStep::Put(plan.agenda.clone()),
+            Phase::WaitToVerify(_, at) => PodStep::Wait((*at).min(self.schedule.health_due)),
+            Phase::ReadConfig => PodStep::ReadConfig,
+            Phase::Patch(patch) => PodStep::PatchConfig(patch.clone()),
+            Phase::CheckSignIn => PodStep::CheckSignIn,
+            Phase::Finished => PodStep::Finished,
+        }
+    }
+
+    /// The next contact, or when there will be one.
+    fn choose(&self, now: Now) -> Result<Phase, Monotonic> {
+        let schedule = &self.schedule;
+        let spaced = |due: Monotonic| {
+            let earliest = schedule
+                .last_poll
+                .map(|last| last.plus(self.settings.min_interval));
+            earliest.map_or(due, |earliest| due.max(earliest))
+        };
+        let health = (
+            schedule.health_due,
+            &self.settings.health,
+            self.health_poll(),
+        );
+        let config = (
+            schedule.config_due,
+            &self.settings.config,
+            Phase::ReadConfig,
+        );
+        // The one that waits longer comes first.
+        let (due, cron, poll) = if config.0 < health.0 { config } else { health };
+        let ready = spaced(due);
+        let is_ready = ready <= now.monotonic;
+        let is_late = || {
+            let period = due::period(now, cron, &self.settings.zone);
+            now.monotonic.since(due) >= period.saturating_mul(LATE_PERIODS)
+        };
+        if is_ready && is_late() {
+            return Ok(poll);
+        }
+        let push = match self.decide(now) {
+            Decision::Push(push) => push.at,
+            Decision::Nothing { .. } => Monotonic::NEVER,
+        };
+        if push <= now.monotonic {
+            return Ok(Phase::Look(Purpose::Push));
+        }
+        if is_ready {
+            return Ok(poll);
+        }
+        Err(push.min(ready))
+    }
+
+    /// What a health poll does: in another mode it asks for that in place of looking.
+    fn health_poll(&self) -> Phase {
+        match &self.mode {
+            Some(mode) if mode.is_other() => Phase::AskMode(Purpose::Poll),
+            _ => Phase::Look(Purpose::Poll),
+        }
+    }
+
+    /// Whether the room wants something else by now than what was just pushed.
+    fn is_superseded(&self, check: &Check, now: Now) -> bool {
+        self.is_forced()
+            || self
+                .target(now)
+                .is_some_and(|target| !target.looks_like(&check.plan.agenda))
+    }
+
+    /// Takes in what the room wants its displays to show.
+    pub fn set_wanted(&mut self, wanted: Wanted, now: Now) -> Vec<PodEvent> {
+        if self.wanted.as_ref() == Some(&wanted) {
+            return Vec::new();
+        }
+        self.wanted = Some(wanted);
+        let before = self.marks();
+        let mut events = Vec::new();
+        if matches!(self.phase, Phase::Idle) && self.contact_failures == 0 {
+            events = self.note_decision(now);
+        }
+        self.is_settled = self.is_settled && matches!(self.phase, Phase::Idle) && !self.is_due(now);
+        self.note_marks(&before);
+        events
+    }
+
+    /// Takes in what all pods together know of their devices.
+    pub fn set_devices(&mut self, devices: Arc<Devices>) {
+        self.devices = devices;
+    }
+
+    /// Takes in changed settings; what is known of the pod stays.
+    ///
+    /// `is_new_client`: the address or the way to sign in changed, so that it is tried at once.
+    pub fn configure(&mut self, settings: PodSettings, is_new_client: bool, now: Now) {
+        let old = std::mem::replace(&mut self.settings, settings);
+        if old.room != self.settings.room {
+            // What it shows are the other room's meetings.
+            self.habits.shows_others = true;
+            self.wanted = None;
+            self.is_settled = false;
+        }
+        if old.enforce != self.settings.enforce && self.schedule.config_was_read {
+            self.schedule.config_due = now.monotonic;
+        }
+        self.clock_stepped(now);
+        if is_new_client {
+            self.secret_changed(now);
+        }
+    }
+
+    /// The wall clock was set: what goes by cron lines is due at other times.
+    pub fn clock_stepped(&mut self, now: Now) {
+        if self.counts.attempts > 0 && self.schedule.health_due > now.monotonic {
+            self.schedule.health_due = self.due(true, now);
+        }
+        if self.schedule.config_was_read && self.schedule.config_due > now.monotonic {
+            self.schedule.config_due = self.due(false, now);
+        }
+    }
+
+    /// The secret is another one, or a person wants it to be tried: no pause holds.
+    pub fn secret_changed(&mut self, now: Now) {
+        self.schedule.paused_until = None;
+        self.schedule.busy_until = None;
+        self.push_not_before = now.monotonic;
+        self.look_now(now);
+    }
+
+    /// Looks at the pod as soon as it may be talked to, whenever the next poll is due.
+    pub fn look_now(&mut self, now: Now) {
+        self.schedule.health_due = now.monotonic;
+        self.schedule.last_poll = None;
+        self.is_settled = self.schedule.quiet_until(now).is_some();
+        if self.is_settled {
+            // It must not be talked to yet, so nothing more can be done now.
+            self.counts.attempts += 1;
+        }
+    }
+
+    /// The secret was just rejected, or the gate says that it was.
+    pub fn pause_sign_in(&mut self, until: Monotonic, now: Now) {
+        let longest = now.monotonic.plus(LONGEST_PAUSE);
+        self.schedule.paused_until = Some(until.min(longest));
+        self.schedule.check_sign_in = now.monotonic.plus(CHECK_SIGN_IN);
+    }
+
+    /// A person accepts the device that is at the address now: the one that was seen there,
+    /// and whichever answers the next look.
+    pub fn accept_device(&mut self, now: Now) -> Vec<PodEvent> {
+        let before = self.marks();
+        let mut events = Vec::new();
+        if let Some(device) = self.device.live.clone()
+            && self.device.accepted.as_ref() != Some(&device)
+        {
+            self.new_device(device.clone());
+            events.push(PodEvent::DeviceAccepted { device });
+        }
+        self.device.accept_next = true;
+        self.look_now(now);
+        self.note_marks(&before);
+        events
+    }
+
+    /// A device that a person accepted at this address before.
+    pub fn permit_device(&mut self, device: Option<String>) {
+        self.device.permitted = device;
+    }
+
+    /// The calendar mode as it was found last, for people.
+    #[must_use]
+    pub fn mode_name(&self) -> Option<String> {
+        self.mode.as_ref().map(|mode| mode.name().to_owned())
+    }
+
+    /// Whether no contact is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Finished)
+    }
+
+    /// The pod left the configuration. With `clear`, its display is cleared first; the steps
+    /// end with [`PodStep::Finished`].
+    pub fn remove(&mut self, clear: bool, now: Now) -> Vec<PodEvent> {
+        if !clear {
+            return self.finish(Removal::Kept);
+        }
+        let hindrance = match &self.device.blocked {
+            Some(_) => Some("the device at its address is another room's"),
+            None if self.schedule.quiet_until(now).is_some() => {
+                Some("it must not be talked to yet")
+            }
+            None if self.settings.is_dry => Some("this is a dry run"),
+            None => None,
+        };
+        match hindrance {
+            Some(why) => self.finish(Removal::NotCleared {
+                why: why.to_owned(),
+            }),
+            None => {
+                self.phase = Phase::Look(Purpose::Clear);
+                Vec::new()
+            }
+        }
+    }
+
+    fn finish(&mut self, removal: Removal) -> Vec<PodEvent> {
+        self.phase = Phase::Finished;
+        let shown = self.shown.as_ref().or(self.sent.agenda.as_ref());
+        vec![PodEvent::Removed {
+            removal,
+            shown: shown.map(|agenda| agenda.len()),
+        }]
+    }
+
+    /// When the next poll of that kind comes, after one that was just made.
+    fn due(&self, is_health: bool, now: Now) -> Monotonic {
+        let settings = &self.settings;
+        let cron = if is_health {
+            &settings.health
+        } else {
+            &settings.config
+        };
+        due::next_due(now, cron, &settings.zone, settings.jitter)
+    }
+
+    /// A configuration of the pod that is another than before, without secrets: to be written
+    /// down, and handed back with the next one that is read.
+    pub fn take_config(&mut self) -> Option<Value> {
+        match self.phase {
+            Phase::Patch(_) => None,
+            _ => self.new_config.take(),
+        }
+    }
+
+    /// Counts changes of what [`PodController::memory`] gives, but for the times at which
+    /// the pod was seen.
+    #[must_use]
+    pub fn memory_changes(&self) -> u64 {
+        self.memory_changes
+    }
+
+    fn patch_for(&self, config: &Value) -> Option<Map<String, Value>> {
+        let wanted = self.settings.enforce.as_ref()?;
+        let may_write = !self.settings.is_dry && self.device.blocked.is_none();
+        may_write.then(|| drift::repair(wanted, config)).flatten()
+    }
+
+    fn identity(&self) -> PodIdentity {
+        let is_own = self.device.blocked.is_none();
+        PodIdentity {
+            pod: self.settings.pod.clone(),
+            room: self.settings.room.clone(),
+            place: self.settings.place,
+            accepted: self.device.accepted.clone(),
+            live: self.device.live.clone(),
+            sent: self
+                .sent
+                .agenda
+                .clone()
+                .filter(|_| is_own && self.sent.is_shown),
+        }
+    }
+}
+
+impl Schedule {
+    /// Until when the pod must not be talked to at all.
+    fn quiet_until(&self, now: Now) -> Option<Monotonic> {
+        [self.silent_until, self.paused_until, self.busy_until]
+            .into_iter()
+            .flatten()
+            .max()
+            .filter(|until| *until > now.monotonic)
+    }
+
+    fn is_paused(&self, now: Now) -> bool {
+        self.paused_until.is_some_and(|until| until > now.monotonic)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! Whether a display needs a push, and when it may have it.
+
+use std::sync::Arc;
+
+use super::contact::{Plan, PushClass};
+use super::display::{self, Comparison};
+use super::event::{Loss, PushReason};
+use super::{Blocked, PodController, PodState};
+use crate::control::now::{Monotonic, Now};
+use crate::model::agenda::Agenda;
+use crate::model::time::UnixTime;
+
+/// Beyond this the pod's own clock is said to be wrong, in seconds.
+const CLOCK_TOLERANCE: u64 = 120;
+
+pub(super) enum Decision {
+    /// Nothing is to be pushed; the display is in this state.
+    Nothing {
+        state: PodState,
+        detail: Option<String>,
+    },
+    Push(Push),
+}
+
+pub(super) struct Push {
+    pub at: Monotonic,
+    pub plan: Plan,
+    /// What became of what was sent before, where that is why.
+    pub loss: Option<Loss>,
+}
+
+impl PodController {
+    /// What to do by what is known now; right before a push it is what a look just found.
+    pub(super) fn decide(&self, now: Now) -> Decision {
+        if let Some(blocked) = &self.device.blocked {
+            return blocked.decision();
+        }
+        if let Some(mode) = self.mode.as_ref().filter(|mode| mode.is_other()) {
+            return Decision::Nothing {
+                state: PodState::WrongMode,
+                detail: Some(format!("its calendar mode is {}", mode.name())),
+            };
+        }
+        let Some(shown) = &self.shown else {
+            return nothing(PodState::Unknown);
+        };
+        let Some(target) = self.target(now) else {
+            return nothing(PodState::Waiting);
+        };
+        let comparison = self.comparison(shown, &target, now);
+        let is_forced = self.is_forced();
+        if let Some(state) = self.good_state(comparison)
+            && !is_forced
+        {
+            return state;
+        }
+        let sent = self.sent.agenda.as_ref();
+        let is_new = sent.is_none_or(|sent| !sent.looks_like(&target));
+        let reason = match sent {
+            _ if is_forced => PushReason::Forced,
+            _ if self.device.is_replacement => PushReason::Lost,
+            None => PushReason::First,
+            Some(_) if is_new => PushReason::Changed,
+            Some(_) => PushReason::Lost,
+        };
+        let is_lost = !is_forced && !is_new;
+        let (class, at) = if is_forced {
+            (PushClass::Ordinary, now.monotonic)
+        } else if self.unshown.cannot_be_verified() {
+            let is_other = self.sent.echo.as_ref().is_some_and(|echo| {
+                let faces =
+                    |agenda: &Agenda| agenda.still_to_come(now.wall.plus(display::TOLERANCE));
+                !faces(echo).looks_like(&faces(shown))
+            });
+            let at = self.unshown.next(is_new || is_other, now);
+            (PushClass::Unverified, at)
+        } else if !is_lost {
+            (PushClass::Ordinary, now.monotonic)
+        } else if comparison == Comparison::Empty && self.habits.was_in_step {
+            (PushClass::Refill, now.monotonic)
+        } else {
+            (PushClass::Correction, self.corrections.next(now))
+        };
+        let loss = match comparison {
+            _ if self.device.is_replacement => Some(Loss::Replaced),
+            _ if !is_lost => None,
+            _ if self.unshown.in_row() > 0 => Some(Loss::NotShown),
+            Comparison::Empty => Some(Loss::Emptied),
+            _ => Some(Loss::Foreign),
+        };
+        Decision::Push(Push {
+            at: if is_forced {
+                at
+            } else {
+                at.max(self.push_not_before)
+            },
+            loss,
+            plan: Plan {
+                agenda: target,
+                reason,
+                class,
+                before: shown.clone(),
+                force: self.wanted.as_ref().map_or(0, |wanted| wanted.force),
+            },
+        })
+    }
+
+    /// Whether a contact for a push is due now.
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        matches!(self.decide(now), Decision::Push(push) if push.at <= now.monotonic)
+    }
+
+    /// A person asked for a push that was not made yet.
+    pub(super) fn is_forced(&self) -> bool {
+        self.wanted
+            .as_ref()
+            .is_some_and(|wanted| wanted.agenda.is_some() && wanted.force > self.force_served)
+    }
+
+    /// What the display should show; `None` while nothing is known.
+    pub(super) fn target(&self, now: Now) -> Option<Arc<Agenda>> {
+        let wanted = self.wanted.as_ref()?;
+        let may_keep = !self.habits.shows_others;
+        display::target(wanted, self.shown.as_deref(), may_keep, now.wall)
+    }
+
+    /// The time by which meetings have ended; `None` while the clock is not believed.
+    pub(super) fn believed(&self, now: Now) -> Option<UnixTime> {
+        let wanted = self.wanted.as_ref();
+        wanted
+            .is_none_or(|wanted| wanted.clock_is_believed)
+            .then_some(now.wall)
+    }
+
+    pub(super) fn comparison(&self, shown: &Agenda, target: &Agenda, now: Now) -> Comparison {
+        let known = self.habits.alteration.as_ref();
+        display::compare(shown, target, known, self.believed(now))
+    }
+
+    /// Whether the display shows all that it can.
+    pub(super) fn is_good(&self, comparison: Comparison) -> bool {
+        match comparison {
+            Comparison::Same => true,
+            Comparison::Nearest { shown, .. } => self.habits.cap.is_some_and(|cap| shown >= cap),
+            Comparison::Empty | Comparison::OtherTexts | Comparison::Other => false,
+        }
+    }
+
+    fn good_state(&self, comparison: Comparison) -> Option<Decision> {
+        if !self.is_good(comparison) {
+            return None;
+        }
+        if let Comparison::Nearest { shown, of } = comparison {
+            return Some(Decision::Nothing {
+                state: PodState::ShowsPart,
+                detail: Some(format!(
+                    "shows {shown} of {of} meetings; lower `meetings.max` of the room to {shown}"
+                )),
+            });
+        }
+        if let Some(offset) = self.clock_offset
+            && offset.unsigned_abs() > CLOCK_TOLERANCE
+        {
+            let direction = if offset > 0 { "ahead" } else { "behind" };
+            return Some(Decision::Nothing {
+                state: PodState::ClockWrong,
+                detail: Some(format!(
+                    "its clock is {} s {direction}; set its time server",
+                    offset.unsigned_abs()
+                )),
+            });
+        }
+        let detail = self
+            .habits
+            .alteration
+            .as_ref()
+            .map(|alteration| format!("the pod {}", super::alteration::words(alteration)));
+        Some(Decision::Nothing {
+            state: PodState::InStep,
+            detail: detail.filter(|_| self.alters()),
+        })
+    }
+
+    pub(super) fn alters(&self) -> bool {
+        let known = self.habits.alteration.as_ref();
+        known.is_some_and(|known| *known != Default::default())
+    }
+
+    /// The state while a push is to come.
+    pub(super) fn waiting_state(&self, push: &Push, now: Now) -> (PodState, Option<String>) {
+        if self.unshown.cannot_be_verified() {
+            return (PodState::CannotBeVerified, Some(self.how_unverified()));
+        }
+        if push.plan.class == PushClass::Correction
+            && push.at > now.monotonic
+            && self.corrections.are_used_up(now)
+        {
+            return (
+                PodState::SomebodyElseWrites,
+                Some("it was put right several times, and shows other meetings again".to_owned()),
+            );
+        }
+        let detail = self
+            .failing
+            .as_ref()
+            .map(|failing| format!("{}; {}", failing.failure.says, failing.failure.hint));
+        (PodState::Behind, detail)
+    }
+
+    /// What a display does that accepts pushes and does not show them.
+    pub(super) fn how_unverified(&self) -> String {
+        let echo = self.sent.echo.as_deref();
+        let sent = self.sent.agenda.as_deref();
+        match (echo, sent) {
+            (Some(echo), _) if echo.is_empty() => "it accepts meetings and always reads back empty",
+            (Some(echo), Some(sent)) if has_times_of(echo, sent) => {
+                "it accepts meetings and shows their times with other texts"
+            }
+            _ => "it accepts meetings and does not show them",
+        }
+        .to_owned()
+    }
+}
+
+fn has_times_of(one: &Agenda, other: &Agenda) -> bool {
+    let times = |agenda: &Agenda| -> Vec<_> {
+        let meetings = agenda.meetings().iter();
+        meetings.map(|one| (one.start_time, one.end_time)).collect()
+    };
+    times(one) == times(other)
+}
+
+fn nothing(state: PodState) -> Decision {
+    Decision::Nothing {
+        state,
+        detail: None,
+    }
+}
+
+impl Blocked {
+    fn decision(&self) -> Decision {
+        let (state, detail) = match self {
+            Self::OtherRoom { room, pod } => (
+                PodState::DeviceChanged,
+                format!(
+                    "the device at its address was that of room `{room}` ({pod}); \
+                     accept it with `podcal pod ROOM trust`, or correct the addresses"
+                ),
+            ),
+            Self::Clash { room, pod } => (
+                PodState::AddressClash,
+                format!("{pod} of room `{room}` is the same device; correct one of the addresses"),
+            ),
+        };
+        Decision::Nothing {
+            state,
+            detail: Some(detail),
+        }
+    }
+}

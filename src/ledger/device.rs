@@ -1,0 +1,67 @@
+//! What is kept of the device behind a pod's address: that a person accepted another one,
+//! and the settings as they were read last.
+
+use super::{Ledger, Result, Schema};
+use crate::model::name::PodUrl;
+use crate::model::time::UnixTime;
+
+impl Ledger {
+    /// The device that a person accepted at this address.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn accepted_device(&self, pod: &PodUrl) -> Result<Option<String>> {
+        if self.opened().schema == Schema::Old {
+            return Ok(None);
+        }
+        let key = pod.key();
+        self.read(async |connection| {
+            sqlx::query_scalar("SELECT device_id FROM accepted_device WHERE pod = $1")
+                .bind(&key)
+                .fetch_optional(connection)
+                .await
+        })
+        .await
+    }
+
+    /// Accepts the device that answers at this address.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn accept_device(&self, pod: &PodUrl, device_id: &str, at: UnixTime) -> Result<()> {
+        let key = pod.key();
+        self.write(async |connection| {
+            sqlx::query(
+                "INSERT INTO accepted_device (pod, device_id, accepted_at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (pod) DO UPDATE SET device_id = excluded.device_id, \
+                 accepted_at = excluded.accepted_at",
+            )
+            .bind(&key)
+            .bind(device_id)
+            .bind(at)
+            .execute(connection)
+            .await
+            .map(drop)
+        })
+        .await
+    }
+
+    /// The pod's settings as they were read last, as JSON, and when.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn pod_settings(&self, pod: &PodUrl) -> Result<Option<(UnixTime, String)>> {
+        let statement = match self.opened().schema {
+            Schema::Old => "SELECT read_at, json FROM pod_config WHERE pod = $1",
+            _ => "SELECT read_at, json FROM pod_settings WHERE pod = $1",
+        };
+        let key = pod.key();
+        self.read(async |connection| {
+            sqlx::query_as(statement)
+                .bind(&key)
+                .fetch_optional(connection)
+                .await
+        })
+        .await
+    }
+}

@@ -1,0 +1,403 @@
+//! Loading everything that is remembered, and writing what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::FromRow;
+use sqlx::sqlite::SqliteConnection;
+
+use super::history::{self, HistoryLine};
+use super::pin::{self, Pin};
+use super::{Answer, Ledger, Result, Schema, carry_over, packed, sign_in, version};
+use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
+use crate::model::sign_in::SignIn;
+use crate::model::time::UnixTime;
+use crate::model::version::{FeedVersion, VersionId};
+
+/// What one kind of memory is to the ledger.
+///
+/// Times alone are no reason to write: they are kept for all feeds and all pods together.
+pub(crate) trait Remembered:
+    Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync
+{
+    /// Tells the kinds apart in `last_seen`.
+    const KIND: &'static str;
+    const SELECT: &'static str;
+    const PUT: &'static str;
+    const REMOVE: &'static str;
+
+    /// What changes by itself with every look, in an order that never changes.
+    fn times(&self) -> Times;
+
+    /// Takes the later of each.
+    fn take_times(&mut self, times: &Times);
+
+    /// Takes over from a newer value everything that alone is no reason to write it.
+    fn take_unimportant(&mut self, newer: &Self) {
+        self.take_times(&newer.times());
+    }
+}
+
+/// Seconds and counts; `None` where there was none.
+pub(crate) type Times = Vec<Option<i64>>;
+
+fn seconds(time: Option<UnixTime>) -> Option<i64> {
+    time.map(UnixTime::seconds)
+}
+
+fn take_later(time: &mut Option<UnixTime>, found: Option<&Option<i64>>) {
+    let found = found.copied().flatten().map(UnixTime::from_seconds);
+    *time = (*time).max(found);
+}
+
+/// Failures of the streak that began then: another streak has its own count.
+fn streak(failing: Option<&crate::model::memory::FailingMemory>) -> [Option<i64>; 2] {
+    [
+        failing.map(|failing| failing.since.seconds()),
+        failing.map(|failing| i64::from(failing.failures)),
+    ]
+}
+
+fn take_streak(
+    failing: Option<&mut crate::model::memory::FailingMemory>,
+    found: Option<&[Option<i64>]>,
+) {
+    if let (Some(failing), Some([Some(since), Some(failures)])) = (failing, found)
+        && failing.since.seconds() == *since
+    {
+        failing.failures = failing
+            .failures
+            .max(u32::try_from(*failures).unwrap_or(u32::MAX));
+    }
+}
+
+impl Remembered for FeedMemory {
+    const KIND: &'static str = "feed";
+    const SELECT: &'static str = "SELECT feed, memory FROM feed_memory ORDER BY feed";
+    const PUT: &'static str = "INSERT INTO feed_memory (feed, memory) VALUES ($1, $2) \
+        ON CONFLICT (feed) DO UPDATE SET memory = excluded.memory";
+    const REMOVE: &'static str = "DELETE FROM feed_memory WHERE feed = $1";
+
+    fn times(&self) -> Times {
+        let [since, failures] = streak(self.failing.as_ref());
+        vec![seconds(self.read_at), since, failures]
+    }
+
+    fn take_times(&mut self, times: &Times) {
+        take_later(&mut self.read_at, times.first());
+        take_streak(self.failing.as_mut(), times.get(1..3));
+    }
+
+    /// Older validators of the same version cost one whole answer after a restart.
+    fn take_unimportant(&mut self, newer: &Self) {
+        self.take_times(&newer.times());
+        if self.latest == newer.latest {
+            self.client_state.clone_from(&newer.client_state);
+        }
+    }
+}
+
+impl Remembered for RoomMemory {
+    const KIND: &'static str = "room";
+    const SELECT: &'static str = "SELECT room, memory FROM room_memory ORDER BY room";
+    const PUT: &'static str = "INSERT INTO room_memory (room, memory) VALUES ($1, $2) \
+        ON CONFLICT (room) DO UPDATE SET memory = excluded.memory";
+    const REMOVE: &'static str = "DELETE FROM room_memory WHERE room = $1";
+
+    fn times(&self) -> Times {
+        vec![seconds(self.composed_at)]
+    }
+
+    fn take_times(&mut self, times: &Times) {
+        take_later(&mut self.composed_at, times.first());
+    }
+}
+
+impl Remembered for PodMemory {
+    const KIND: &'static str = "pod";
+    const SELECT: &'static str = "SELECT pod, memory FROM pod_memory ORDER BY pod";
+    const PUT: &'static str = "INSERT INTO pod_memory (pod, memory) VALUES ($1, $2) \
+        ON CONFLICT (pod) DO UPDATE SET memory = excluded.memory";
+    const REMOVE: &'static str = "DELETE FROM pod_memory WHERE pod = $1";
+
+    fn times(&self) -> Times {
+        let [since, failures] = streak(self.failing.as_ref());
+        vec![
+            seconds(self.seen_at),
+            seconds(self.checked_at),
+            seconds(self.mode_checked_at),
+            since,
+            failures,
+        ]
+    }
+
+    fn take_times(&mut self, times: &Times) {
+        take_later(&mut self.seen_at, times.first());
+        take_later(&mut self.checked_at, times.get(1));
+        take_later(&mut self.mode_checked_at, times.get(2));
+        take_streak(self.failing.as_mut(), times.get(3..5));
+    }
+}
+
+/// Whether two values differ in more than what changes by itself with every look.
+pub(crate) fn differ<T: Remembered>(written: &T, newer: &T) -> bool {
+    let mut written = written.clone();
+    written.take_unimportant(newer);
+    // A clock that was set back makes times earlier; that is no change either.
+    let mut newer = newer.clone();
+    newer.take_times(&written.times());
+    written != newer
+}
+
+/// How the service is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromRow)]
+pub struct ServiceTimes {
+    pub started_at: Option<UnixTime>,
+    /// `None` while it runs, and after it was killed.
+    pub stopped_at: Option<UnixTime>,
+    pub version: Option<String>,
+}
+
+/// Everything that a process begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub memories: Memories,
+    /// By feed: those that are stored whole, as far as can be seen without unpacking them.
+    pub versions: BTreeMap<String, BTreeSet<VersionId>>,
+    pub pins: BTreeMap<String, Pin>,
+    /// By account.
+    pub sign_ins: BTreeMap<String, SignIn>,
+    /// Device ids that were accepted, by pod.
+    pub accepted_devices: BTreeMap<String, String>,
+    pub service: ServiceTimes,
+    /// Values that could not be read; they count as never written.
+    pub unreadable: usize,
+}
+
+/// What is written in one transaction. Values are whole; `None` removes one.
+#[derive(Clone, Default)]
+pub struct Batch {
+    /// Removes whatever is stored first, but trust, sign-ins and history: the batch has
+    /// everything that is remembered.
+    pub is_everything: bool,
+    pub feeds: Vec<(String, Option<Arc<FeedMemory>>)>,
+    pub rooms: Vec<(String, Option<Arc<RoomMemory>>)>,
+    pub pods: Vec<(String, Option<Arc<PodMemory>>)>,
+    pub versions: Vec<(String, Arc<FeedVersion>)>,
+    /// Versions that nothing names any more; their bodies go with them.
+    pub unnamed: Vec<(String, VersionId)>,
+    /// Times of all feeds and of all pods, packed.
+    pub seen: Vec<(&'static str, BTreeMap<String, Times>)>,
+    pub pod_settings: Vec<(String, UnixTime, String)>,
+    pub pins: Vec<(String, Option<Pin>)>,
+    pub sign_ins: Vec<(String, SignIn)>,
+    pub accepted_devices: Vec<(String, String)>,
+    /// With how often it happened.
+    pub history: Vec<(HistoryLine, u32)>,
+    pub service: Option<ServiceTimes>,
+}
+
+impl Batch {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.is_everything
+            && self.feeds.is_empty()
+            && self.rooms.is_empty()
+            && self.pods.is_empty()
+            && self.versions.is_empty()
+            && self.unnamed.is_empty()
+            && self.seen.is_empty()
+            && self.pod_settings.is_empty()
+            && self.pins.is_empty()
+            && self.sign_ins.is_empty()
+            && self.accepted_devices.is_empty()
+            && self.history.is_empty()
+            && self.service.is_none()
+    }
+}
+
+impl Ledger {
+    /// Everything that is remembered but the contents of versions and the history.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn load(&self) -> Result<Loaded> {
+        let is_old = self.opened().schema == Schema::Old;
+        self.read(async |connection| {
+            if is_old {
+                return carry_over::read(connection).await.map(|old| old.loaded);
+            }
+            load(connection).await
+        })
+        .await
+    }
+
+    /// Writes what changed, all of it or nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written; then all is as before.
+    pub async fn store(&self, batch: &Batch) -> Result<()> {
+        self.write(async |connection| store(connection, batch).await)
+            .await
+    }
+}
+
+async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
+    let mut loaded = Loaded {
+        versions: version::all(connection).await?,
+        pins: pin::all(connection).await?.into_iter().collect(),
+        ..Loaded::default()
+    };
+    let unreadable = &mut loaded.unreadable;
+    loaded.memories = Memories {
+        feeds: all(connection, unreadable).await?,
+        rooms: all(connection, unreadable).await?,
+        pods: all(connection, unreadable).await?,
+    };
+    loaded.sign_ins = sign_in::all(connection).await?.into_iter().collect();
+    let devices: Vec<(String, String)> =
+        sqlx::query_as("SELECT pod, device_id FROM accepted_device ORDER BY pod")
+            .fetch_all(&mut *connection)
+            .await?;
+    loaded.accepted_devices = devices.into_iter().collect();
+    loaded.service = service(connection).await?;
+    Ok(loaded)
+}
+
+pub(super) async fn service(connection: &mut SqliteConnection) -> Answer<ServiceTimes> {
+    let row = sqlx::query_as("SELECT started_at, stopped_at, version FROM service WHERE id = 1")
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.unwrap_or_default())
+}
+
+async fn all<T: Remembered>(
+    connection: &mut SqliteConnection,
+    unreadable: &mut usize,
+) -> Answer<BTreeMap<String, Arc<T>>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(T::SELECT)
+        .fetch_all(&mut *connection)
+        .await?;
+    let row: Option<(Vec<u8>, Option<i64>)> =
+        sqlx::query_as("SELECT times, inflated_bytes FROM last_seen WHERE kind = $1")
+            .bind(T::KIND)
+            .fetch_optional(connection)
+            .await?;
+    let seen: BTreeMap<String, Times> = row
+        .and_then(|(times, size)| packed::unpack(times, size))
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for (key, json) in rows {
+        match serde_json::from_str::<T>(&json) {
+            Ok(mut memory) => {
+                if let Some(times) = seen.get(&key) {
+                    memory.take_times(times);
+                }
+                found.insert(key, Arc::new(memory));
+            }
+            Err(_) => *unreadable += 1,
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Answer<()> {
+    if batch.is_everything {
+        for statement in [
+            "DELETE FROM feed_memory",
+            "DELETE FROM feed_version",
+            "DELETE FROM feed_body",
+            "DELETE FROM room_memory",
+            "DELETE FROM pod_memory",
+            "DELETE FROM last_seen",
+        ] {
+            sqlx::query(statement).execute(&mut *connection).await?;
+        }
+    }
+    // A version is there before a memory names it, should two of them ever be two transactions.
+    version::store(connection, &batch.versions, &batch.unnamed).await?;
+    put_all(connection, &batch.feeds).await?;
+    put_all(connection, &batch.rooms).await?;
+    put_all(connection, &batch.pods).await?;
+    for (kind, times) in &batch.seen {
+        let packed = packed::pack(&json(times)?);
+        sqlx::query(
+            "INSERT INTO last_seen (kind, times, inflated_bytes) VALUES ($1, $2, $3) \
+             ON CONFLICT (kind) DO UPDATE SET times = excluded.times, \
+             inflated_bytes = excluded.inflated_bytes",
+        )
+        .bind(*kind)
+        .bind(packed.bytes)
+        .bind(packed.inflated_bytes)
+        .execute(&mut *connection)
+        .await?;
+    }
+    for (pod, at, json) in &batch.pod_settings {
+        sqlx::query(
+            "INSERT INTO pod_settings (pod, read_at, json) VALUES ($1, $2, $3) \
+             ON CONFLICT (pod) DO UPDATE SET read_at = excluded.read_at, json = excluded.json",
+        )
+        .bind(pod)
+        .bind(at)
+        .bind(json)
+        .execute(&mut *connection)
+        .await?;
+    }
+    for (pod, pin) in &batch.pins {
+        pin::set(connection, pod, *pin).await?;
+    }
+    for (account, memory) in &batch.sign_ins {
+        sign_in::put_if_absent(connection, account, memory).await?;
+    }
+    for (pod, device_id) in &batch.accepted_devices {
+        sqlx::query(
+            "INSERT INTO accepted_device (pod, device_id, accepted_at) VALUES ($1, $2, 0) \
+             ON CONFLICT (pod) DO NOTHING",
+        )
+        .bind(pod)
+        .bind(device_id)
+        .execute(&mut *connection)
+        .await?;
+    }
+    for (line, count) in &batch.history {
+        history::write_or_count(connection, line, *count).await?;
+    }
+    if let Some(service) = &batch.service {
+        sqlx::query(
+            "INSERT INTO service (id, started_at, stopped_at, version) VALUES (1, $1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
+             stopped_at = excluded.stopped_at, version = excluded.version",
+        )
+        .bind(service.started_at)
+        .bind(service.stopped_at)
+        .bind(&service.version)
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn put_all<T: Remembered>(
+    connection: &mut SqliteConnection,
+    changed: &[(String, Option<Arc<T>>)],
+) -> Answer<()> {
+    for (key, memory) in changed {
+        let query = match memory {
+            Some(memory) => sqlx::query(T::PUT).bind(key).bind(text(memory.as_ref())?),
+            None => sqlx::query(T::REMOVE).bind(key),
+        };
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Answer<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+pub(super) fn text<T: Serialize>(value: &T) -> Answer<String> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}

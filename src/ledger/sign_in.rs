@@ -1,0 +1,230 @@
+//! What came of signing in, by account. The one thing that every process writes, also one
+//! that only reads otherwise: two of them must not try the same wrong password.
+
+use ring::digest;
+use sqlx::sqlite::SqliteConnection;
+
+use super::memories::text;
+use super::{Answer, Ledger, Result, Schema, begin, file, options};
+use crate::model::name::PodUrl;
+use crate::model::secret::Secret;
+use crate::model::sign_in::{AccountKey, SignIn};
+use crate::model::time::UnixTime;
+
+/// The secret of a pod, to find the account of a pause that podcal 0.1 kept by pod.
+#[derive(Debug)]
+pub struct PodSecret<'a> {
+    pub pod: &'a PodUrl,
+    pub username: &'a str,
+    pub password: &'a Secret,
+    pub account: &'a AccountKey,
+}
+
+impl PodSecret<'_> {
+    /// How podcal 0.1 told passwords apart.
+    fn old_tag(&self) -> i64 {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [&self.pod.key(), self.username, self.password.reveal()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        match context.finish().as_ref() {
+            [first, second, ..] => u16::from_be_bytes([*first, *second]).into(),
+            _ => 0,
+        }
+    }
+}
+
+impl Ledger {
+    /// What came of the last sign-in to an account; `None` where nothing is known.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn sign_in(&self, account: &AccountKey) -> Result<Option<SignIn>> {
+        if self.opened().schema == Schema::Old {
+            return Ok(None);
+        }
+        let found = self
+            .read(async |connection| get(connection, account.as_str()).await)
+            .await?;
+        Ok(found.and_then(|json| read(&json)))
+    }
+
+    /// Writes `new` if the ledger still says `expected`: of several processes that ask at
+    /// once, one is told `true`, and only that one may send the secret.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written; then the secret may not be sent either.
+    pub async fn reserve_sign_in(
+        &self,
+        account: &AccountKey,
+        expected: Option<&SignIn>,
+        new: &SignIn,
+    ) -> Result<bool> {
+        self.make_writable().await?;
+        let json = text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
+        self.write_beside(async |connection| {
+            let found = get(connection, account.as_str()).await?;
+            // What cannot be read says nothing.
+            if found.as_deref().and_then(read).as_ref() != expected {
+                return Ok(false);
+            }
+            let done = match &found {
+                // The text in the condition: on every engine only one can be first.
+                Some(found) => {
+                    sqlx::query("UPDATE sign_in SET memory = $1 WHERE account = $2 AND memory = $3")
+                        .bind(&json)
+                        .bind(account.as_str())
+                        .bind(found)
+                }
+                None => sqlx::query(
+                    "INSERT INTO sign_in (memory, account) VALUES ($1, $2) \
+                     ON CONFLICT (account) DO NOTHING",
+                )
+                .bind(&json)
+                .bind(account.as_str()),
+            };
+            Ok(done.execute(connection).await?.rows_affected() == 1)
+        })
+        .await
+    }
+
+    /// Writes what came of a sign-in, whatever was known before.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn set_sign_in(&self, account: &AccountKey, sign_in: &SignIn) -> Result<()> {
+        self.make_writable().await?;
+        self.write_beside(async |connection| put(connection, account.as_str(), sign_in).await)
+            .await
+    }
+
+    /// Forgets what is known of an account: the next secret is tried as if it were the first.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn clear_sign_in(&self, account: &AccountKey) -> Result<()> {
+        self.make_writable().await?;
+        self.write_beside(async |connection| {
+            sqlx::query("DELETE FROM sign_in WHERE account = $1")
+                .bind(account.as_str())
+                .execute(connection)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Gives the pauses of podcal 0.1 to the accounts that they were about, where the
+    /// password is still the one that was rejected. Once, after opening.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn adopt_old_pauses(&self, secrets: &[PodSecret<'_>]) -> Result<usize> {
+        if self.opened().schema == Schema::Old {
+            self.make_writable().await?;
+        }
+        let pauses: Vec<(String, UnixTime, u32, i64)> = self
+            .read(async |connection| {
+                sqlx::query_as("SELECT pod, until, rejections, password_tag FROM old_pause")
+                    .fetch_all(connection)
+                    .await
+            })
+            .await?;
+        if pauses.is_empty() {
+            return Ok(0);
+        }
+        let mut adopted = Vec::new();
+        for (pod, until, rejections, tag) in pauses {
+            let is_about =
+                |secret: &&PodSecret<'_>| secret.pod.key() == pod && secret.old_tag() == tag;
+            adopted.extend(secrets.iter().find(is_about).map(|secret| {
+                let sign_in = SignIn {
+                    secret_tag: secret.account.secret_tag(secret.password),
+                    rejections,
+                    until,
+                    proven_at: None,
+                    is_pending: false,
+                };
+                (secret.account.as_str(), sign_in)
+            }));
+        }
+        self.write_beside(async |connection| {
+            for (account, sign_in) in &adopted {
+                put_if_absent(connection, account, sign_in).await?;
+            }
+            sqlx::query("DELETE FROM old_pause")
+                .execute(connection)
+                .await
+                .map(drop)
+        })
+        .await?;
+        Ok(adopted.len())
+    }
+
+    /// Creates the file that a command did not find, or upgrades the one of an older podcal.
+    async fn make_writable(&self) -> Result<()> {
+        let schema = self.opened().schema;
+        if schema == Schema::Current {
+            return Ok(());
+        }
+        // A service of the older podcal that runs would find its tables gone.
+        let _lock = match schema {
+            Schema::Old => Some(Self::claim(self.path())?),
+            _ => None,
+        };
+        file::create_if_missing(self.path())?;
+        begin::prepare(options(self.path()), self.path(), begin::Depth::Schema).await?;
+        self.opened().schema = Schema::Current;
+        Ok(())
+    }
+}
+
+fn read(json: &str) -> Option<SignIn> {
+    serde_json::from_str(json).ok()
+}
+
+async fn get(connection: &mut SqliteConnection, account: &str) -> Answer<Option<String>> {
+    sqlx::query_scalar("SELECT memory FROM sign_in WHERE account = $1")
+        .bind(account)
+        .fetch_optional(connection)
+        .await
+}
+
+async fn put(connection: &mut SqliteConnection, account: &str, sign_in: &SignIn) -> Answer<()> {
+    sqlx::query(
+        "INSERT INTO sign_in (account, memory) VALUES ($1, $2) \
+         ON CONFLICT (account) DO UPDATE SET memory = excluded.memory",
+    )
+    .bind(account)
+    .bind(text(sign_in)?)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn put_if_absent(
+    connection: &mut SqliteConnection,
+    account: &str,
+    sign_in: &SignIn,
+) -> Answer<()> {
+    sqlx::query(
+        "INSERT INTO sign_in (account, memory) VALUES ($1, $2) ON CONFLICT (account) DO NOTHING",
+    )
+    .bind(account)
+    .bind(text(sign_in)?)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn all(connection: &mut SqliteConnection) -> Answer<Vec<(String, SignIn)>> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT account, memory FROM sign_in ORDER BY account")
+            .fetch_all(connection)
+            .await?;
+    let known = rows
+        .into_iter()
+        .filter_map(|(account, json)| Some((account, read(&json)?)));
+    Ok(known.collect())
+}

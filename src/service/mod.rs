@@ -1,0 +1,262 @@
+//! The running service: one task for each feed, room and pod, and what joins them.
+//!
+//! ```text
+//!  feed_task   one for each distinct feed; several rooms share it
+//!     │  FeedView
+//!     ▼
+//!  room_task   guard, brake, composing; what the displays should show
+//!     │  Wanted
+//!     ▼
+//!  pod_task    the only one that talks to its pod
+//!     │  PodView
+//!     ▼
+//!  recorder, status, page, log: they read and never hold anybody up
+//! ```
+//!
+//! Values flow one way over watch channels; a slow reader misses the ones between. Each
+//! task is a pure controller of `control` with a shell around it. [`run`] is the loop of
+//! `podcal run`, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`] exchanges
+//! settings by difference, and [`study`] asks the room's controller alone.
+
+mod brake_task;
+pub mod clock;
+mod clock_task;
+pub mod control_socket;
+pub mod feed_task;
+pub mod gate;
+mod identity_task;
+pub mod once;
+pub mod open_ledger;
+pub mod pass;
+pub mod pod_contact;
+pub mod pod_task;
+pub mod read_budget;
+pub mod reading;
+pub mod recorder;
+pub mod reload;
+pub mod report;
+pub mod room_task;
+pub mod run;
+pub mod signals;
+pub mod stage;
+mod start;
+pub mod status;
+pub mod study;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::clock::Clock;
+use self::feed_task::{FeedCommand, ServerDate};
+use self::gate::Gate;
+use self::identity_task::Identities;
+use self::pod_task::PodCommand;
+use self::read_budget::ReadBudget;
+use self::recorder::Recorder;
+use self::reload::Difference;
+use self::room_task::{ClockState, RoomCommand, RoomLosses};
+use self::status::{RoomState, Status};
+use crate::config::Config;
+use crate::control::brake::{BrakeSettings, BrakeState};
+use crate::control::identity::Devices;
+use crate::control::now::Monotonic;
+use crate::control::pod::PodView;
+use crate::control::published::{FeedView, Wanted};
+use crate::control::room::RoomView;
+use crate::feed::Network;
+use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::telemetry::line::Line;
+use crate::telemetry::{self, words};
+
+/// How a service goes about its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Nothing is written to a pod.
+    pub is_dry: bool,
+    /// Everything begins at once, without jitter, for a command that does one pass.
+    pub is_once: bool,
+    /// Whether the ledger began anew: displays may show what it forgot.
+    pub ledger_is_new: bool,
+}
+
+/// What a service is made of besides its configuration.
+#[derive(Clone)]
+pub struct Ground {
+    pub clock: Clock,
+    pub recorder: Recorder,
+    pub gate: Gate,
+    pub network: Network,
+    pub mode: Mode,
+}
+
+/// A task, how to tell it something, and what it publishes. The task ends with this.
+pub struct Running<C, V> {
+    pub commands: mpsc::Sender<C>,
+    pub view: watch::Receiver<V>,
+    /// By when the task has to have moved on.
+    late_after: watch::Receiver<Monotonic>,
+    task: JoinHandle<()>,
+}
+
+impl<C, V> Running<C, V> {
+    fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    fn is_late(&self, by: Duration, now: Monotonic) -> bool {
+        self.has_ended() || self.late_after.borrow().plus(by) < now
+    }
+}
+
+/// None outlives its removal, also not in the middle of a request.
+impl<C, V> Drop for Running<C, V> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A room's task publishes two things: one for its pods, one for everybody else.
+pub struct RunningRoom {
+    pub room: Running<RoomCommand, RoomView>,
+    pub wanted: watch::Receiver<Wanted>,
+}
+
+/// The tasks of all feeds, rooms and pods.
+pub struct Service {
+    ground: Ground,
+    config: Arc<Config>,
+    feeds: BTreeMap<FeedId, Running<FeedCommand, FeedView>>,
+    rooms: BTreeMap<RoomName, RunningRoom>,
+    pods: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
+    /// Pods that left the configuration and are being cleared.
+    leaving: Vec<Running<PodCommand, PodView>>,
+    joints: Joints,
+}
+
+/// What joins tasks of one kind to all others.
+struct Joints {
+    brake_settings: watch::Sender<BrakeSettings>,
+    brake: watch::Receiver<Arc<BrakeState>>,
+    losses: mpsc::UnboundedSender<RoomLosses>,
+    clock_state: watch::Receiver<ClockState>,
+    dates: mpsc::UnboundedSender<ServerDate>,
+    devices: watch::Receiver<Arc<Devices>>,
+    identities: Identities,
+    budget: ReadBudget,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Joints {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Service {
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What a pod is told by; `None` where it is not configured.
+    #[must_use]
+    pub fn pod_commands(&self, key: &str) -> Option<mpsc::Sender<PodCommand>> {
+        let mut pods = self.pods.iter();
+        let (_, running) = pods.find(|(url, _)| url.key() == key)?;
+        Some(running.commands.clone())
+    }
+
+    /// Whether every feed was tried, every room composed and every pod looked at.
+    #[must_use]
+    pub fn is_first_pass_done(&self) -> bool {
+        let feeds = self.feeds.values();
+        feeds
+            .map(|feed| feed.view.borrow().attempts)
+            .all(|attempts| attempts > 0)
+            && self
+                .rooms
+                .values()
+                .all(|room| room.room.view.borrow().is_settled)
+            && self.pods.values().all(|pod| {
+                let view = pod.view.borrow();
+                view.counts.attempts > 0 && view.is_settled
+            })
+    }
+
+    /// How many rooms are in step, for the log.
+    #[must_use]
+    pub fn summary(&self, is_first: bool) -> Line {
+        let status = self.status();
+        let mut in_step = 0;
+        let mut problems = Vec::new();
+        for (state, count) in status.counts() {
+            match state {
+                RoomState::InStep => in_step = count,
+                other => problems.push((other.words().to_owned(), count)),
+            }
+        }
+        words::service::summary(is_first, status.rooms.len(), in_step, &problems)
+    }
+
+    /// How every room stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let recorder = &self.ground.recorder;
+        Status::of(
+            &self.config,
+            &recorder.memories(),
+            recorder.service(),
+            self.ground.clock.now().wall,
+        )
+    }
+
+    /// Tasks that have ended, or that should have moved on before this long.
+    #[must_use]
+    pub fn late(&self, by: Duration) -> Vec<String> {
+        let now = self.ground.clock.now().monotonic;
+        let feeds = self.feeds.iter().filter(|(_, task)| task.is_late(by, now));
+        let rooms = self
+            .rooms
+            .iter()
+            .filter(|(_, task)| task.room.is_late(by, now));
+        let pods = self.pods.iter().filter(|(_, task)| task.is_late(by, now));
+        feeds
+            .map(|(feed, _)| format!("feed {feed}"))
+            .chain(rooms.map(|(room, _)| format!("room {room}")))
+            .chain(pods.map(|(pod, _)| format!("pod {pod}")))
+            .collect()
+    }
+
+    /// Starts tasks anew that ended by a fault of podcal, from what is remembered.
+    pub async fn revive(&mut self) {
+        let feeds: Vec<FeedId> = ended(&self.feeds, Running::has_ended);
+        let rooms: Vec<RoomName> = ended(&self.rooms, |room| room.room.has_ended());
+        let pods: Vec<PodUrl> = ended(&self.pods, Running::has_ended);
+        self.leaving.retain(|pod| !pod.has_ended());
+        if feeds.is_empty() && rooms.is_empty() && pods.is_empty() {
+            return;
+        }
+        for what in feeds
+            .iter()
+            .map(|feed| format!("feed {feed}"))
+            .chain(rooms.iter().map(|room| format!("room `{room}`")))
+            .chain(pods.iter().map(|pod| format!("pod {pod}")))
+        {
+            telemetry::emit(words::service::failed_inside(&what));
+        }
+        feeds.iter().for_each(|feed| drop(self.feeds.remove(feed)));
+        rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
+        pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
+        let config = self.config.clone();
+        self.arrange(&config, &Difference::default()).await;
+    }
+}
+
+fn ended<K: Clone + Ord, T>(tasks: &BTreeMap<K, T>, has_ended: impl Fn(&T) -> bool) -> Vec<K> {
+    let ended = tasks.iter().filter(|(_, task)| has_ended(task));
+    ended.map(|(key, _)| key.clone()).collect()
+}

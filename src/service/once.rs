@@ -1,0 +1,43 @@
+//! A service that does one pass and ends: for `podcal sync` where no service runs, and for
+//! commands that ask what the service would do.
+
+use super::Service;
+use super::clock::Clock;
+use super::open_ledger::OpenLedger;
+use super::pass::{Pass, PassOptions};
+use super::report::SyncReport;
+use crate::config::Config;
+use crate::feed::Network;
+use crate::ledger::LedgerError;
+
+/// The same controllers and tasks as in the service, until each has done its step once.
+pub struct Once {
+    service: Service,
+    ledger: OpenLedger,
+}
+
+impl Once {
+    /// Starts the tasks of these rooms.
+    ///
+    /// # Errors
+    /// When the ledger cannot be opened, or another process holds it.
+    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
+        let ledger = OpenLedger::open(&config, clock, is_dry).await?;
+        let ground = ledger.ground(clock, &Network::new(), is_dry, true);
+        Ok(Self {
+            service: Service::start(config, ground).await,
+            ledger,
+        })
+    }
+
+    /// One pass over all its rooms.
+    pub async fn pass(&self, options: PassOptions) -> SyncReport {
+        Pass::of(&self.service, &[], options).run().await
+    }
+
+    /// Ends every task and writes what is left.
+    pub async fn close(self) {
+        drop(self.service);
+        self.ledger.close().await;
+    }
+}

@@ -1,0 +1,553 @@
+//! The recorder: holds the newest value of everything that is remembered, and writes what
+//! changed in one transaction at most once a second and at stop.
+//!
+//! Handing it a value never waits and never fails. Status, page and metrics read the same
+//! values from here, without the disk. What alone changes with every look (when a pod was last
+//! seen, one more of the same failure) is written with the next change of the same feed or pod,
+//! and once an hour for all of them together.
+//!
+//! | what happens to the file | what the recorder does |
+//! | --- | --- |
+//! | a write fails: full disk, I/O error, read-only, locked | says so once, tries again on a new connection with growing waits, writes everything current when it works, says that too |
+//! | it is deleted or replaced, with or without the lock file | opens what is there now, or begins a new one, and writes everything current |
+//! | it turns out to be damaged | sets it aside and begins a new one |
+//! | the disk does not answer at all | waits; whoever waits for a pin or a sign-in is told after ten seconds |
+
+mod desk;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::desk::{Desk, Extent};
+use crate::ledger::{HistoryLine, Ledger, LedgerError, Loaded, Pin, Result, ServiceTimes};
+use crate::model::failure::Failure;
+use crate::model::ledger_event::LedgerEvent;
+use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
+use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::sign_in::{AccountKey, SignIn};
+use crate::model::time::UnixTime;
+use crate::model::version::{FeedVersion, VersionId};
+
+/// How long the last write may take at stop, and whoever waits for the disk waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Changes within this are one transaction. Also the first wait after a write that
+    /// failed; each further one is twice as long.
+    pause: Duration,
+    longest_retry: Duration,
+    /// How often it is looked whether the file is still there.
+    look: Duration,
+    /// When everything was last seen is written this often.
+    times: Duration,
+    /// And every how many of these, validators that changed alone.
+    validators: u32,
+    prune: Duration,
+}
+
+const PACE: Pace = Pace {
+    pause: Duration::from_secs(1),
+    longest_retry: Duration::from_secs(30),
+    look: Duration::from_secs(3),
+    times: Duration::from_secs(3600),
+    validators: 6,
+    prune: Duration::from_secs(24 * 3600),
+};
+
+/// Whoever is handed the events of the ledger, such as the log.
+pub type Listener = Box<dyn Fn(LedgerEvent) + Send + Sync>;
+/// The wall clock.
+pub type Wall = Box<dyn Fn() -> UnixTime + Send + Sync>;
+
+/// Clones share everything.
+#[derive(Clone)]
+pub struct Recorder(Arc<Shared>);
+
+struct Shared {
+    ledger: Ledger,
+    pace: Pace,
+    wall: Wall,
+    listener: Listener,
+    desk: Mutex<Desk>,
+    state: Mutex<State>,
+    /// There is something to write.
+    changed: Notify,
+    /// The file may not be what it was.
+    doubted: Notify,
+}
+
+struct State {
+    failing: Option<Failing>,
+    keep_history: Duration,
+}
+
+/// Writes that fail, since one that did not.
+struct Failing {
+    since: Instant,
+    retry_at: Instant,
+    failures: u32,
+    failure: Failure,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Recorder").field(&self.0.ledger).finish()
+    }
+}
+
+impl Recorder {
+    /// Goes on from what was loaded of the ledger. Nothing is written before [`Recorder::run`].
+    #[must_use]
+    pub fn new(
+        ledger: Ledger,
+        loaded: Loaded,
+        keep_history: Duration,
+        wall: Wall,
+        listener: Listener,
+    ) -> Self {
+        Self::with_pace(PACE, ledger, loaded, keep_history, wall, listener)
+    }
+
+    fn with_pace(
+        pace: Pace,
+        ledger: Ledger,
+        loaded: Loaded,
+        keep_history: Duration,
+        wall: Wall,
+        listener: Listener,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            ledger,
+            pace,
+            wall,
+            listener,
+            desk: Mutex::new(Desk::new(loaded)),
+            state: Mutex::new(State {
+                failing: None,
+                keep_history,
+            }),
+            changed: Notify::new(),
+            doubted: Notify::new(),
+        }))
+    }
+
+    /// The newest value of everything. Costs nothing.
+    #[must_use]
+    pub fn memories(&self) -> Arc<Memories> {
+        self.desk().memories()
+    }
+
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// Why nothing can be written at present.
+    #[must_use]
+    pub fn failing(&self) -> Option<Failure> {
+        let state = self.state();
+        state
+            .failing
+            .as_ref()
+            .map(|failing| failing.failure.clone())
+    }
+
+    /// What is remembered of a feed; `latest` where it is a version that the recorder was
+    /// not given yet. Both are written together.
+    pub fn feed(&self, feed: &FeedId, memory: FeedMemory, latest: Option<Arc<FeedVersion>>) {
+        let is_change = self.desk().feed(feed.as_str(), memory, latest);
+        self.wake(is_change);
+    }
+
+    pub fn room(&self, room: &RoomName, memory: RoomMemory) {
+        let is_change = self.desk().room(room.as_str(), memory);
+        self.wake(is_change);
+    }
+
+    pub fn pod(&self, pod: &PodUrl, memory: PodMemory) {
+        let is_change = self.desk().pod(&pod.key(), memory);
+        self.wake(is_change);
+    }
+
+    /// A pod's settings as JSON, without its secrets.
+    pub fn pod_config(&self, pod: &PodUrl, json_without_secrets: String) {
+        let at = (self.0.wall)();
+        let is_change = self
+            .desk()
+            .pod_settings(&pod.key(), at, json_without_secrets);
+        self.wake(is_change);
+    }
+
+    /// One of a streak counts; see [`HistoryLine::in_streak`].
+    pub fn history(&self, line: HistoryLine) {
+        let is_change = self.desk().history(line);
+        self.wake(is_change);
+    }
+
+    /// Forgets feeds, rooms and pods that the configuration no longer names, so the lists
+    /// must be whole. Pins, sign-ins and history stay.
+    pub fn keep_only(&self, feeds: &[FeedId], rooms: &[RoomName], pods: &[PodUrl]) {
+        let feeds: BTreeSet<_> = feeds.iter().map(|feed| feed.as_str().to_owned()).collect();
+        let rooms: BTreeSet<_> = rooms.iter().map(|room| room.as_str().to_owned()).collect();
+        let pods: BTreeSet<_> = pods.iter().map(PodUrl::key).collect();
+        let is_change = self.desk().keep_only(&feeds, &rooms, &pods);
+        self.wake(is_change);
+    }
+
+    /// For how long lines of the history are kept; looked at once a day.
+    pub fn set_keep_history(&self, keep: Duration) {
+        self.state().keep_history = keep;
+    }
+
+    pub fn service_started(&self, version: &str) {
+        let times = ServiceTimes {
+            started_at: Some((self.0.wall)()),
+            stopped_at: None,
+            version: Some(version.to_owned()),
+        };
+        self.desk().set_service(times);
+        self.wake(true);
+    }
+
+    /// How the service is doing, as it was written down last.
+    #[must_use]
+    pub fn service(&self) -> ServiceTimes {
+        self.desk().service().clone()
+    }
+
+    /// Before the stop of the recorder itself.
+    pub fn service_stopped(&self) {
+        let mut desk = self.desk();
+        let times = ServiceTimes {
+            stopped_at: Some((self.0.wall)()),
+            ..desk.service().clone()
+        };
+        desk.set_service(times);
+    }
+
+    /// A version that a memory names: from memory where somebody still holds it, so that
+    /// what many rooms share is there once, else from the disk.
+    ///
+    /// `None` where it cannot be had whole; then it counts as never read.
+    pub async fn version(&self, feed: &FeedId, id: VersionId) -> Option<Arc<FeedVersion>> {
+        if let Some(version) = self.desk().known_version(feed.as_str(), id) {
+            return Some(version);
+        }
+        let read = self.in_time(self.0.ledger.version(feed, id)).await;
+        if read.as_ref().is_err_and(LedgerError::is_damage) {
+            self.0.doubted.notify_one();
+        }
+        match read.ok().flatten() {
+            Some(version) => {
+                let version = Arc::new(version);
+                self.desk().note_version(feed.as_str(), &version);
+                Some(version)
+            }
+            None => {
+                self.desk().distrust(feed.as_str(), id);
+                None
+            }
+        }
+    }
+
+    /// The certificate that is trusted of a pod.
+    #[must_use]
+    pub fn pin(&self, pod: &PodUrl) -> Option<Pin> {
+        self.desk().pins.get(&pod.key()).copied()
+    }
+
+    /// Trusts a certificate, or none. Awaited before a password is sent.
+    ///
+    /// # Errors
+    /// When it could not be written: then it holds for this process, and is written as soon
+    /// as the ledger can be.
+    pub async fn set_pin(&self, pod: &PodUrl, pin: Option<[u8; 32]>) -> Result<()> {
+        let at = (self.0.wall)();
+        let key = pod.key();
+        let room = self.desk().memories().pods.get(&key).and_then(|memory| {
+            let room = memory.room.as_deref()?;
+            RoomName::new(room)
+        });
+        let write = self.0.ledger.set_pin(pod, room.as_ref(), pin, at);
+        let written = self.in_time(write).await;
+        let kept = pin.map(|sha256| Pin { sha256, at });
+        let mut desk = self.desk();
+        desk.set_pin(&key, kept, written.is_ok());
+        if written.is_err() {
+            desk.history(HistoryLine::certificate(room.as_ref(), pod, at, pin));
+        }
+        drop(desk);
+        self.doubt(written)
+    }
+
+    /// The device that a person accepted at this address.
+    #[must_use]
+    pub fn accepted_device(&self, pod: &PodUrl) -> Option<String> {
+        self.desk().accepted_devices.get(&pod.key()).cloned()
+    }
+
+    /// Accepts the device that answers at this address.
+    ///
+    /// # Errors
+    /// When it could not be written; it holds for this process anyway.
+    pub async fn accept_device(&self, pod: &PodUrl, device_id: &str) -> Result<()> {
+        let write = self.0.ledger.accept_device(pod, device_id, (self.0.wall)());
+        let written = self.in_time(write).await;
+        let device_id = device_id.to_owned();
+        self.desk().accepted_devices.insert(pod.key(), device_id);
+        self.doubt(written)
+    }
+
+    /// As [`Ledger::sign_in`].
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn sign_in(&self, account: &AccountKey) -> Result<Option<SignIn>> {
+        let found = self.in_time(self.0.ledger.sign_in(account)).await;
+        let found = self.doubt(found)?;
+        self.note_sign_in(account, found.as_ref());
+        Ok(found)
+    }
+
+    /// As [`Ledger::reserve_sign_in`].
+    ///
+    /// # Errors
+    /// When the ledger cannot be written; then the secret may not be sent.
+    pub async fn reserve_sign_in(
+        &self,
+        account: &AccountKey,
+        expected: Option<&SignIn>,
+        new: &SignIn,
+    ) -> Result<bool> {
+        let write = self.0.ledger.reserve_sign_in(account, expected, new);
+        let is_ours = self.in_time(write).await;
+        let is_ours = self.doubt(is_ours)?;
+        if is_ours {
+            self.note_sign_in(account, Some(new));
+        }
+        Ok(is_ours)
+    }
+
+    /// As [`Ledger::set_sign_in`].
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn set_sign_in(&self, account: &AccountKey, sign_in: &SignIn) -> Result<()> {
+        self.note_sign_in(account, Some(sign_in));
+        let written = self
+            .in_time(self.0.ledger.set_sign_in(account, sign_in))
+            .await;
+        self.doubt(written)
+    }
+
+    /// As [`Ledger::clear_sign_in`].
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn clear_sign_in(&self, account: &AccountKey) -> Result<()> {
+        self.note_sign_in(account, None);
+        let written = self.in_time(self.0.ledger.clear_sign_in(account)).await;
+        self.doubt(written)
+    }
+
+    /// So that it can be written to a new file, should this one be gone.
+    fn note_sign_in(&self, account: &AccountKey, sign_in: Option<&SignIn>) {
+        let sign_ins = &mut self.desk().sign_ins;
+        match sign_in {
+            Some(sign_in) => sign_ins.insert(account.as_str().to_owned(), sign_in.clone()),
+            None => sign_ins.remove(account.as_str()),
+        };
+    }
+
+    /// Writes what changes until `stop` resolves, and then once more.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(false);
+        let mut rounds = pin!(self.rounds(stopped));
+        tokio::select! {
+            () = stop => {}
+            () = &mut rounds => {}
+        }
+        stopping.send_replace(true);
+        let last = async {
+            // A write that is on its way comes to its end.
+            rounds.await;
+            if !self.write(Extent::All).await {
+                self.write(Extent::All).await;
+            }
+        };
+        // A disk that does not answer must not keep the process.
+        let _ = timeout(PATIENCE, last).await;
+    }
+
+    async fn rounds(&self, mut stopped: watch::Receiver<bool>) {
+        let (pace, start) = (self.0.pace, Instant::now());
+        let (mut times_due, mut prune_due, mut hours) = (start + pace.times, start, 0);
+        let mut look_due = start + pace.look;
+        loop {
+            let retry_due = self
+                .state()
+                .failing
+                .as_ref()
+                .map(|failing| failing.retry_at);
+            let is_doubted = tokio::select! {
+                _ = stopped.wait_for(|is_stopped| *is_stopped) => return,
+                () = self.0.changed.notified(), if retry_due.is_none() => false,
+                () = sleep_until(retry_due.unwrap_or(look_due)), if retry_due.is_some() => false,
+                () = sleep_until(look_due) => false,
+                () = self.0.doubted.notified() => true,
+            };
+            let now = Instant::now();
+            look_due = now + pace.look;
+            let is_usable = match is_doubted || !self.0.ledger.is_in_place() {
+                true => self.open_again().await,
+                false => retry_due.is_none_or(|due| now >= due),
+            };
+            let extent = match now >= times_due {
+                true if hours % pace.validators == pace.validators - 1 => Extent::All,
+                true => Extent::ChangesAndTimes,
+                false => Extent::Changes,
+            };
+            if is_usable && self.write(extent).await {
+                if now >= times_due {
+                    (times_due, hours) = (now + pace.times, hours + 1);
+                }
+                if now >= prune_due {
+                    prune_due = now + pace.prune;
+                    let keep = self.state().keep_history;
+                    let _ = self.0.ledger.prune_history((self.0.wall)(), keep).await;
+                }
+            }
+            let pause = timeout(pace.pause, stopped.wait_for(|is_stopped| *is_stopped));
+            if pause.await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Writes what there is to write; says whether all is written now.
+    async fn write(&self, extent: Extent) -> bool {
+        let outgoing = self.desk().outgoing(extent);
+        if outgoing.batch.is_empty() {
+            return self.failing().is_none();
+        }
+        let written = self.0.ledger.store(&outgoing.batch).await;
+        match written {
+            Ok(()) => {
+                self.desk().wrote(outgoing);
+                self.recovered();
+                true
+            }
+            Err(error) => {
+                self.desk().failed(outgoing);
+                self.failed(&error);
+                if error.is_damage() {
+                    self.open_again().await;
+                }
+                false
+            }
+        }
+    }
+
+    /// Opens what is at the ledger's place now. Says whether it can be used.
+    async fn open_again(&self) -> bool {
+        match self.0.ledger.reopen((self.0.wall)()).await {
+            Ok(events) => {
+                for event in events {
+                    (self.0.listener)(event);
+                }
+                self.desk().file_is_new();
+                true
+            }
+            Err(error) => {
+                self.failed(&error);
+                false
+            }
+        }
+    }
+
+    fn failed(&self, error: &LedgerError) {
+        let failure = error.failure();
+        let mut state = self.state();
+        let now = Instant::now();
+        if let Some(failing) = &mut state.failing {
+            failing.failures = failing.failures.saturating_add(1);
+            failing.failure = failure;
+            let doublings = failing.failures.saturating_sub(1).min(8);
+            let wait = self.0.pace.pause.saturating_mul(1 << doublings);
+            failing.retry_at = now + wait.min(self.0.pace.longest_retry);
+            return;
+        }
+        state.failing = Some(Failing {
+            since: now,
+            retry_at: now + self.0.pace.pause,
+            failures: 1,
+            failure: failure.clone(),
+        });
+        drop(state);
+        let path = self.0.ledger.path().to_owned();
+        (self.0.listener)(match error {
+            LedgerError::ServiceRunning { .. } => LedgerEvent::LostToAnother { path, failure },
+            _ => LedgerEvent::WriteFailed { path, failure },
+        });
+    }
+
+    fn recovered(&self) {
+        let Some(failing) = self.state().failing.take() else {
+            return;
+        };
+        let lost_history = self.desk().take_lost_lines();
+        (self.0.listener)(LedgerEvent::WriteRecovered {
+            path: self.0.ledger.path().to_owned(),
+            failed_for: failing.since.elapsed(),
+            failures: failing.failures,
+            lost_history,
+        });
+    }
+
+    /// A disk that does not answer must not hold up whoever asks.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match timeout(PATIENCE, work).await {
+            Ok(done) => done,
+            Err(_) => Err(LedgerError::Locked {
+                path: self.0.ledger.path().to_owned(),
+            }),
+        }
+    }
+
+    /// An error of somebody's own write is a reason to look at the file at once.
+    fn doubt<T>(&self, done: Result<T>) -> Result<T> {
+        if let Err(error) = &done
+            && (error.is_damage() || matches!(error, LedgerError::Replaced { .. }))
+        {
+            self.0.doubted.notify_one();
+        }
+        if done.is_err() {
+            self.0.changed.notify_one();
+        }
+        done
+    }
+
+    fn wake(&self, is_change: bool) {
+        if is_change {
+            self.0.changed.notify_one();
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! The loop of `podcal run`: signals, the control socket, reloads, and a look at the tasks
+//! now and then.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::Service;
+use super::clock::Clock;
+use super::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use super::open_ledger::OpenLedger;
+use super::pass::{Pass, PassOptions};
+use super::pod_task::PodCommand;
+use super::reload::{self, Difference};
+use super::signals::{SignalRequest, Signals};
+use crate::config::load::Loaded;
+use crate::config::{self, Config};
+use crate::fault::{Fault as _, chain};
+use crate::feed::Network;
+use crate::ledger::LedgerError;
+use crate::model::name::RoomName;
+use crate::model::zone;
+use crate::telemetry::{self, words};
+
+/// Tasks are looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
+/// How things stand is logged this often.
+const SUMMARY: Duration = Duration::from_secs(3600);
+/// What a reload or a trust may take; a pass over all rooms has its own bound.
+const LATE: Duration = Duration::from_secs(60);
+
+/// A service that serves until it is told to stop.
+pub struct Server {
+    path: PathBuf,
+    clock: Clock,
+    is_dry: bool,
+    network: Network,
+    ledger: OpenLedger,
+    service: Service,
+    first_pass: bool,
+    next_summary: Instant,
+}
+
+/// What the loop does next.
+enum Next {
+    Go,
+    Stop(&'static str),
+}
+
+impl Server {
+    /// Opens and claims the ledger and starts every task.
+    ///
+    /// # Errors
+    /// When the ledger cannot be opened, or another process holds it.
+    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
+        let ledger = OpenLedger::open(&config, clock, is_dry).await?;
+        let network = Network::new();
+        say_started(&config);
+        let service = Service::start(config, ledger.ground(clock, &network, is_dry, false)).await;
+        Ok(Self {
+            path: service.config().path.clone(),
+            clock,
+            is_dry,
+            network,
+            ledger,
+            service,
+            first_pass: false,
+            next_summary: Instant::now() + SUMMARY,
+        })
+    }
+
+    /// Serves until a signal asks to stop; says which.
+    pub async fn serve(mut self, signals: &mut Signals) -> &'static str {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let signal = loop {
+            let next = tokio::select! {
+                asked = signals.next() => match asked {
+                    SignalRequest::Stop { signal } => Next::Stop(signal),
+                    SignalRequest::Reload => {
+                        let _ = self.reload().await;
+                        Next::Go
+                    }
+                },
+                connection = accept(self.ledger.socket.as_ref()) => {
+                    self.answer(connection).await;
+                    Next::Go
+                }
+                _ = look.tick() => {
+                    self.look().await;
+                    Next::Go
+                }
+            };
+            if let Next::Stop(signal) = next {
+                break signal;
+            }
+        };
+        let Self {
+            ledger, service, ..
+        } = self;
+        // Tasks end in the middle of what they do: a pass can be repeated.
+        drop(service);
+        ledger.close().await;
+        telemetry::emit(words::service::stopped(signal));
+        signal
+    }
+
+    async fn look(&mut self) {
+        self.service.revive().await;
+        if !self.first_pass && self.service.is_first_pass_done() {
+            self.first_pass = true;
+            telemetry::emit(self.service.summary(true));
+        }
+        if Instant::now() >= self.next_summary {
+            self.next_summary += SUMMARY;
+            telemetry::emit(self.service.summary(false));
+        }
+    }
+
+    async fn answer(&mut self, mut connection: Connection) {
+        let Ok(request) = connection.request().await else {
+            return;
+        };
+        let answer = match request {
+            Request::Health => Answer::Done(self.health()),
+            Request::Reload => match self.reload().await {
+                Ok(says) => Answer::Done(json!({ "says": says })),
+                Err((says, hint)) => Answer::Refused { says, hint },
+            },
+            Request::Sync(request) => {
+                self.sync(connection, &request);
+                return;
+            }
+            Request::Trust { pod } => {
+                self.trust(connection, &pod);
+                return;
+            }
+        };
+        let _ = connection.answer(&answer).await;
+    }
+
+    /// Whether the tasks are alive and on time, whatever calendars and pods do.
+    fn health(&self) -> Value {
+        let late = self.service.late(LATE);
+        json!({
+            "healthy": late.is_empty(),
+            "late": late,
+            "ready": self.first_pass,
+            "ledger_writable": self.ledger.recorder.failing().is_none(),
+        })
+    }
+
+    /// Begins a pass; its answer is sent when it is done.
+    fn sync(&self, connection: Connection, request: &SyncRequest) {
+        let rooms: Option<Vec<RoomName>> = request
+            .rooms
+            .iter()
+            .map(|name| RoomName::new(name))
+            .collect();
+        let unknown = request.rooms.iter().find(|name| {
+            let rooms = &self.service.config().rooms;
+            !rooms.iter().any(|room| room.name.as_str() == **name)
+        });
+        let refused = unknown.map(|name| Answer::Refused {
+            says: format!("the service does not serve a room `{name}`"),
+            hint: "run `podcal reload` first, so that it reads the new configuration".to_owned(),
+        });
+        let options = PassOptions {
+            force: request.force,
+            try_password: request.try_password,
+        };
+        let pass = Pass::of(&self.service, &rooms.unwrap_or_default(), options);
+        tokio::spawn(async move {
+            let answer = match refused {
+                Some(refused) => refused,
+                None => {
+                    let report = pass.run().await;
+                    Answer::Done(serde_json::to_value(report).unwrap_or_default())
+                }
+            };
+            let _ = connection.answer(&answer).await;
+        });
+    }
+
+    /// Has a pod's task accept what answers at its address now.
+    fn trust(&self, connection: Connection, pod: &str) {
+        let commands = self.service.pod_commands(pod);
+        let pod = pod.to_owned();
+        tokio::spawn(async move {
+            let answer = match commands {
+                None => Answer::Refused {
+                    says: format!("the service does not serve a pod {pod}"),
+                    hint: "run `podcal reload` first, so that it reads the new configuration"
+                        .to_owned(),
+                },
+                Some(commands) => {
+                    let (done, accepted) = tokio::sync::oneshot::channel();
+                    let _ = commands.send(PodCommand::Trust { done }).await;
+                    match accepted.await {
+                        Ok(Ok(fingerprint)) => Answer::Done(json!({ "sha256": fingerprint })),
+                        Ok(Err(failure)) => Answer::Refused {
+                            says: failure.says,
+                            hint: failure.hint,
+                        },
+                        Err(_) => Answer::Refused {
+                            says: format!("the pod {pod} left the configuration"),
+                            hint: "see `podcal status`".to_owned(),
+                        },
+                    }
+                }
+            };
+            let _ = connection.answer(&answer).await;
+        });
+    }
+
+    /// Reads the configuration again. Everything new is opened before anything old ends; a bad
+    /// configuration, or one whose ledger cannot be opened, is refused.
+    async fn reload(&mut self) -> Result<String, (String, String)> {
+        let done = self.try_reload().await;
+        match &done {
+            Ok((says, true)) => {
+                let rooms = self.service.config().rooms.len();
+                telemetry::emit(words::service::config_reloaded(rooms, says));
+            }
+            Ok((_, false)) => telemetry::emit(words::service::config_unchanged()),
+            Err((says, hint)) => {
+                telemetry::emit(words::service::config_refused(&format!("{says}; {hint}")));
+            }
+        }
+        done.map(|(says, _)| says)
+    }
+
+    async fn try_reload(&mut self) -> Result<(String, bool), (String, String)> {
+        let config = read(&self.path).map_err(|says| {
+            (
+                says,
+                "correct the file, then run `podcal reload`".to_owned(),
+            )
+        })?;
+        let difference = Difference::between(self.service.config(), &config);
+        if difference.is_nothing() {
+            return Ok((difference.says(), false));
+        }
+        let refused = |error: LedgerError| (chain(&error), error.hint().into_owned());
+        let now_at = self.ledger.recorder.ledger().path().to_owned();
+        let is_same = crate::ledger::resolve(&config.ledger).map_err(refused)? == now_at;
+        if is_same || self.is_dry {
+            self.service.reload(config, &difference).await;
+        } else {
+            let ledger = OpenLedger::open(&config, self.clock, self.is_dry)
+                .await
+                .map_err(refused)?;
+            let ground = ledger.ground(self.clock, &self.network, self.is_dry, false);
+            let service = Service::start(config, ground).await;
+            // Two of a kind for a moment; a push is the whole set, and the old ones end now.
+            drop(std::mem::replace(&mut self.service, service));
+            std::mem::replace(&mut self.ledger, ledger).close().await;
+        }
+        Ok((difference.says(), true))
+    }
+}
+
+async fn accept(socket: Option<&ControlSocket>) -> Connection {
+    let Some(socket) = socket else {
+        return std::future::pending().await;
+    };
+    loop {
+        match socket.accept().await {
+            Ok(connection) => return connection,
+            // Out of file descriptors, most likely; commands wait meanwhile.
+            Err(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// The configuration as it is now, with a warning for each thing in it that is unwise.
+fn read(path: &Path) -> Result<Config, String> {
+    let loaded = config::load::load(path).map_err(|faults| faults.to_string())?;
+    Ok(warned(loaded))
+}
+
+/// Says what is unwise in a configuration.
+#[must_use]
+pub fn warned(loaded: Loaded) -> Config {
+    for warning in &loaded.warnings {
+        let path = &loaded.config.path;
+        telemetry::emit(words::service::config_warning(path, &warning.to_string()));
+    }
+    loaded.config
+}
+
+fn say_started(config: &Config) {
+    telemetry::emit(words::service::started(
+        env!("CARGO_PKG_VERSION"),
+        config.rooms.len(),
+        reload::pods(config).count(),
+        zone::database_version(),
+        &config.schedule.sync.to_string(),
+    ));
+}

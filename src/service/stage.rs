@@ -1,0 +1,66 @@
+//! The pure stages run one after the other for one version of a feed: unpack, read,
+//! expand, apply the room's rules. For the blocking threads.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use flate2::read::ZlibDecoder;
+
+use crate::compose::{self, FeedMeetings};
+use crate::config::{Only, Room};
+use crate::expand;
+use crate::ics::{self, Reading};
+use crate::model::item::FeedItem;
+use crate::model::time::Window;
+use crate::model::version::{FeedVersion, KeptItem, PackedBody};
+
+/// A stage that failed inside podcal is not tried again sooner.
+pub const AFTER_A_PANIC: Duration = Duration::from_secs(60);
+
+/// The meetings of a version by the rules of a room.
+#[must_use]
+pub fn meetings_of(
+    version: &FeedVersion,
+    place: usize,
+    room: &Room,
+    window: Window,
+) -> FeedMeetings {
+    let everything = Only::default();
+    let only = room.feeds.get(place).map_or(&everything, |feed| &feed.only);
+    let reading = reading_of(version);
+    let expansion = expand::expand(&reading.series, window, &room.zone);
+    let mut meetings = compose::of_feed(&expansion.occurrences, only, &room.meetings, window);
+    meetings.left_out.extend(reading.verdicts);
+    meetings.left_out.extend(expansion.verdicts);
+    meetings
+}
+
+/// Everything that a version holds, read.
+#[must_use]
+pub fn reading_of(version: &FeedVersion) -> Reading {
+    let items = version.items.iter().filter_map(unpacked);
+    ics::merge(items.filter_map(|item| ics::read(&item).ok()).collect())
+}
+
+/// `None` where the body is damaged; the ledger checks bodies when it hands them out.
+fn unpacked(item: &KeptItem) -> Option<FeedItem> {
+    Some(FeedItem {
+        href: item.href.clone(),
+        etag: item.etag.clone(),
+        last_modified: item.last_modified.clone(),
+        body: unpack(&item.body)?.into(),
+    })
+}
+
+fn unpack(body: &PackedBody) -> Option<Vec<u8>> {
+    let Some(size) = body.inflated_bytes else {
+        return Some(body.bytes.to_vec());
+    };
+    let mut inflated = Vec::with_capacity(size);
+    let most = u64::try_from(size).ok()?.checked_add(1)?;
+    ZlibDecoder::new(body.bytes.as_ref())
+        .take(most)
+        .read_to_end(&mut inflated)
+        .ok()?;
+    (inflated.len() == size).then_some(inflated)
+}

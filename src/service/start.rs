@@ -1,0 +1,415 @@
+//! Tasks for a configuration: started where there are none, told what changed where there
+//! are, ended where they are no longer configured.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::brake_task;
+use super::clock_task::{self, WatchedClock};
+use super::feed_task::{self, FeedCommand, FeedConfig, FeedInputs, FeedOutputs, FeedShared};
+use super::identity_task;
+use super::pod_task::{self, PodCommand, PodConfig, PodInputs, PodOutputs, PodShared};
+use super::read_budget::ReadBudget;
+use super::reload::{self, Difference, FeedPlan};
+use super::room_task::{self, RoomCommand, RoomInputs, RoomOutputs};
+use super::{Ground, Joints, Running, RunningRoom, Service};
+use crate::config::{Config, OnRemove, Pod, Room};
+use crate::control::brake::{BrakeSettings, BrakeState};
+use crate::control::due;
+use crate::control::feed::{FeedController, FeedSettings};
+use crate::control::identity::Devices;
+use crate::control::now::Monotonic;
+use crate::control::pod::{PodController, PodSettings};
+use crate::control::published::FeedView;
+use crate::control::room::{RoomController, RoomSettings};
+use crate::model::memory::RoomMemory;
+use crate::model::name::{FeedId, RoomName};
+use crate::model::version::VersionId;
+use crate::telemetry::{self, words};
+
+/// Commands that wait for a task; each is taken between two steps.
+const MAILBOX: usize = 16;
+
+impl Service {
+    /// Starts every task of a configuration.
+    pub async fn start(config: Config, ground: Ground) -> Self {
+        let config = Arc::new(config);
+        let joints = Joints::start(&config, &ground);
+        let mut service = Self {
+            ground,
+            config: config.clone(),
+            feeds: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            leaving: Vec::new(),
+            joints,
+        };
+        service.arrange(&config, &Difference::default()).await;
+        service
+    }
+
+    /// A new configuration takes effect: what did not change goes on undisturbed.
+    pub async fn reload(&mut self, config: Config, difference: &Difference) {
+        let config = Arc::new(config);
+        self.joints
+            .brake_settings
+            .send_replace(brake_settings(&config, &self.ground));
+        self.arrange(&config, difference).await;
+        self.config = config;
+    }
+
+    /// Makes the tasks those of this configuration.
+    pub(super) async fn arrange(&mut self, config: &Arc<Config>, difference: &Difference) {
+        let feeds = reload::feeds(config);
+        for (id, plan) in &feeds {
+            self.arrange_feed(config, id, plan).await;
+        }
+        self.feeds.retain(|id, _| feeds.contains_key(id));
+        for room in &config.rooms {
+            let is_changed = difference.everything || difference.changed.contains(&room.name);
+            self.arrange_room(config, room, &feeds, is_changed).await;
+        }
+        let pods: Vec<_> = reload::pods(config).collect();
+        // Those that leave go first, so that a display that moves to another room is not
+        // written to by two.
+        self.remove_pods(config, difference).await;
+        for (place, room, pod) in pods {
+            let is_changed = difference.everything
+                || difference.changed.contains(&room.name)
+                || difference.added.contains(&room.name)
+                || !difference.removed.is_empty();
+            self.arrange_pod(config, room, pod, place, is_changed).await;
+        }
+        let of_config = |name: &RoomName| config.rooms.iter().any(|room| room.name == *name);
+        let gone: Vec<RoomName> = self
+            .rooms
+            .keys()
+            .filter(|name| !of_config(name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.rooms.remove(&name);
+            // The brake forgets it.
+            let _ = self.joints.losses.send(room_task::RoomLosses {
+                room: name,
+                feeds: Vec::new(),
+            });
+        }
+        if !self.ground.mode.is_once {
+            self.forget_unconfigured(config, feeds.keys().cloned().collect());
+        }
+    }
+
+    fn forget_unconfigured(&self, config: &Config, feeds: Vec<FeedId>) {
+        let rooms: Vec<_> = config.rooms.iter().map(|room| room.name.clone()).collect();
+        let pods: Vec<_> = reload::pods(config)
+            .map(|(_, _, pod)| pod.url.clone())
+            .collect();
+        // Until a feed that took another's place was read, what the old one gave is kept by
+        // the room's own memory.
+        self.ground.recorder.keep_only(&feeds, &rooms, &pods);
+    }
+
+    async fn arrange_feed(&mut self, config: &Config, id: &FeedId, plan: &FeedPlan) {
+        let settings = FeedSettings {
+            sync: config.schedule.sync.clone(),
+            zone: config.time_zone.clone(),
+            spread: if self.ground.mode.is_once {
+                std::time::Duration::ZERO
+            } else {
+                config.schedule.jitter
+            },
+            filters: plan.filters.keys().cloned().collect(),
+        };
+        let rooms = config.rooms.iter();
+        let feed_config = FeedConfig {
+            feed: plan.feed.clone(),
+            settings: settings.clone(),
+            filters: plan.filters.values().cloned().collect(),
+            rooms: rooms
+                .filter(|room| room.feeds.iter().any(|feed| feed.id == *id))
+                .map(|room| room.name.clone())
+                .collect(),
+        };
+        if let Some(running) = self.feeds.get(id) {
+            // Told in any case: it compares, and what did not change disturbs nothing.
+            let command = FeedCommand::Configure(Box::new(feed_config));
+            let _ = running.commands.send(command).await;
+            return;
+        }
+        let now = self.ground.clock.now();
+        let mut controller = FeedController::new(id.clone(), settings, now);
+        let recorder = &self.ground.recorder;
+        if let Some(memory) = recorder.memories().feed(id) {
+            let latest = match memory.latest {
+                Some(version) => recorder.version(id, version).await,
+                None => None,
+            };
+            controller.restore(memory, latest, now);
+        }
+        let (commands, mailbox) = mpsc::channel(MAILBOX);
+        let (view, published) = watch::channel(controller.view(now));
+        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let shared = FeedShared {
+            clock: self.ground.clock,
+            network: self.ground.network.clone(),
+            gate: self.ground.gate.clone(),
+            budget: self.joints.budget.clone(),
+            recorder: recorder.clone(),
+            dates: self.joints.dates.clone(),
+        };
+        let inputs = FeedInputs {
+            clock_state: self.joints.clock_state.clone(),
+            commands: mailbox,
+        };
+        let outputs = FeedOutputs { view, late_after };
+        let task = feed_task::run(controller, feed_config, shared, inputs, outputs);
+        self.feeds.insert(
+            id.clone(),
+            Running {
+                commands,
+                view: published,
+                late_after: late,
+                task: tokio::spawn(task),
+            },
+        );
+    }
+
+    async fn arrange_room(
+        &mut self,
+        config: &Config,
+        room: &Room,
+        feeds: &BTreeMap<FeedId, FeedPlan>,
+        is_changed: bool,
+    ) {
+        let receivers: Vec<watch::Receiver<FeedView>> = room
+            .feeds
+            .iter()
+            .filter_map(|feed| Some(self.feeds.get(&feed.id)?.view.clone()))
+            .collect();
+        let settings = RoomSettings {
+            room: Arc::new(room.clone()),
+            shared_by: room
+                .feeds
+                .iter()
+                .filter_map(|feed| Some((feed.id.clone(), feeds.get(&feed.id)?.rooms)))
+                .collect(),
+            jitter: if self.ground.mode.is_once {
+                std::time::Duration::ZERO
+            } else {
+                due::jitter(room.name.as_str(), config.schedule.jitter)
+            },
+        };
+        if let Some(running) = self.rooms.get(&room.name) {
+            let lost_a_feed = receivers.len() != room.feeds.len();
+            if is_changed || lost_a_feed {
+                let command = RoomCommand::Configure {
+                    settings,
+                    feeds: receivers,
+                };
+                let _ = running.room.commands.send(command).await;
+            }
+            return;
+        }
+        let controller = self.room_controller(room, settings).await;
+        let now = self.ground.clock.now();
+        let (commands, mailbox) = mpsc::channel(MAILBOX);
+        let (view, published) = watch::channel(controller.view(now));
+        let (wanted, wanted_published) = watch::channel(controller.wanted().clone());
+        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let inputs = RoomInputs {
+            feeds: receivers,
+            brake: self.joints.brake.clone(),
+            clock_state: self.joints.clock_state.clone(),
+            commands: mailbox,
+        };
+        let outputs = RoomOutputs {
+            wanted,
+            view,
+            late_after,
+            losses: self.joints.losses.clone(),
+            recorder: self.ground.recorder.clone(),
+        };
+        let task = room_task::run(controller, self.ground.clock, inputs, outputs);
+        self.rooms.insert(
+            room.name.clone(),
+            RunningRoom {
+                room: Running {
+                    commands,
+                    view: published,
+                    late_after: late,
+                    task: tokio::spawn(task),
+                },
+                wanted: wanted_published,
+            },
+        );
+    }
+
+    async fn room_controller(&self, room: &Room, settings: RoomSettings) -> RoomController {
+        let recorder = &self.ground.recorder;
+        let memory = match recorder.memories().room(&room.name) {
+            Some(memory) => (**memory).clone(),
+            None => RoomMemory {
+                keeps_shown: self.ground.mode.ledger_is_new,
+                ..RoomMemory::default()
+            },
+        };
+        let mut versions = BTreeMap::new();
+        for feed in &room.feeds {
+            let Some(part) = memory.feeds.get(feed.id.as_str()) else {
+                continue;
+            };
+            let named = [part.believed, part.replaced.as_ref().map(|one| one.version)];
+            for version in named.into_iter().flatten() {
+                if let Some(found) = recorder.version(&feed.id, version).await {
+                    let key: (String, VersionId) = (feed.id.as_str().to_owned(), version);
+                    versions.insert(key, found);
+                }
+            }
+        }
+        RoomController::new(settings, memory, &versions, self.ground.clock.now())
+    }
+
+    async fn arrange_pod(
+        &mut self,
+        config: &Config,
+        room: &Room,
+        pod: &Pod,
+        place: usize,
+        is_changed: bool,
+    ) {
+        let Some(wanted) = self.rooms.get(&room.name).map(|room| room.wanted.clone()) else {
+            return;
+        };
+        let mode = self.ground.mode;
+        let mut settings = PodSettings::of(config, room, pod, place);
+        settings.is_dry = mode.is_dry;
+        if mode.is_once {
+            settings = settings.once(mode.is_dry);
+        }
+        let pod_config = PodConfig {
+            pod: pod.clone(),
+            settings: settings.clone(),
+        };
+        if let Some(running) = self.pods.get(&pod.url) {
+            if is_changed {
+                let command = PodCommand::Configure {
+                    config: Box::new(pod_config),
+                    wanted,
+                };
+                let _ = running.commands.send(command).await;
+            }
+            return;
+        }
+        let now = self.ground.clock.now();
+        let mut controller = PodController::new(settings, now);
+        let recorder = &self.ground.recorder;
+        if let Some(memory) = recorder.memories().pod(&pod.url) {
+            controller.restore(memory, now);
+        }
+        let (commands, mailbox) = mpsc::channel(MAILBOX);
+        let (view, published) = watch::channel(controller.view());
+        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let shared = PodShared {
+            clock: self.ground.clock,
+            gate: self.ground.gate.clone(),
+            recorder: recorder.clone(),
+            identities: self.joints.identities.clone(),
+        };
+        let inputs = PodInputs {
+            wanted,
+            devices: self.joints.devices.clone(),
+            clock_state: self.joints.clock_state.clone(),
+            commands: mailbox,
+        };
+        let outputs = PodOutputs { view, late_after };
+        let task = pod_task::run(controller, pod_config, shared, inputs, outputs);
+        self.pods.insert(
+            pod.url.clone(),
+            Running {
+                commands,
+                view: published,
+                late_after: late,
+                task: tokio::spawn(task),
+            },
+        );
+    }
+
+    /// Pods that left the configuration; one that moved to another room did not.
+    async fn remove_pods(&mut self, config: &Config, difference: &Difference) {
+        for url in &difference.removed_pods {
+            let Some(running) = self.pods.remove(url) else {
+                continue;
+            };
+            let clears = self.config.on_remove == OnRemove::Clear;
+            let room = running.view.borrow().identity.room.clone();
+            let memories = self.ground.recorder.memories();
+            let meetings = memories
+                .pod(url)
+                .and_then(|memory| memory.sent.as_ref().map(|agenda| agenda.len()));
+            telemetry::emit(words::service::pod_removed(
+                room.as_str(),
+                &url.to_string(),
+                meetings.unwrap_or(0),
+                clears,
+            ));
+            let _ = self.joints.identities.send(identity_task::Told {
+                pod: url.clone(),
+                identity: None,
+            });
+            if clears {
+                let _ = running
+                    .commands
+                    .send(PodCommand::Remove { clear: true })
+                    .await;
+                self.leaving.push(running);
+            }
+        }
+        let _ = config;
+    }
+}
+
+impl Joints {
+    fn start(config: &Config, ground: &Ground) -> Self {
+        let clock = ground.clock;
+        let (brake_settings, settings) = watch::channel(brake_settings(config, ground));
+        let (brake_sender, brake) = watch::channel(Arc::new(BrakeState::default()));
+        let (losses, lost) = mpsc::unbounded_channel();
+        let watched = WatchedClock::begin(clock);
+        let (state_sender, clock_state) = watch::channel(watched.state());
+        let (dates, dated) = mpsc::unbounded_channel();
+        let (devices_sender, devices) = watch::channel(Arc::new(Devices::default()));
+        let (identities, told) = mpsc::unbounded_channel();
+        let tasks = vec![
+            tokio::spawn(brake_task::run(clock, settings, lost, brake_sender)),
+            tokio::spawn(clock_task::run(clock, watched, dated, state_sender)),
+            tokio::spawn(identity_task::run(told, devices_sender)),
+        ];
+        Self {
+            brake_settings,
+            brake,
+            losses,
+            clock_state,
+            dates,
+            devices,
+            identities,
+            budget: ReadBudget::new(config.memory),
+            tasks,
+        }
+    }
+}
+
+fn brake_settings(config: &Config, ground: &Ground) -> BrakeSettings {
+    let schedule = &config.schedule;
+    let period = due::period(ground.clock.now(), &schedule.sync, &config.time_zone);
+    BrakeSettings {
+        rooms: config.brake_rooms,
+        vanished: usize::try_from(config.guard.vanished).unwrap_or(usize::MAX),
+        within: config
+            .guard
+            .hold
+            .max(period.saturating_add(schedule.jitter)),
+    }
+}
