@@ -14,7 +14,6 @@ use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::feed::Network;
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
@@ -162,7 +161,7 @@ async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Tar
     }
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(config, clock, true).await?;
-    let gate = ledger.ground(clock, &Network::new(), true, true).gate;
+    let gate = ledger.ground(clock, &ledger.network(), true, true).gate;
     let chosen = room
         .pods
         .iter()
