@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::model::occurrence::Details;
 use crate::model::time::UnixTime;
 
+use super::key::Key;
 use super::local::Clocks;
-use super::set::{Key, Slot, Timed};
+use super::set::{Slot, Timed};
 
 /// An override and the instance that it stands for.
 pub(super) struct Override<'a> {

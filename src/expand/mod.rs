@@ -26,6 +26,7 @@ mod caps;
 mod chapters;
 mod civil;
 mod days;
+mod key;
 mod length;
 mod local;
 mod overrides;

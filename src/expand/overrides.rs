@@ -21,9 +21,10 @@ use super::Expansion;
 use super::caps::{Allowance, Spent, VERDICTS_PER_SERIES};
 use super::chapters::{Chapter, Override, Shift, chapters};
 use super::civil::{DAY, Day};
+use super::key::Key;
 use super::length::Reversed;
 use super::local::Clocks;
-use super::set::{Exclusions, Key, Timed};
+use super::set::{Exclusions, Timed};
 
 /// Adds what a series has in the window.
 ///
