@@ -93,8 +93,13 @@ impl Parts {
                 return Ok(());
             }
             "COUNT" => {
-                let count = whole(value).filter(|count| *count > 0);
-                rule.count = Some(count.ok_or(NoRule::Unreadable("COUNT"))?);
+                rule.count = whole(value).filter(|count| *count > 0);
+                // -1 is what programs write that keep "no COUNT" as a number.
+                match rule.count {
+                    None if value == "-1" => self.or_leave_out("COUNT", false),
+                    None => self.unread.push("COUNT"),
+                    Some(_) => {}
+                }
                 return Ok(());
             }
             "UNTIL" => {
@@ -185,6 +190,10 @@ impl Parts {
         self.forbid("BYYEARDAY", no_year_day, |rule| &mut rule.by_year_day);
         let no_month_day = freq == Freq::Weekly;
         self.forbid("BYMONTHDAY", no_month_day, |rule| &mut rule.by_month_day);
+        if self.rule.until.is_some() && self.unread.contains(&"COUNT") {
+            self.unread.retain(|part| *part != "COUNT");
+            self.or_leave_out("COUNT", false);
+        }
         if let Some(part) = self.unread.first() {
             return Err(NoRule::Unreadable(part));
         }

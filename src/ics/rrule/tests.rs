@@ -125,6 +125,12 @@ fn nothing_is_left_out_in_silence() {
             "FREQ=WEEKLY;BYDAY=MO",
             vec![Entry("BYDAY")],
         ),
+        ("FREQ=DAILY;COUNT=-1", "FREQ=DAILY", vec![Entry("COUNT")]),
+        (
+            "FREQ=DAILY;COUNT=0;UNTIL=20260110",
+            "FREQ=DAILY;UNTIL=20260110",
+            vec![Entry("COUNT")],
+        ),
         (
             "FREQ=MONTHLY;BYMONTHDAY=1,32,x",
             "FREQ=MONTHLY;BYMONTHDAY=1",
