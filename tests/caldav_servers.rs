@@ -17,7 +17,7 @@ mod servers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use podcal::config::{Feed, Login, Only, Source};
+use podcal::config::{Feed, Login, Only, Source, TlsTrust};
 use podcal::fault::Fault as _;
 use podcal::feed::error::{PullError, PullErrorKind};
 use podcal::feed::inspect::{Changes, Inspection, inspect};
@@ -53,6 +53,7 @@ fn feed(address: &str, password: &str, calendar: Option<&str>) -> Feed {
         },
         only: Only::default(),
         user_agent: None,
+        tls: TlsTrust::Ca,
         timeout: Duration::from_secs(60),
         max_size: 50_000_000,
     }

@@ -23,7 +23,7 @@ use crate::pod::{CalendarMode, PodClient, PodError};
 use crate::report;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
-use crate::service::pod_task::PodContact;
+use crate::service::pod_contact::PodContact;
 use crate::service::study::study;
 use crate::service::{Ground, feed_task, reload};
 use crate::telemetry::words::service::count;
@@ -291,18 +291,15 @@ impl Checking<'_> {
 
     async fn pod(&self, room: &Room, pod: &Pod, now: UnixTime) -> Finding {
         let subject = format!("pod {}", pod.url);
-        let contact = PodContact::open(&self.ground, pod, self.insists).await;
+        let contact =
+            PodContact::open(&self.ground.recorder, &self.ground.gate, pod, self.insists).await;
         let found = match contact {
             Ok(contact) => {
-                let seen = look(contact.client()).await;
+                let client = contact.client().clone();
+                let seen = look(&client).await;
                 contact.report(&seen).await;
-                seen.map(|seen| {
-                    (
-                        pod_found(subject.clone(), pod, contact.client(), &seen, now),
-                        seen,
-                    )
-                })
-                .map_err(|error| error.failure())
+                seen.map(|seen| (pod_found(subject.clone(), pod, &client, &seen, now), seen))
+                    .map_err(|error| error.failure())
             }
             Err(failure) => Err(failure),
         };
@@ -342,8 +339,8 @@ impl Checking<'_> {
 
 fn document(subject: String, found: &DocumentReport) -> Finding {
     let kind = found.content_type.as_deref().unwrap_or("no content type");
-    let packed = if found.gzip {
-        format!(" ({} as sent, gzip)", found.sent_bytes)
+    let packed = if found.compressed {
+        format!(" ({} as sent, compressed)", found.sent_bytes)
     } else {
         String::new()
     };

@@ -15,11 +15,11 @@ use crate::model::zone::Zone;
 
 use super::fault::{ConfigFaults, Problem};
 use super::feeds::{self, Limits};
-use super::file::{self, Table, Value, quoted};
+use super::file::{self, Table, Value, duration, quoted, size};
 use super::keys;
+use super::known_feeds::KnownFeeds;
 use super::pods::{self, RoomPod, Settings};
 use super::secret::Sources;
-use super::units;
 use super::{Config, Description, Guard, MeetingRules, OnRemove, Room, Schedule};
 
 /// A configuration to work with, and what its author should know.
@@ -299,41 +299,6 @@ fn limits(http: Option<&Table<'_>>) -> Limits {
     }
 }
 
-fn size(value: &Value<'_>) -> Option<u64> {
-    const MOST: u64 = 4 << 30;
-    let bytes = match file::integer(value.raw()) {
-        Some(bytes) => u64::try_from(bytes).unwrap_or_default(),
-        None => {
-            let text = value.string_or("a string such as \"50MB\"")?;
-            units::size(text)
-                .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
-                .ok()?
-        }
-    };
-    if !(1..=MOST).contains(&bytes) {
-        value.wrong("is out of range; write 1B to 4GiB");
-        return None;
-    }
-    Some(bytes)
-}
-
-/// Reads a span of time within bounds.
-pub fn duration(value: &Value<'_>, from: Duration, to: Duration) -> Option<Duration> {
-    let text = value.string_or("a string such as \"15s\"")?;
-    let span = units::duration(text)
-        .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
-        .ok()?;
-    if !(from..=to).contains(&span) {
-        value.wrong(format!(
-            "is out of range; write {} to {}",
-            units::spelt(from),
-            units::spelt(to)
-        ));
-        return None;
-    }
-    Some(span)
-}
-
 fn rooms(root: &Table<'_>, defaults: &Defaults, sources: &Sources<'_>) -> Vec<Room> {
     const EXPECTED: &str = "write `[rooms.NAME]` with `feed` and `pod`";
     let Some(value) = root.get("rooms") else {
@@ -364,7 +329,7 @@ struct Seen<'a> {
     pods: HashMap<String, (String, usize)>,
     /// The pods that have no password, here or in `[pod]`.
     without_password: Vec<Value<'a>>,
-    feeds: feeds::KnownFeeds,
+    feeds: KnownFeeds,
 }
 
 impl Seen<'_> {

@@ -1,7 +1,6 @@
 //! The feeds of a room: addresses, how to sign in, and which events are meant.
 //! An address is never repeated in a problem, because it is often a password.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::model::secret::Secret;
 use super::file::{Table, Value, quoted};
 use super::keys;
 use super::secret::{Empty, Sources, secret};
-use super::{Feed, Login, OAuth2, Only, Source};
+use super::{Feed, Login, OAuth2, Only, Source, TlsTrust};
 
 /// Limits on a request, the same for every feed (`[http]`).
 #[derive(Clone, Copy)]
@@ -30,13 +29,14 @@ const EXPECTED: &str = "an address, { ics = \"...\" } or { caldav = \"...\" }";
 pub fn feed(value: &Value<'_>, limits: Limits, sources: &Sources<'_>) -> Option<Feed> {
     if value.raw().is_str() {
         let (source, digest) = document(value, None, sources)?;
-        return Some(finished(source, &digest, Only::default(), None, limits));
+        return Some(finished(source, &digest, Own::default(), limits));
     }
     let table = value.table_or(&keys::FEED, EXPECTED)?;
     let only = table
         .get("only")
         .map_or(Some(Only::default()), |only| self::only(&only));
     let user_agent = table.get("user_agent").map(|agent| header_text(&agent));
+    let tls = table.get("tls").map(|value| tls(&value, sources));
     let source = match (table.get("ics"), table.get("caldav")) {
         (Some(address), None) => {
             if let Some(calendar) = table.get("calendar") {
@@ -58,86 +58,12 @@ pub fn feed(value: &Value<'_>, limits: Limits, sources: &Sources<'_>) -> Option<
         }
     };
     let (source, digest) = source?;
-    Some(finished(
-        source,
-        &digest,
-        only?,
-        user_agent.flatten(),
-        limits,
-    ))
-}
-
-/// The feeds of all rooms: entries with the same id are one feed and have to ask
-/// for it in one way.
-#[derive(Default)]
-pub struct KnownFeeds(HashMap<String, KnownFeed>);
-
-struct KnownFeed {
-    feed: Feed,
-    room: String,
-    line: usize,
-}
-
-impl KnownFeeds {
-    /// Notes a problem where this entry differs from an earlier one of the same feed.
-    pub fn add(&mut self, feed: &Feed, room: &str, value: &Value<'_>) {
-        let Some(known) = self.0.get(feed.id.as_str()) else {
-            let known = KnownFeed {
-                feed: feed.clone(),
-                room: room.to_owned(),
-                line: value.line(),
-            };
-            self.0.insert(feed.id.as_str().to_owned(), known);
-            return;
-        };
-        if let Some(key) = difference(&known.feed, feed) {
-            let whose = match known.room == room {
-                true => "this room".to_owned(),
-                false => format!("room {}", quoted(&known.room)),
-            };
-            value.wrong(format!(
-                "is the same feed as one of {whose} (line {}), but with another `{key}`; write the same `{key}` in both",
-                known.line
-            ));
-        }
-    }
-}
-
-/// The first key that decides how a feed is asked and is not the same in both.
-fn difference(one: &Feed, other: &Feed) -> Option<&'static str> {
-    let login = |feed: &Feed| match &feed.source {
-        Source::Ics { login, .. } | Source::CalDav { login, .. } => login.clone(),
-        Source::File { .. } => Login::None,
+    let own = Own {
+        only: only?,
+        user_agent: user_agent.flatten(),
+        tls: tls.map_or(Some(TlsTrust::Ca), |tls| tls)?,
     };
-    match (login(one), login(other)) {
-        (Login::None, Login::None) => {}
-        (
-            Login::Password { password: one, .. },
-            Login::Password {
-                password: other, ..
-            },
-        ) => {
-            if one != other {
-                return Some("password");
-            }
-        }
-        (Login::Token(one), Login::Token(other)) => {
-            if one != other {
-                return Some("token");
-            }
-        }
-        (Login::OAuth2(one), Login::OAuth2(other)) => {
-            if one != other {
-                return Some("oauth2");
-            }
-        }
-        (Login::OAuth2(_), _) | (_, Login::OAuth2(_)) => return Some("oauth2"),
-        (Login::Token(_), _) | (_, Login::Token(_)) => return Some("token"),
-        (Login::Password { .. }, Login::None) | (Login::None, Login::Password { .. }) => {
-            return Some("password");
-        }
-    }
-    (one.user_agent != other.user_agent).then_some("user_agent")
+    Some(finished(source, &digest, own, limits))
 }
 
 /// What tells this feed from others beside its kind.
@@ -147,13 +73,59 @@ struct Digest {
     calendar: String,
 }
 
-fn finished(
-    source: Source,
-    digest: &Digest,
+/// What an entry says beside where and how to sign in.
+struct Own {
     only: Only,
     user_agent: Option<String>,
-    limits: Limits,
-) -> Feed {
+    tls: TlsTrust,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self {
+            only: Only::default(),
+            user_agent: None,
+            tls: TlsTrust::Ca,
+        }
+    }
+}
+
+/// How the server proves who it is; as for pods, but without trust on first use.
+fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
+    const EXPECTED: &str = "{ ca_file = \"...\" }, { sha256 = \"...\" } or { verify = \"ca\" }";
+    let table = value.table_or(&keys::TLS, EXPECTED)?;
+    let (None, None, Some(verify)) = (
+        table.get("sha256"),
+        table.get("ca_file"),
+        table.get("verify"),
+    ) else {
+        return super::pods::tls(value, sources);
+    };
+    match verify.string()? {
+        "ca" => Some(TlsTrust::Ca),
+        "off" => {
+            verify.warn(
+                "anybody on the network can pass for this calendar and learn its password; better `sha256`",
+            );
+            Some(TlsTrust::Off)
+        }
+        "pin" => {
+            verify.wrong(
+                "is for pods; write \"ca\", or `sha256` with the fingerprint of the calendar's server",
+            );
+            None
+        }
+        other => {
+            verify.wrong(format!(
+                "{} is not known; write \"ca\" or \"off\"",
+                quoted(other)
+            ));
+            None
+        }
+    }
+}
+
+fn finished(source: Source, digest: &Digest, own: Own, limits: Limits) -> Feed {
     let (kind, host) = match &source {
         Source::Ics { url, .. } => ("ics", url.host()),
         Source::File { .. } => ("file", "file".to_owned()),
@@ -166,8 +138,9 @@ fn finished(
     Feed {
         id: FeedId::new(&host, &parts),
         source,
-        only,
-        user_agent,
+        only: own.only,
+        user_agent: own.user_agent,
+        tls: own.tls,
         timeout: limits.timeout,
         max_size: limits.max_size,
     }
@@ -182,7 +155,14 @@ fn document(
     let text = value.string_or(EXPECTED)?.trim();
     if let Some(path) = after_scheme(text, "file") {
         if let Some(table) = table {
-            for key in ["username", "password", "token", "oauth2", "user_agent"] {
+            for key in [
+                "username",
+                "password",
+                "token",
+                "oauth2",
+                "user_agent",
+                "tls",
+            ] {
                 if let Some(needless) = table.get(key) {
                     needless.wrong("is of no use for a file; leave it out");
                 }

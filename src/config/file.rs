@@ -6,12 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
 use super::fault::Problem;
 use super::keys::{self, Section};
-use super::syntax;
+use super::{syntax, units};
 
 /// A TOML document and the notes that are taken while it is read.
 pub struct Notes {
@@ -113,17 +114,6 @@ impl<'a> Table<'a> {
             line: self.notes.line_of(written.span().start),
             raw: value.get_ref(),
         })
-    }
-
-    /// The line of its heading.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
     }
 
     /// Notes that a key is wrong which this table has, or should have.
@@ -379,6 +369,42 @@ fn kind_of(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     }
+}
+
+/// Reads a number of bytes.
+pub fn size(value: &Value<'_>) -> Option<u64> {
+    const MOST: u64 = 4 << 30;
+    let bytes = match integer(value.raw()) {
+        Some(bytes) => u64::try_from(bytes).unwrap_or_default(),
+        None => {
+            let text = value.string_or("a string such as \"50MB\"")?;
+            units::size(text)
+                .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
+                .ok()?
+        }
+    };
+    if !(1..=MOST).contains(&bytes) {
+        value.wrong("is out of range; write 1B to 4GiB");
+        return None;
+    }
+    Some(bytes)
+}
+
+/// Reads a span of time within bounds.
+pub fn duration(value: &Value<'_>, from: Duration, to: Duration) -> Option<Duration> {
+    let text = value.string_or("a string such as \"15s\"")?;
+    let span = units::duration(text)
+        .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
+        .ok()?;
+    if !(from..=to).contains(&span) {
+        value.wrong(format!(
+            "is out of range; write {} to {}",
+            units::spelt(from),
+            units::spelt(to)
+        ));
+        return None;
+    }
+    Some(span)
 }
 
 /// A value of the file for a message: in quotes, on one line, not too long. An

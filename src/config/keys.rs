@@ -102,6 +102,7 @@ pub const FEED: Section = Section {
         "oauth2",
         "only",
         "user_agent",
+        "tls",
     ],
 };
 
@@ -130,7 +131,7 @@ pub const OAUTH2: Section = Section {
 };
 
 pub const TLS: Section = Section {
-    place: "`tls` of a pod",
+    place: "`tls` of a pod or feed",
     keys: &["verify", "sha256", "ca_file"],
 };
 

@@ -123,8 +123,16 @@ pub fn glance(path: &Path) -> Option<Glance> {
     })
 }
 
-/// The whole file, or `FileTooLarge`; a device without an end is one of those.
+/// The whole file, or `FileTooLarge`. Pipes and devices are refused at once: to open
+/// one may take for ever.
 fn limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {

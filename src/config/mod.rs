@@ -8,6 +8,7 @@ pub mod fault;
 mod feeds;
 mod file;
 mod keys;
+mod known_feeds;
 pub mod load;
 mod pods;
 mod secret;
@@ -195,6 +196,7 @@ pub struct Feed {
     /// Of this room's entry.
     pub only: Only,
     pub user_agent: Option<String>,
+    pub tls: TlsTrust,
     /// For one request.
     pub timeout: Duration,
     /// In bytes; as sent, and again as inflated.
@@ -341,10 +343,10 @@ pub struct Pod {
     pub enforce: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// How a pod proves who it is.
+/// How a pod or a calendar server proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsTrust {
-    /// Trust on first use; the fingerprint is kept in the ledger.
+    /// Trust on first use; the fingerprint is kept in the ledger. Pods only.
     Pin,
     /// The system's certificate authorities.
     Ca,

@@ -9,8 +9,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 
-use super::check::duration;
-use super::file::{self, Table, Value, quoted};
+use super::file::{self, Table, Value, duration, quoted};
 use super::keys;
 use super::secret::{Empty, Sources, secret};
 use super::{Pod, TlsTrust};
@@ -144,7 +143,7 @@ pub fn settings(table: &Table<'_>, base: &Settings, sources: &Sources<'_>) -> Se
     settings
 }
 
-fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
+pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
     const EXPECTED: &str =
         "{ verify = \"pin\" | \"ca\" | \"off\" }, { sha256 = \"...\" } or { ca_file = \"...\" }";
     let table = value.table_or(&keys::TLS, EXPECTED)?;

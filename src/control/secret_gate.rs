@@ -9,6 +9,7 @@
 //! | rejected here, accepted elsewhere within the hour | this user alone pauses; the secret counts as never having worked, so a second rejection pauses the account |
 //! | right, but not allowed here (403) | this user alone pauses |
 //! | sent and not answered | a minute, and no rejection is counted |
+//! | not sent, or answered with something else | nothing: it is as it was before |
 //!
 //! A user of a secret is a feed or a pod. Every secret of an account is counted for
 //! itself: a new one is tried at once, an old one stays paused.
@@ -16,11 +17,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::clock::RELEASED;
+use self::state::{SecretState, Trust};
 use super::now::{Monotonic, Now};
 use super::retry::doubling;
 use crate::model::sign_in::{AccountKey, Credential, SignIn};
 use crate::model::time::UnixTime;
+
+mod state;
+#[cfg(test)]
+mod tests;
 
 /// The pause after the first rejection; each further one is twice as long.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -28,6 +33,8 @@ pub const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 /// After a sign-in that was not answered.
 pub const UNANSWERED_PAUSE: Duration = Duration::from_secs(60);
+/// What was to be sent this long ago was answered, or its process was killed.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 /// A success within this time says that the secret is right.
 const RECENT: Duration = Duration::from_secs(3600);
 
@@ -47,7 +54,9 @@ pub enum Verdict {
     Forbidden,
     /// The secret certainly did not leave.
     NotSent,
-    /// It may have arrived; nothing is known of what the other side made of it.
+    /// An answer that says nothing of the secret, such as 404.
+    Inconclusive,
+    /// It may have arrived, and no answer came.
     Unknown,
 }
 
@@ -76,6 +85,8 @@ pub enum Asked {
 pub enum Looked {
     Go(Grant),
     Paused(Pause),
+    /// Another process is proving it; the ledger is to be read again in a moment.
+    Pending,
     /// To be written by compare-and-set before the secret is sent.
     Reserve {
         expected: Option<SignIn>,
@@ -179,42 +190,6 @@ pub struct SecretGate {
     turns: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Trust {
-    /// It never worked, or was rejected since.
-    #[default]
-    None,
-    /// It worked once, says the ledger.
-    Recorded,
-    /// It worked in this process.
-    Proven,
-}
-
-#[derive(Debug, Default)]
-struct SecretState {
-    /// As the ledger has it, for compare-and-set.
-    row: Option<SignIn>,
-    /// The last rows that were read, or were to be written: one of these is no news, also
-    /// where a later one could not be written.
-    known: Vec<SignIn>,
-    trust: Trust,
-    rejections: u32,
-    paused_until: Option<Monotonic>,
-    pauses: u64,
-    /// The turn of the request that alone may use it now.
-    turn: Option<u64>,
-    /// The last two users that it worked for, the last one first.
-    successes: Vec<(String, Monotonic)>,
-    alone: BTreeMap<String, AloneState>,
-}
-
-#[derive(Debug, Default)]
-struct AloneState {
-    row: Option<SignIn>,
-    rejections: u32,
-    paused_until: Option<Monotonic>,
-}
-
 impl SecretGate {
     /// Whether a secret may be sent, as far as this process knows.
     pub fn ask(&mut self, request: &Request, now: Now) -> Asked {
@@ -233,10 +208,13 @@ impl SecretGate {
         Asked::Look(Turn(turn))
     }
 
-    /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`
-    /// or a grant of a secret that did not work in this process yet.
+    /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`,
+    /// `Pending` or a grant of a secret that did not work in this process yet.
     pub fn looked(&mut self, turn: &Turn, request: &Request, rows: Rows, now: Now) -> Looked {
         let state = self.secrets.entry(request.credential.clone()).or_default();
+        if state.is_pending_elsewhere(&rows, now) {
+            return Looked::Pending;
+        }
         let paused = state.take_in(&request.credential, &request.user, rows, now);
         if let Some(pause) = paused.filter(|_| !request.insists) {
             state.end(turn.0);
@@ -257,6 +235,7 @@ impl SecretGate {
                         rejections,
                         until: now.wall.plus(pause(rejections)),
                         proven_at: None,
+                        is_pending: true,
                     },
                 }
             }
@@ -271,17 +250,19 @@ impl SecretGate {
         state.grant(request, turn.0, Some((new, before)))
     }
 
-    /// The ledger cannot be read: a secret that worked is sent all the same.
-    pub fn unreadable(&mut self, turn: &Turn, request: &Request) -> Option<Grant> {
+    /// The ledger cannot be read: a secret that worked is sent anyway, by what this
+    /// process knows. `None`: it never worked.
+    pub fn unreadable(&mut self, turn: &Turn, request: &Request, now: Now) -> Option<Looked> {
         let state = self.secrets.get_mut(&request.credential)?;
-        if state.trust == Trust::None {
+        let paused = state.pause(&request.user, now);
+        if let Some(pause) = paused.filter(|_| !request.insists) {
             state.end(turn.0);
-            return None;
+            return Some(Looked::Paused(pause));
         }
-        if state.trust == Trust::Proven {
+        if state.trust != Trust::Recorded {
             state.end(turn.0);
         }
-        Some(state.grant(request, turn.0, None))
+        (state.trust != Trust::None).then(|| Looked::Go(state.grant(request, turn.0, None)))
     }
 
     /// The ledger could not be asked, or somebody else was faster: nothing is sent.
@@ -295,10 +276,17 @@ impl SecretGate {
     pub fn peek(&mut self, request: &Request, rows: Rows, now: Now) -> Option<Pause> {
         let state = self.secrets.entry(request.credential.clone()).or_default();
         // A row that was written for a request under way is no pause yet.
-        if state.turn.is_some() {
+        if state.turn.is_some() || state.is_pending_elsewhere(&rows, now) {
             return state.pause(&request.user, now);
         }
         state.take_in(&request.credential, &request.user, rows, now)
+    }
+
+    /// The same without the ledger.
+    #[must_use]
+    pub fn known_pause(&self, request: &Request, now: Now) -> Option<Pause> {
+        let state = self.secrets.get(&request.credential)?;
+        state.pause(&request.user, now)
     }
 
     /// Takes in what came of a request.
@@ -319,7 +307,7 @@ impl SecretGate {
                 state.release(&grant, &mut writes);
                 Some(state.pause_alone(&grant, true, now, &mut writes))
             }
-            Verdict::NotSent => {
+            Verdict::NotSent | Verdict::Inconclusive => {
                 state.release(&grant, &mut writes);
                 None
             }
@@ -341,264 +329,4 @@ impl SecretGate {
             }
         }
     }
-}
-
-impl AloneState {
-    fn is_paused(&self, now: Monotonic) -> bool {
-        self.paused_until.is_some_and(|until| until > now)
-    }
-}
-
-impl SecretState {
-    fn grant(
-        &self,
-        request: &Request,
-        turn: u64,
-        reserved: Option<(SignIn, Option<SignIn>)>,
-    ) -> Grant {
-        Grant {
-            request: request.clone(),
-            turn,
-            pauses: self.pauses,
-            reserved,
-        }
-    }
-
-    fn set_row(&mut self, row: Option<SignIn>) {
-        const KEPT: usize = 6;
-        if let Some(row) = row.as_ref().filter(|row| !self.known.contains(row)) {
-            self.known.truncate(KEPT - 1);
-            self.known.insert(0, row.clone());
-        }
-        self.row = row;
-    }
-
-    fn end(&mut self, turn: u64) {
-        if self.turn == Some(turn) {
-            self.turn = None;
-        }
-    }
-
-    /// Learns what other processes wrote. What this one wrote itself, it knows better.
-    fn take_in(
-        &mut self,
-        credential: &Credential,
-        user: &str,
-        rows: Rows,
-        now: Now,
-    ) -> Option<Pause> {
-        let mut correction = None;
-        let is_news = |row: &&SignIn| !self.known.contains(row);
-        if let Some(row) = rows.shared.as_ref().filter(is_news) {
-            self.rejections = row.rejections;
-            if row.proven_at.is_some() {
-                self.paused_until = None;
-                self.trust = self.trust.max_recorded();
-            } else {
-                self.trust = Trust::None;
-                self.paused_until = paused_until(row, now);
-                self.pauses += 1;
-                correction = corrected(&credential.key(), row, now);
-            }
-        }
-        self.set_row(rows.shared);
-        let alone = self.alone.entry(user.to_owned()).or_default();
-        match rows.alone {
-            Some(row) if alone.row.as_ref() != Some(&row) => {
-                alone.rejections = row.rejections;
-                alone.paused_until = paused_until(&row, now);
-                let wrong = corrected(&credential.key_alone(user), &row, now);
-                correction = correction.or(wrong);
-                alone.row = Some(row);
-            }
-            // Another process signed in with it.
-            None if alone.row.is_some() => *alone = AloneState::default(),
-            _ => {}
-        }
-        let pause = self.pause(user, now)?;
-        Some(Pause {
-            correction,
-            ..pause
-        })
-    }
-
-    fn pause(&self, user: &str, now: Now) -> Option<Pause> {
-        let of = |until: Option<Monotonic>, rejections, is_alone| {
-            Some(Pause {
-                until: until.filter(|until| *until > now.monotonic)?,
-                rejections,
-                is_alone,
-                correction: None,
-            })
-        };
-        of(self.paused_until, self.rejections, false).or_else(|| {
-            let alone = self.alone.get(user)?;
-            of(alone.paused_until, alone.rejections, true)
-        })
-    }
-
-    fn accepted(&mut self, grant: &Grant, now: Now, writes: &mut Vec<Write>) -> Option<GateEvent> {
-        let request = &grant.request;
-        let (credential, user) = (&request.credential, &request.user);
-        self.trust = Trust::Proven;
-        self.paused_until = None;
-        let mut rejections = std::mem::take(&mut self.rejections);
-        self.successes.retain(|(other, _)| other != user);
-        self.successes.insert(0, (user.clone(), now.monotonic));
-        self.successes.truncate(2);
-        if self.row.as_ref().is_none_or(|row| row.proven_at.is_none()) {
-            let row = SignIn {
-                secret_tag: credential.tag,
-                rejections: 0,
-                until: now.wall,
-                proven_at: Some(now.wall),
-            };
-            writes.push(Write::Set(credential.key(), row.clone()));
-            self.set_row(Some(row));
-        }
-        let alone = self.alone.insert(user.clone(), AloneState::default());
-        if let Some(alone) = alone.filter(|alone| alone.row.is_some()) {
-            rejections = rejections.max(alone.rejections);
-            writes.push(Write::Clear(credential.key_alone(user)));
-        }
-        (rejections > 0).then(|| GateEvent::Resumed {
-            account: credential.account.clone(),
-            user: user.clone(),
-            rejections,
-        })
-    }
-
-    fn rejected(&mut self, grant: &Grant, now: Now, writes: &mut Vec<Write>) -> Option<GateEvent> {
-        let request = &grant.request;
-        let worked_elsewhere = self
-            .successes
-            .iter()
-            .any(|(user, at)| *user != request.user && now.monotonic.since(*at) <= RECENT);
-        self.trust = Trust::None;
-        self.successes.clear();
-        if worked_elsewhere {
-            self.row = None;
-            writes.push(Write::Clear(request.credential.key()));
-            return Some(self.pause_alone(grant, false, now, writes));
-        }
-        // Others that were under way when the first was rejected say nothing new.
-        if grant.pauses != self.pauses {
-            return None;
-        }
-        self.pauses += 1;
-        let row = match &grant.reserved {
-            Some((row, _)) => row.clone(),
-            None => {
-                let rejections = self.rejections.saturating_add(1);
-                let row = SignIn {
-                    secret_tag: request.credential.tag,
-                    rejections,
-                    until: now.wall.plus(pause(rejections)),
-                    proven_at: None,
-                };
-                writes.push(Write::Set(request.credential.key(), row.clone()));
-                row
-            }
-        };
-        self.rejections = row.rejections;
-        self.paused_until = Some(now.restored(row.until, pause(row.rejections)));
-        let event = GateEvent::Paused {
-            account: request.credential.account.clone(),
-            user: request.user.clone(),
-            rejections: row.rejections,
-            until: row.until,
-        };
-        self.set_row(Some(row));
-        Some(event)
-    }
-
-    fn pause_alone(
-        &mut self,
-        grant: &Grant,
-        is_forbidden: bool,
-        now: Now,
-        writes: &mut Vec<Write>,
-    ) -> GateEvent {
-        let Request {
-            credential, user, ..
-        } = &grant.request;
-        let alone = self.alone.entry(user.clone()).or_default();
-        alone.rejections = alone.rejections.saturating_add(1);
-        let length = pause(alone.rejections);
-        alone.paused_until = Some(now.monotonic.plus(length));
-        let row = SignIn {
-            secret_tag: credential.tag,
-            rejections: alone.rejections,
-            until: now.wall.plus(length),
-            proven_at: None,
-        };
-        writes.push(Write::Set(credential.key_alone(user), row.clone()));
-        let event = GateEvent::PausedAlone {
-            account: credential.account.clone(),
-            user: user.clone(),
-            rejections: row.rejections,
-            until: row.until,
-            is_forbidden,
-        };
-        alone.row = Some(row);
-        event
-    }
-
-    /// What was reserved was not needed: the row is as it was before.
-    fn release(&mut self, grant: &Grant, writes: &mut Vec<Write>) {
-        let Some((_, before)) = &grant.reserved else {
-            return;
-        };
-        let key = grant.request.credential.key();
-        writes.push(match before {
-            Some(before) => Write::Set(key, before.clone()),
-            None => Write::Clear(key),
-        });
-        self.set_row(before.clone());
-    }
-
-    fn unanswered(&mut self, grant: &Grant, now: Now, writes: &mut Vec<Write>) {
-        // A secret that worked once does not turn wrong because a host is slow.
-        if grant.reserved.is_none() || self.trust != Trust::None {
-            return;
-        }
-        let row = SignIn {
-            secret_tag: grant.request.credential.tag,
-            rejections: self.rejections,
-            until: now.wall.plus(UNANSWERED_PAUSE),
-            proven_at: None,
-        };
-        self.paused_until = Some(now.monotonic.plus(UNANSWERED_PAUSE));
-        writes.push(Write::Set(grant.request.credential.key(), row.clone()));
-        self.set_row(Some(row));
-    }
-}
-
-impl Trust {
-    fn max_recorded(self) -> Self {
-        match self {
-            Self::None => Self::Recorded,
-            other => other,
-        }
-    }
-}
-
-fn paused_until(row: &SignIn, now: Now) -> Option<Monotonic> {
-    (row.until > now.wall).then(|| now.restored(row.until, pause(row.rejections)))
-}
-
-/// The row as it should be, where its end is further away than any pause of its kind.
-fn corrected(key: &AccountKey, row: &SignIn, now: Now) -> Option<Correction> {
-    let longest = pause(row.rejections);
-    if now.wall < RELEASED || row.until.since(now.wall) <= longest {
-        return None;
-    }
-    Some(Correction {
-        key: key.clone(),
-        expected: row.clone(),
-        new: SignIn {
-            until: now.wall.plus(longest),
-            ..row.clone()
-        },
-    })
 }

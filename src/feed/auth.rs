@@ -1,5 +1,5 @@
 //! Signing in: which `Authorization` a request gets, and what to try when the
-//! server refuses (RFC 7617 Basic, RFC 7616 Digest, RFC 6750 Bearer).
+//! server rejects it (RFC 7617 Basic, RFC 7616 Digest, RFC 6750 Bearer).
 //!
 //! A login is for the host that it was configured for, and for hosts which that
 //! one named over https when a calendar was discovered. Nobody else is sent it.
@@ -8,40 +8,47 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use hyper::Method;
+use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
 use super::challenge::{self, Challenge};
 use super::digest::Digest;
 use super::error::{LoginUsed, PullError, PullErrorKind};
-use super::network::{Network, is_loopback, locked};
-use super::oauth::Access;
+use super::network::{Network, locked};
+use super::oauth;
+use super::place::is_loopback;
 use crate::config::Login;
 use crate::model::feed_url::FeedUrl;
+use crate::model::secret::Secret;
+use crate::model::time::UnixTime;
 
-/// The login of one feed and what was learnt about it.
+/// One server with its homes; a hostile answer may name many more hosts.
+const MAX_TRUSTED: usize = 16;
+
+/// The login of one feed and what is known about how its server wants it.
 pub(super) struct Session {
     login: Login,
     /// Host and port that may see the login.
     trusted: Mutex<Vec<FeedUrl>>,
-    learnt: Mutex<Learnt>,
-    access: Access,
+    scheme: Mutex<Scheme>,
 }
 
 /// How this server wants a user name and password, as far as is known.
-enum Learnt {
-    Nothing,
+enum Scheme {
+    Unknown,
     Basic,
     Digest(Box<Digest>),
 }
 
 /// What was tried for one request, so that nothing is tried twice.
 #[derive(Default)]
-pub(super) struct Tried {
+pub(super) struct Attempts {
     basic: bool,
     digests: u8,
     renewed: bool,
     kept_back: bool,
+    /// The access token that was sent.
+    token: Option<Secret>,
     last: Option<&'static str>,
 }
 
@@ -50,8 +57,7 @@ impl Session {
         Self {
             login,
             trusted: Mutex::new(vec![url.clone()]),
-            learnt: Mutex::new(Learnt::Nothing),
-            access: Access::default(),
+            scheme: Mutex::new(Scheme::Unknown),
         }
     }
 
@@ -63,7 +69,10 @@ impl Session {
             && self.is_for(named_by)
             && !self.is_for(url)
         {
-            locked(&self.trusted).push(url.clone());
+            let mut trusted = locked(&self.trusted);
+            if trusted.len() < MAX_TRUSTED {
+                trusted.push(url.clone());
+            }
         }
     }
 
@@ -79,45 +88,46 @@ impl Session {
         &self,
         method: &Method,
         url: &FeedUrl,
-        tried: &mut Tried,
+        attempts: &mut Attempts,
         network: &Network,
+        now: UnixTime,
     ) -> Result<Option<HeaderValue>, PullError> {
         if matches!(self.login, Login::None) {
             return Ok(None);
         }
         if !self.is_for(url) {
-            tried.kept_back = true;
+            attempts.kept_back = true;
             return Ok(None);
         }
-        tried.kept_back = false;
+        attempts.kept_back = false;
         let text = match &self.login {
             Login::None => return Ok(None),
             Login::Token(token) => {
-                tried.last = Some("Bearer");
+                attempts.last = Some("Bearer");
                 format!("Bearer {}", token.reveal())
             }
             Login::OAuth2(oauth2) => {
-                tried.last = Some("OAuth 2.0");
-                format!(
-                    "Bearer {}",
-                    self.access.token(oauth2, network).await?.reveal()
-                )
+                attempts.last = Some("OAuth 2.0");
+                let token = oauth::access_token(network, oauth2, now).await?;
+                let text = format!("Bearer {}", token.reveal());
+                attempts.token = Some(token);
+                text
             }
             Login::Password { username, password } => {
-                match &mut *locked(&self.learnt) {
-                    Learnt::Digest(digest) => {
-                        tried.digests += 1;
-                        tried.last = Some("Digest");
+                match &mut *locked(&self.scheme) {
+                    Scheme::Digest(digest) => {
+                        attempts.digests += 1;
+                        attempts.last = Some("Digest");
                         digest.answer(method, url, username, password)
                     }
                     // Over an open line a password is sent in clear only when the
                     // server asks for that, since it may know Digest.
-                    Learnt::Nothing if !(url.is_encrypted() || is_loopback(url)) => {
+                    Scheme::Unknown if !(url.is_encrypted() || is_loopback(url)) => {
                         return Ok(None);
                     }
-                    Learnt::Nothing | Learnt::Basic => {
-                        tried.basic = true;
-                        tried.last = Some("Basic");
+                    Scheme::Unknown | Scheme::Basic => {
+                        attempts.basic = true;
+                        attempts.last = Some("Basic");
                         let pair = format!("{username}:{}", password.reveal());
                         format!("Basic {}", BASE64.encode(pair))
                     }
@@ -130,66 +140,72 @@ impl Session {
         Ok(Some(value))
     }
 
-    /// Whether a request that was refused is worth repeating, in another way.
-    pub(super) fn try_again(&self, status: u16, headers: &HeaderMap, tried: &mut Tried) -> bool {
-        if tried.kept_back {
+    /// Whether a request that was rejected is worth repeating, in another way.
+    pub(super) async fn try_again(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        attempts: &mut Attempts,
+        network: &Network,
+    ) -> bool {
+        if attempts.kept_back {
             return false;
         }
         match &self.login {
             Login::None | Login::Token(_) => false,
-            Login::OAuth2(_) => {
-                // An access token can be revoked before it expires.
-                let again = status == 401 && !tried.renewed;
-                if again {
-                    tried.renewed = true;
-                    self.access.forget();
+            // An access token can be revoked before it expires.
+            Login::OAuth2(oauth2) if status == 401 && !attempts.renewed => {
+                attempts.renewed = true;
+                if let Some(token) = &attempts.token {
+                    oauth::revoked(network, oauth2, token).await;
                 }
-                again
+                true
             }
-            Login::Password { .. } => self.choose(status, headers, tried),
+            Login::OAuth2(_) => false,
+            Login::Password { .. } => self.choose(status, headers, attempts),
         }
     }
 
-    fn choose(&self, status: u16, headers: &HeaderMap, tried: &mut Tried) -> bool {
+    fn choose(&self, status: u16, headers: &HeaderMap, attempts: &mut Attempts) -> bool {
         let challenges: Vec<Challenge> = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
             .flat_map(|value| challenge::read(&String::from_utf8_lossy(value.as_bytes())))
             .collect();
-        let mut learnt = locked(&self.learnt);
+        let mut scheme = locked(&self.scheme);
         if status != 401 {
             // A server may hide from strangers what it would show to the owner
             // of a login that was not sent yet.
-            let unsent = tried.last.is_none() && matches!(status, 403 | 404);
+            let unsent = attempts.last.is_none() && matches!(status, 403 | 404);
             if unsent {
-                *learnt = Learnt::Basic;
+                *scheme = Scheme::Basic;
             }
             return unsent;
         }
         // A nonce that has run out is no refusal of the password (RFC 7616 section 3.3).
         let stale = challenges.iter().any(Challenge::is_stale);
-        let digest_left = tried.digests == 0 || (stale && tried.digests < 3);
+        let digest_left = attempts.digests == 0 || (stale && attempts.digests < 3);
         if digest_left && let Some(digest) = Digest::best_of(&challenges) {
-            *learnt = Learnt::Digest(Box::new(digest));
+            *scheme = Scheme::Digest(Box::new(digest));
             return true;
         }
         let offers_basic = challenges.iter().any(|challenge| challenge.is("basic"));
         // Some say 401 and name no scheme; some servers offer a Digest that they
         // then refuse. Basic is tried once for both.
-        if !tried.basic && (offers_basic || challenges.is_empty()) {
-            *learnt = Learnt::Basic;
+        if !attempts.basic && (offers_basic || challenges.is_empty()) {
+            *scheme = Scheme::Basic;
             return true;
         }
         // Nothing worked: the next pull finds its way anew.
-        *learnt = Learnt::Nothing;
+        *scheme = Scheme::Unknown;
         false
     }
 
     /// For the error, when nothing is left to try.
-    pub(super) fn used(&self, tried: &Tried) -> LoginUsed {
-        match (&self.login, tried.last) {
+    pub(super) fn used(&self, attempts: &Attempts) -> LoginUsed {
+        match (&self.login, attempts.last) {
             (Login::None, _) => LoginUsed::None,
-            _ if tried.kept_back => LoginUsed::KeptBack,
+            _ if attempts.kept_back => LoginUsed::KeptBack,
             (_, Some(scheme)) => LoginUsed::Sent(scheme),
             (_, None) => LoginUsed::NoCommonScheme,
         }
@@ -201,9 +217,9 @@ impl Session {
             Login::None => "none",
             Login::Token(_) => "Bearer token",
             Login::OAuth2(_) => "OAuth 2.0",
-            Login::Password { .. } => match &*locked(&self.learnt) {
-                Learnt::Digest(digest) => digest.name(),
-                Learnt::Nothing | Learnt::Basic => "Basic",
+            Login::Password { .. } => match &*locked(&self.scheme) {
+                Scheme::Digest(digest) => digest.name(),
+                Scheme::Unknown | Scheme::Basic => "Basic",
             },
         }
     }
@@ -224,7 +240,7 @@ fn same_host(known: &FeedUrl, other: &FeedUrl) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::secret::Secret;
+    use crate::feed::tests::NOW;
 
     fn url(text: &str) -> FeedUrl {
         FeedUrl::parse(text).unwrap().0
@@ -269,14 +285,15 @@ mod tests {
         let place = url("http://dav.example.com/");
         let session = Session::new(login, &place);
         let network = Network::new();
-        let mut tried = Tried::default();
-        let header = session.authorization(&Method::GET, &place, &mut tried, &network);
+        let mut attempts = Attempts::default();
+        let header = session.authorization(&Method::GET, &place, &mut attempts, &network, NOW);
         assert_eq!(header.await.unwrap(), None);
-        assert!(session.try_again(401, &HeaderMap::new(), &mut tried));
-        let header = session.authorization(&Method::GET, &place, &mut tried, &network);
+        let none = HeaderMap::new();
+        assert!(session.try_again(401, &none, &mut attempts, &network).await);
+        let header = session.authorization(&Method::GET, &place, &mut attempts, &network, NOW);
         let value = header.await.unwrap().unwrap();
         assert!(value.is_sensitive() && value.to_str().unwrap().starts_with("Basic "));
         assert!(!format!("{value:?}").contains("aHVudGVy"));
-        assert!(!session.try_again(401, &HeaderMap::new(), &mut tried));
+        assert!(!session.try_again(401, &none, &mut attempts, &network).await);
     }
 }

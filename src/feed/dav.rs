@@ -1,18 +1,18 @@
 //! One question to a CalDAV server: headers that every server understands, and
 //! answers sorted by whether they are DAV at all.
 
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use super::body;
 use super::dav_xml::{self, Multistatus};
 use super::error::{Cause, PullError, PullErrorKind, Status, XmlProblem};
-use super::exchange::{Answer, Exchange, Question, status_error};
+use super::exchange::{Exchange, status_error};
+use super::transport::{Request, Response};
 use crate::model::feed_url::FeedUrl;
-use crate::model::time::UnixTime;
 
 pub(super) struct Dav<'a> {
     pub exchange: &'a Exchange<'a>,
-    pub now: UnixTime,
 }
 
 /// What came back.
@@ -24,7 +24,7 @@ pub(super) enum Reply {
         url: FeedUrl,
         fault: XmlProblem,
     },
-    Other(Answer),
+    Other(Response),
 }
 
 /// A multistatus and where it came from.
@@ -62,12 +62,13 @@ impl Dav<'_> {
     }
 
     /// One resource as it is.
-    pub(super) async fn get(&self, url: &FeedUrl) -> Result<Answer, PullError> {
-        let question = Question {
+    pub(super) async fn get(&self, url: &FeedUrl) -> Result<Response, PullError> {
+        let question = Request {
             method: Method::GET,
             url: url.clone(),
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
+            has_secret: false,
         };
         self.send(&question).await
     }
@@ -91,18 +92,25 @@ impl Dav<'_> {
                 Depth::One => "1",
             }),
         );
-        let question = Question {
+        let question = Request {
             // Both names are tokens, so this never falls back.
             method: Method::from_bytes(method).unwrap_or_default(),
             url: url.clone(),
             headers,
             body: body.into(),
+            has_secret: false,
         };
         let answer = self.send(&question).await?;
         if answer.status.as_u16() != 207 {
             return Ok(Reply::Other(answer));
         }
-        Ok(match dav_xml::read(&answer.body) {
+        // Large answers take a while; the body is dropped before its list is used.
+        let (body, content_type) = (answer.body, answer.headers.get(CONTENT_TYPE));
+        let size = body.len();
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        let read = move || dav_xml::read(&body::in_utf8(body, content_type.as_deref()));
+        Ok(match self.exchange.network().work_on(size, read).await {
             Ok(multistatus) => Reply::Multi(Page {
                 multistatus,
                 url: answer.url,
@@ -118,9 +126,9 @@ impl Dav<'_> {
     /// All that podcal asks only reads, so a question whose connection broke
     /// before an answer came may be asked once more: busy servers close
     /// connections that they have just kept alive.
-    async fn send(&self, question: &Question) -> Result<Answer, PullError> {
+    async fn send(&self, question: &Request) -> Result<Response, PullError> {
         match self.exchange.ask(question).await {
-            Err(error) if error.kind == PullErrorKind::Unreachable(Cause::ConnectionLost) => {
+            Err(error) if error.kind == PullErrorKind::Unreachable(Cause::NoAnswer) => {
                 self.exchange.ask(question).await
             }
             other => other,
@@ -137,7 +145,7 @@ impl Dav<'_> {
     }
 
     /// The error for an answer that is no 207.
-    pub(super) fn error(&self, answer: &Answer) -> PullError {
+    pub(super) fn error(&self, answer: &Response) -> PullError {
         match answer.status.as_u16() {
             // A page with 200 is what a login page or a web site answers.
             code @ (200..=299 | 300..=399 | 400 | 405 | 415 | 501) => {
@@ -148,13 +156,13 @@ impl Dav<'_> {
                 })
                 .at(answer.url.host())
             }
-            _ => status_error(answer, || self.now.seconds()),
+            _ => status_error(answer, self.exchange.now),
         }
     }
 
     /// The error for answers that no other way of asking would better: signing in
     /// failed, or the server wants to be left alone.
-    pub(super) fn fatal(&self, answer: &Answer) -> Result<(), PullError> {
+    pub(super) fn fatal(&self, answer: &Response) -> Result<(), PullError> {
         match answer.status.as_u16() {
             401 | 407 | 429 | 503 => Err(self.error(answer)),
             _ => Ok(()),
@@ -162,7 +170,7 @@ impl Dav<'_> {
     }
 }
 
-fn is_html(answer: &Answer) -> bool {
+fn is_html(answer: &Response) -> bool {
     let start = answer.body.get(..512).unwrap_or(&answer.body);
     let start = String::from_utf8_lossy(start).to_ascii_lowercase();
     start.contains("<html") || start.contains("<!doctype html")

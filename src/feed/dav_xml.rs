@@ -80,6 +80,21 @@ impl Properties {
 /// Far more than any answer has (about ten), far less than a stack.
 const MAX_DEPTH: usize = 64;
 
+/// Somewhat more than the events that a calendar may have.
+const MAX_RESPONSES: usize = 120_000;
+
+/// Of one answer, all responses together.
+const MAX_HREFS: usize = MAX_RESPONSES;
+
+/// Web servers accept addresses of eight kilobytes.
+const MAX_HREF: usize = 8 * 1024;
+
+/// Of one property other than the event itself.
+const MAX_PROPERTY: usize = 64 * 1024;
+
+/// Home sets and kinds of components.
+const MAX_LIST: usize = 64;
+
 /// A name that podcal knows; everything else is `Other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
@@ -110,13 +125,23 @@ enum Name {
 }
 
 fn name_of(namespace: &ResolveResult<'_>, local: &str) -> Name {
-    const DAV: Namespace<'_> = Namespace("DAV:");
-    const CALDAV: Namespace<'_> = Namespace("urn:ietf:params:xml:ns:caldav");
-    const CALENDAR_SERVER: Namespace<'_> = Namespace("http://calendarserver.org/ns/");
     let ResolveResult::Bound(namespace) = namespace else {
-        return Name::Other;
+        // Bitrix24 leaves the namespaces out; its names are understood in any case.
+        return [DAV, CALDAV, CALENDAR_SERVER]
+            .into_iter()
+            .map(|namespace| name_in(namespace, local))
+            .find(|name| *name != Name::Other)
+            .unwrap_or(Name::Other);
     };
-    match (*namespace, local) {
+    name_in(*namespace, local)
+}
+
+const DAV: Namespace<'_> = Namespace("DAV:");
+const CALDAV: Namespace<'_> = Namespace("urn:ietf:params:xml:ns:caldav");
+const CALENDAR_SERVER: Namespace<'_> = Namespace("http://calendarserver.org/ns/");
+
+fn name_in(namespace: Namespace<'_>, local: &str) -> Name {
+    match (namespace, local) {
         (DAV, "multistatus") => Name::Multistatus,
         (DAV, "response") => Name::Response,
         (DAV, "href") => Name::Href,
@@ -190,10 +215,10 @@ fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlProblem> {
             }
             Event::End(_) => {
                 depth = depth.checked_sub(1).ok_or(BROKEN)?;
-                sink.close();
+                sink.close()?;
             }
-            Event::Text(text) => sink.text(&text.xml10_content()),
-            Event::CData(data) => sink.text(&data.xml10_content()),
+            Event::Text(text) => sink.text(&text.xml10_content())?,
+            Event::CData(data) => sink.text(&data.xml10_content())?,
             Event::GeneralRef(reference) => {
                 let character = match reference.as_ref() {
                     "amp" => '&',
@@ -210,7 +235,7 @@ fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlProblem> {
                         .unwrap_or(char::REPLACEMENT_CHARACTER),
                     _ => return Err(XmlProblem::Entities),
                 };
-                sink.text(character.encode_utf8(&mut [0; 4]));
+                sink.text(character.encode_utf8(&mut [0; 4]))?;
             }
             Event::DocType(_) => return Err(XmlProblem::Entities),
             Event::Eof => break,
@@ -233,6 +258,7 @@ struct Reader {
     /// Of the innermost element that was opened.
     text: String,
     hrefs: Vec<String>,
+    href_count: usize,
     status: Option<u16>,
     /// Of the response, from those parts that came with 2xx.
     properties: Properties,
@@ -260,7 +286,9 @@ impl Reader {
             Name::Collection if self.is_in(Name::ResourceType) => self.part.is_collection = true,
             Name::Calendar if self.is_in(Name::ResourceType) => self.part.is_calendar = true,
             Name::DeletedCalendar if self.is_in(Name::ResourceType) => self.part.is_deleted = true,
-            Name::Component if self.is_in(Name::ComponentSet) => {
+            Name::Component
+                if self.is_in(Name::ComponentSet) && self.part.components.len() < MAX_LIST =>
+            {
                 self.part.components.extend(component);
             }
             Name::SyncCollection if self.path.contains(&Name::ReportSet) => {
@@ -275,25 +303,47 @@ impl Reader {
         self.text.clear();
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> Result<(), XmlProblem> {
+        let (what, limit) = match self.path.last() {
+            // The body as a whole has a limit.
+            Some(Name::CalendarData) => ("", usize::MAX),
+            None | Some(Name::Other) => return Ok(()),
+            Some(Name::Href) => ("bytes in one address", MAX_HREF),
+            Some(_) => ("bytes in one property", MAX_PROPERTY),
+        };
+        if self.text.len() + text.len() > limit {
+            return Err(XmlProblem::TooMuch { what, limit });
+        }
         self.text.push_str(text);
+        Ok(())
     }
 
-    fn close(&mut self) {
-        let Some(name) = self.path.pop() else { return };
+    fn close(&mut self) -> Result<(), XmlProblem> {
+        let Some(name) = self.path.pop() else {
+            return Ok(());
+        };
         let text = std::mem::take(&mut self.text);
         if name == Name::CalendarData {
             if !text.trim().is_empty() {
                 self.part.calendar_data = Some(text);
             }
-            return;
+            return Ok(());
         }
         let text = text.trim();
         let value = (!text.is_empty()).then(|| text.to_owned());
         match (name, self.path.last()) {
-            (Name::Href, Some(Name::Response)) => self.hrefs.extend(value),
+            (Name::Href, Some(Name::Response)) => {
+                self.href_count += 1;
+                if self.href_count > MAX_HREFS {
+                    let (what, limit) = ("addresses", MAX_HREFS);
+                    return Err(XmlProblem::TooMuch { what, limit });
+                }
+                self.hrefs.extend(value);
+            }
             (Name::Href, Some(Name::Principal)) => self.part.principal = value,
-            (Name::Href, Some(Name::HomeSet)) => self.part.home_sets.extend(value),
+            (Name::Href, Some(Name::HomeSet)) if self.part.home_sets.len() < MAX_LIST => {
+                self.part.home_sets.extend(value);
+            }
             (Name::Status, Some(Name::Response)) => self.status = status(text),
             (Name::Status, Some(Name::Propstat)) => self.part_status = status(text),
             (Name::Title, Some(Name::Prop)) => self.part.display_name = value,
@@ -308,18 +358,28 @@ impl Reader {
                     self.properties.merge(part);
                 }
             }
-            (Name::Response, _) => {
-                // One response may speak of several resources (RFC 4918 section 14.24).
-                for href in std::mem::take(&mut self.hrefs) {
-                    self.multistatus.responses.push(Response {
-                        href,
-                        status: self.status,
-                        properties: self.properties.clone(),
-                    });
-                }
-            }
+            (Name::Response, _) => self.finish_response()?,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// One response may speak of several resources (RFC 4918 section 14.24), but
+    /// then of their status alone: properties are for the first.
+    fn finish_response(&mut self) -> Result<(), XmlProblem> {
+        let mut properties = std::mem::take(&mut self.properties);
+        for href in std::mem::take(&mut self.hrefs) {
+            if self.multistatus.responses.len() >= MAX_RESPONSES {
+                let (what, limit) = ("responses", MAX_RESPONSES);
+                return Err(XmlProblem::TooMuch { what, limit });
+            }
+            self.multistatus.responses.push(Response {
+                href,
+                status: self.status,
+                properties: std::mem::take(&mut properties),
+            });
+        }
+        Ok(())
     }
 
     fn is_in(&self, name: Name) -> bool {

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
+use hyper::Method;
 use md5::Digest as _;
-use reqwest::Method;
 use ring::rand::SecureRandom as _;
 
 use super::challenge::Challenge;

@@ -5,10 +5,13 @@
 //! A calendar that is gone is never replaced by another one that happens to be
 //! found: from an address that answers 404, nothing is searched.
 
+use std::collections::HashSet;
+
 use super::dav::{Dav, Depth, Page, Reply};
 use super::dav_xml::{self, Response};
 use super::error::{Names, PullError, PullErrorKind};
-use super::member;
+use super::member::{self, Folder, Key};
+use super::pace::Pace;
 use crate::model::feed_url::FeedUrl;
 
 /// A calendar that this login can see.
@@ -25,7 +28,7 @@ pub(super) struct Found {
     /// Whether the address is a calendar itself.
     pub direct: bool,
     /// Of the first answer.
-    pub headers: reqwest::header::HeaderMap,
+    pub headers: hyper::header::HeaderMap,
 }
 
 /// The one calendar that is meant.
@@ -34,41 +37,51 @@ pub(super) async fn find(
     url: &FeedUrl,
     wanted: Option<&str>,
 ) -> Result<Calendar, PullError> {
-    choose(search(dav, url, wanted).await?, url, wanted)
+    let found = search(dav, url, wanted).await?;
+    choose(dav, found, url, wanted).await
 }
 
-pub(super) fn choose(
+/// Servers of a campus have thousands of calendars, so this is done aside.
+pub(super) async fn choose(
+    dav: &Dav<'_>,
     found: Found,
     url: &FeedUrl,
     wanted: Option<&str>,
 ) -> Result<Calendar, PullError> {
     let host = url.host();
-    let names = || Names::of(found.calendars.iter().map(|one| one.name.as_str()));
+    let wanted = wanted.map(str::to_owned);
+    let size = found.calendars.len() * 100;
+    let choose = move || chosen(&found, wanted.as_deref());
+    let chosen = dav.exchange.network().work_on(size, choose).await;
+    chosen.map_err(|kind| kind.at(host))
+}
+
+fn chosen(found: &Found, wanted: Option<&str>) -> Result<Calendar, PullErrorKind> {
+    let names = |calendars: &[&Calendar]| Names::of(calendars.iter().map(|one| one.name.as_str()));
+    let all: Vec<&Calendar> = found.calendars.iter().collect();
     let Some(wanted) = wanted else {
-        return match found.calendars.as_slice() {
-            [] => Err(PullErrorKind::NoCalendar.at(host)),
-            [calendar] => Ok(calendar.clone()),
-            [calendar, ..] if found.direct => Ok(calendar.clone()),
-            _ => Err(PullErrorKind::SeveralCalendars(names()).at(host)),
+        return match all.as_slice() {
+            [] => Err(PullErrorKind::NoCalendar),
+            [calendar] => Ok((*calendar).clone()),
+            [calendar, ..] if found.direct => Ok((*calendar).clone()),
+            several => Err(PullErrorKind::SeveralCalendars(names(several))),
         };
     };
-    let same = |one: &&Calendar| one.name.trim() == wanted.trim();
-    let alike = |one: &&Calendar| one.name.trim().to_lowercase() == wanted.trim().to_lowercase();
-    let mut matching: Vec<&Calendar> = found.calendars.iter().filter(same).collect();
+    let wanted = wanted.trim();
+    let lower = wanted.to_lowercase();
+    let mut matching: Vec<&Calendar> = all.clone();
+    matching.retain(|one| one.name.trim() == wanted);
     if matching.is_empty() {
-        matching = found.calendars.iter().filter(alike).collect();
+        matching = all.clone();
+        matching.retain(|one| one.name.trim().to_lowercase() == lower);
     }
     match matching.as_slice() {
         [calendar] => Ok((*calendar).clone()),
         [] => Err(PullErrorKind::NoSuchCalendar {
             wanted: plain(wanted),
-            names: names(),
-        }
-        .at(host)),
-        [_, _, ..] => Err(PullErrorKind::SeveralCalendars(Names::of(
-            matching.iter().map(|one| one.name.as_str()),
-        ))
-        .at(host)),
+            names: names(&all),
+        }),
+        several => Err(PullErrorKind::SeveralCalendars(names(several))),
     }
 }
 
@@ -190,14 +203,18 @@ async fn look_from(dav: &Dav<'_>, page: &Page, wanted: Option<&str>) -> Result<F
     let Some(place) = itself(page) else {
         return Ok(found);
     };
+    let mut known = Known::default();
     if is_for_events(place) {
+        // Where the server spells this address in another way, ours is the one that works.
+        let named = member::is_same(&page.url, &place.href);
+        let url = named.then(|| address(dav, page, &place.href)).flatten();
         let calendar = Calendar {
-            url: address(dav, page, &place.href).unwrap_or_else(|| page.url.clone()),
+            url: url.unwrap_or_else(|| page.url.clone()),
             name: name(place),
         };
         let meant = wanted.is_none_or(|wanted| wanted.trim() == calendar.name);
         found.direct = true;
-        found.calendars.push(calendar);
+        known.add(&mut found.calendars, calendar);
         if meant {
             return Ok(found);
         }
@@ -216,33 +233,34 @@ async fn look_from(dav: &Dav<'_>, page: &Page, wanted: Option<&str>) -> Result<F
     {
         more = homes(dav, &page, place).await?;
     }
+    let mut pace = Pace::default();
     for calendar in more {
-        if found
-            .calendars
-            .iter()
-            .all(|known| !same_place(&known.url, &calendar.url))
-        {
-            found.calendars.push(calendar);
-        }
+        pace.step().await;
+        known.add(&mut found.calendars, calendar);
     }
     Ok(found)
 }
 
+/// The calendars that were found already.
+#[derive(Default)]
+struct Known(HashSet<(String, Key)>);
+
+impl Known {
+    fn add(&mut self, calendars: &mut Vec<Calendar>, calendar: Calendar) {
+        let path = Key::of_held(calendar.url.reveal().path());
+        if self.0.insert((calendar.url.host(), path)) {
+            calendars.push(calendar);
+        }
+    }
+}
+
 async fn homes(dav: &Dav<'_>, page: &Page, place: &Response) -> Result<Vec<Calendar>, PullError> {
     /// Nobody has more; a hostile answer may.
-    const MOST: usize = 8;
+    const MAX_HOMES: usize = 8;
     let mut calendars: Vec<Calendar> = Vec::new();
-    for href in place.properties.home_sets.iter().take(MOST) {
-        let Some(home) = address(dav, page, href) else {
-            continue;
-        };
-        for calendar in children(dav, &home).await? {
-            if calendars
-                .iter()
-                .all(|known| !same_place(&known.url, &calendar.url))
-            {
-                calendars.push(calendar);
-            }
+    for href in place.properties.home_sets.iter().take(MAX_HOMES) {
+        if let Some(home) = address(dav, page, href) {
+            calendars.extend(children(dav, &home).await?);
         }
     }
     Ok(calendars)
@@ -259,18 +277,24 @@ async fn children(dav: &Dav<'_>, url: &FeedUrl) -> Result<Vec<Calendar>, PullErr
     let Ok(page) = dav.page(reply) else {
         return Ok(Vec::new());
     };
-    Ok(page
-        .multistatus
-        .responses
-        .iter()
-        .filter(|response| is_for_events(response))
-        .filter_map(|response| {
-            Some(Calendar {
-                url: address(dav, &page, &response.href)?,
-                name: name(response),
-            })
-        })
-        .collect())
+    let folder = Folder::of(&page.url);
+    let mut pace = Pace::default();
+    let (mut calendars, mut lost) = (Vec::new(), 0);
+    for response in &page.multistatus.responses {
+        pace.step().await;
+        if !is_for_events(response) {
+            continue;
+        }
+        lost += usize::from(folder.lacks_prefix(&response.href));
+        if let Some(url) = address(dav, &page, &response.href) {
+            let name = name(response);
+            calendars.push(Calendar { url, name });
+        }
+    }
+    if lost > 0 && lost == calendars.len() {
+        return Err(PullErrorKind::ProxyPath.at(page.url.host()));
+    }
+    Ok(calendars)
 }
 
 /// What an answer says of the place that was asked. Some spell its address in
@@ -283,19 +307,22 @@ pub(super) fn itself(page: &Page) -> Option<&Response> {
         .or_else(|| responses.first())
 }
 
-/// An address that an answer names. If it is on another host, the login may be
-/// sent there from now on, provided that both are reached over https.
+/// An address that an answer names. What lies in the place that was asked is on
+/// the host that was asked, whatever scheme, port or internal host the answer
+/// gives. If it is elsewhere, the login may be sent there from now on, provided
+/// that both are reached over https.
 fn address(dav: &Dav<'_>, page: &Page, href: &str) -> Option<FeedUrl> {
+    let here = || member::resolve(&page.url, member::path_of(href)?);
+    if Folder::of(&page.url).contains(href) {
+        return here();
+    }
     let url = member::resolve(&page.url, href)?;
     if page.url.is_encrypted() && !url.is_encrypted() {
-        return None;
+        // The inner side of a proxy, not a way that a login may take.
+        return here();
     }
     dav.exchange.session().trust(&page.url, &url);
     Some(url)
-}
-
-fn same_place(one: &FeedUrl, other: &FeedUrl) -> bool {
-    one.host() == other.host() && member::is_same(one, other.reveal().path())
 }
 
 /// A calendar is what says so, whatever else it also is (SOGo's is an outbox as

@@ -2,11 +2,10 @@
 //! of its bytes, so that the same bytes are no change whatever their headers say.
 
 use bytes::Bytes;
-use ring::digest;
 use serde::{Deserialize, Serialize};
 
+use crate::model::digest::{hex, sha256};
 use crate::model::item::{FeedItem, FeedState, Held, Pulled};
-use crate::model::name::hex;
 
 /// Kept with the body, as JSON in `FeedState`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,15 +17,34 @@ pub(super) struct State {
     /// Whether the validators were too fresh to be relied upon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubtful: bool,
+    /// When the whole body came last.
+    #[serde(default)]
+    pub whole_at: i64,
+}
+
+/// A body and the hash of it, which takes a while for a large one.
+pub(super) struct Hashed {
+    pub body: Bytes,
+    hash: String,
+}
+
+impl Hashed {
+    pub(super) fn new(body: Bytes) -> Self {
+        Self {
+            hash: hex(&sha256(&body)),
+            body,
+        }
+    }
 }
 
 impl State {
-    pub(super) fn new(etag: Option<String>, last_modified: Option<String>, body: &Bytes) -> Self {
+    pub(super) fn new(etag: Option<String>, last_modified: Option<String>, body: &Hashed) -> Self {
         Self {
             etag,
             last_modified,
-            hash: hex(digest::digest(&digest::SHA256, body).as_ref()),
+            hash: body.hash.clone(),
             doubtful: false,
+            whole_at: 0,
         }
     }
 
@@ -43,16 +61,20 @@ impl State {
         FeedState(serde_json::to_string(self).ok())
     }
 
+    pub(super) fn unchanged(&self) -> Pulled {
+        Pulled::Unchanged {
+            state: self.feed_state(),
+            missing: Vec::new(),
+            server_date: None,
+        }
+    }
+
     /// What a whole body that was just read amounts to, beside what is held.
     pub(super) fn pulled(self, held: &Held, known: Option<&Self>, body: Bytes) -> Pulled {
-        let state = self.feed_state();
         if known.is_some_and(|known| known.hash == self.hash) {
-            return Pulled::Unchanged {
-                state,
-                missing: Vec::new(),
-                server_date: None,
-            };
+            return self.unchanged();
         }
+        let state = self.feed_state();
         Pulled::Changed {
             items: vec![FeedItem {
                 href: String::new(),

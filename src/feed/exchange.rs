@@ -1,59 +1,34 @@
-//! One question to a calendar server and its answer: signing in, redirects by
-//! hand, limits on time and size. Everything that HTTP needs and no more: what a
-//! status or a body means is left to `http` and `caldav`.
+//! One pull's conversation with a calendar server: signing in, redirects by hand,
+//! cookies. Everything that HTTP needs and no more: what a status or a body means
+//! is left to `http` and `caldav`.
 
-use std::error::Error as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+use hyper::Method;
+use hyper::header::{
+    ACCEPT_ENCODING, AGE, AUTHORIZATION, COOKIE, DATE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT,
 };
-use reqwest::{Method, StatusCode};
-use tokio::time::Instant;
 
-use super::auth::{Session, Tried};
-use super::body::{self, BodyFault};
-use super::error::{Cause, LoginUsed, Measure, PullError, PullErrorKind, RedirectProblem, Status};
+use super::auth::{Attempts, Session};
+use super::cookies::Cookies;
+use super::error::{PullError, PullErrorKind, RedirectProblem, Status};
 use super::network::{Network, locked};
+use super::place::{Reach, is_written_private};
+use super::transport::{Limits, Request, Response, Wire};
+use crate::config::TlsTrust;
 use crate::model::feed_url::FeedUrl;
 use crate::model::time::UnixTime;
+use crate::net::retry_after;
 
 /// More than any honest chain of redirects; browsers allow twenty.
 const MAX_REDIRECTS: usize = 5;
 
-/// An answer without a calendar is looked at for a DAV error, no further.
-const ERROR_BODY: usize = 64 * 1024;
-
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// For one question with all its redirects, to the last byte.
-    pub timeout: Duration,
-    /// In bytes, as sent and as inflated.
-    pub size: u64,
-}
-
-#[derive(Clone)]
-pub(super) struct Question {
-    pub method: Method,
-    pub url: FeedUrl,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-pub(super) struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    /// Where the answer came from in the end.
-    pub url: FeedUrl,
-    /// Whole for a success, the start of it otherwise.
-    pub body: Bytes,
-    pub sent: u64,
-    pub gzip: bool,
-    /// How podcal had signed in.
-    pub login: LoginUsed,
-}
+/// A full comparison at least once in this time: validators, tokens and CTags are
+/// promises that not every server keeps.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How the server of one feed is asked.
 pub(super) struct Settings {
@@ -61,31 +36,43 @@ pub(super) struct Settings {
     pub session: Session,
     pub limits: Limits,
     pub user_agent: HeaderValue,
+    pub tls: TlsTrust,
+    /// As configured.
+    pub url: FeedUrl,
 }
 
-/// One pull: asks questions on behalf of one feed, and notes what is to be
+/// One pull: sends requests on behalf of one feed, and notes what is to be
 /// reported whatever comes of them.
 pub(super) struct Exchange<'a> {
     settings: &'a Settings,
-    noted: Mutex<Noted>,
-}
-
-#[derive(Default)]
-struct Noted {
-    server_date: Option<UnixTime>,
-    secret_sent: bool,
+    pub now: UnixTime,
+    wire: Wire,
+    cookies: Mutex<Cookies>,
+    server_date: Mutex<Option<UnixTime>>,
+    token_request_sent: AtomicBool,
+    /// The configured host has a private address itself, so it may name others.
+    is_inside: AtomicBool,
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(settings: &'a Settings) -> Self {
+    pub(super) fn new(settings: &'a Settings, now: UnixTime) -> Self {
         Self {
             settings,
-            noted: Mutex::default(),
+            now,
+            wire: Wire::new(&settings.network, &settings.tls, &settings.url),
+            cookies: Mutex::default(),
+            server_date: Mutex::default(),
+            token_request_sent: AtomicBool::new(false),
+            is_inside: AtomicBool::new(is_written_private(&settings.url)),
         }
     }
 
     pub(super) fn session(&self) -> &Session {
         &self.settings.session
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        self.wire.network()
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -94,345 +81,207 @@ impl<'a> Exchange<'a> {
 
     /// The `Date` of the last answer.
     pub(super) fn server_date(&self) -> Option<UnixTime> {
-        locked(&self.noted).server_date
+        *locked(&self.server_date)
+    }
+
+    /// The time by the server's clock, where it told.
+    pub(super) fn server_now(&self) -> UnixTime {
+        self.server_date().unwrap_or(self.now)
     }
 
     /// The error, with what was noted on the way to it.
     pub(super) fn noted(&self, error: PullError) -> PullError {
-        let noted = locked(&self.noted);
-        error.seen(noted.server_date, noted.secret_sent)
+        let sent = self.wire.secret_was_sent() || self.token_request_sent.load(Ordering::Relaxed);
+        error.seen(self.server_date(), sent)
     }
 
-    fn note(&self, question: &Question, answered: &Result<Answer, PullError>) {
-        let mut noted = locked(&self.noted);
-        let connected = match answered {
-            Ok(answer) => {
-                noted.server_date = server_date(&answer.headers).or(noted.server_date);
-                true
-            }
-            Err(error) => !matches!(
-                &error.kind,
-                PullErrorKind::NoClient(_)
-                    | PullErrorKind::Unreachable(
-                        Cause::NameUnknown
-                            | Cause::ConnectionRefused
-                            | Cause::NoRoute
-                            | Cause::Tls(_)
-                            | Cause::HostIsDown
-                    )
-            ),
-        };
-        noted.secret_sent |= connected && question.headers.contains_key(AUTHORIZATION);
+    /// Also when the clock was set back: then nobody knows how long ago it was.
+    pub(super) fn is_a_day_ago(&self, then: i64) -> bool {
+        let then = UnixTime::from_seconds(then);
+        self.now.since(then) >= DAY || self.now < then
     }
 
-    /// Asks until there is an answer that is neither a redirect nor a refusal
-    /// that another way to sign in could change.
-    pub(super) async fn ask(&self, question: &Question) -> Result<Answer, PullError> {
-        let mut question = question.clone();
-        let headers = &mut question.headers;
+    pub(super) fn is_inside(&self) -> bool {
+        self.is_inside.load(Ordering::Relaxed)
+    }
+
+    /// An earlier pull found the configured host inside.
+    pub(super) fn set_inside(&self) {
+        self.is_inside.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends the request until there is an answer that is neither a redirect nor a
+    /// rejection that another way to sign in could change.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Response, PullError> {
+        let mut request = request.clone();
+        let headers = &mut request.headers;
         headers.insert(USER_AGENT, self.settings.user_agent.clone());
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let limits = self.settings.limits;
         let mut budget = limits.timeout;
+        let mut reach = self.reach(&request.url, self.is_inside());
         let mut redirects = 0;
-        let mut tried = Tried::default();
+        let mut attempts = Attempts::default();
         loop {
-            self.sign(&mut question, &mut tried).await?;
-            let answered = once(&self.settings.network, &question, limits, &mut budget).await;
-            self.note(&question, &answered);
-            let mut answer = answered?;
-            let status = answer.status.as_u16();
+            self.sign(&mut request, &mut attempts).await?;
+            let mut response = self.wire.send(&request, limits, reach, &mut budget).await?;
+            self.note(&response);
+            let status = response.status.as_u16();
             if matches!(status, 401 | 403 | 404)
                 && self
                     .session()
-                    .try_again(status, &answer.headers, &mut tried)
+                    .try_again(status, &response.headers, &mut attempts, self.network())
+                    .await
             {
                 continue;
             }
-            match redirect(&question, &answer)? {
+            match redirect(&request, &response)? {
                 Some(_) if redirects == MAX_REDIRECTS => {
-                    return Err(
-                        PullErrorKind::Redirect(RedirectProblem::TooMany).at(question.url.host())
-                    );
+                    let kind = PullErrorKind::Redirect(RedirectProblem::TooMany);
+                    return Err(kind.at(request.url.host()));
                 }
                 Some(target) => {
                     redirects += 1;
-                    question.url = target;
-                    tried = Tried::default();
+                    reach = self.reach(&target, response.is_private);
+                    request.url = target;
+                    attempts = Attempts::default();
                 }
                 None => {
-                    answer.login = self.session().used(&tried);
-                    return Ok(answer);
+                    response.login = self.session().used(&attempts);
+                    return Ok(response);
                 }
             }
         }
     }
 
-    async fn sign(&self, question: &mut Question, tried: &mut Tried) -> Result<(), PullError> {
+    /// Private addresses are for the configured host and for those that a server
+    /// inside names.
+    fn reach(&self, url: &FeedUrl, named_inside: bool) -> Reach {
+        let home = &self.settings.url;
+        let is_home = url.reveal().host() == home.reveal().host();
+        if is_home || named_inside {
+            Reach::Anywhere
+        } else {
+            Reach::PublicOnly
+        }
+    }
+
+    fn note(&self, response: &Response) {
+        if let Some(date) = server_date(&response.headers) {
+            *locked(&self.server_date) = Some(date);
+        }
+        if response.is_private && response.url.host() == self.settings.url.host() {
+            self.set_inside();
+        }
+        locked(&self.cookies).take(&response.url, &response.headers);
+    }
+
+    async fn sign(&self, request: &mut Request, attempts: &mut Attempts) -> Result<(), PullError> {
         let authorization = self
             .session()
             .authorization(
-                &question.method,
-                &question.url,
-                tried,
-                &self.settings.network,
+                &request.method,
+                &request.url,
+                attempts,
+                self.network(),
+                self.now,
             )
             .await
             .inspect_err(|error| {
-                locked(&self.noted).secret_sent |= error.secret_was_sent();
+                self.token_request_sent
+                    .fetch_or(error.secret_was_sent(), Ordering::Relaxed);
             })?;
-        match authorization {
-            Some(value) => question.headers.insert(AUTHORIZATION, value),
-            None => question.headers.remove(AUTHORIZATION),
-        };
+        request.has_secret = authorization.is_some();
+        let cookies = locked(&self.cookies).header(&request.url);
+        for (name, value) in [(AUTHORIZATION, authorization), (COOKIE, cookies)] {
+            match value {
+                Some(value) => request.headers.insert(name, value),
+                None => request.headers.remove(name),
+            };
+        }
         Ok(())
-    }
-}
-
-/// Sends one request and reads its answer, within what is left of the time.
-pub(super) async fn once(
-    network: &Network,
-    question: &Question,
-    limits: Limits,
-    budget: &mut Duration,
-) -> Result<Answer, PullError> {
-    // Waiting for a place is not the server's slowness.
-    let place = network.place(&question.url).await?;
-    let began = Instant::now();
-    let answered = tokio::time::timeout(*budget, send(network, question, limits.size)).await;
-    *budget = budget.saturating_sub(began.elapsed());
-    match answered {
-        Ok(result) => {
-            match &result {
-                Err(error) if matches!(error.kind, PullErrorKind::Unreachable(_)) => place.failed(),
-                Ok(answer) if matches!(answer.status.as_u16(), 429 | 503) => place.overloaded(),
-                _ => place.answered(),
-            }
-            result
-        }
-        Err(_) => {
-            place.timed_out();
-            Err(PullErrorKind::TimedOut(limits.timeout).at(question.url.host()))
-        }
-    }
-}
-
-async fn send(network: &Network, question: &Question, limit: u64) -> Result<Answer, PullError> {
-    let host = question.url.host();
-    let mut request = network
-        .client(&question.url)?
-        .request(question.method.clone(), question.url.reveal().clone())
-        .headers(question.headers.clone());
-    if !question.body.is_empty() {
-        request = request.body(question.body.clone());
-    }
-    let mut response = request
-        .send()
-        .await
-        .map_err(|error| PullErrorKind::Unreachable(cause(&error)).at(host.clone()))?;
-    let status = response.status();
-    let headers = std::mem::take(response.headers_mut());
-    let mut answer = Answer {
-        status,
-        url: question.url.clone(),
-        body: Bytes::new(),
-        sent: 0,
-        gzip: false,
-        login: LoginUsed::None,
-        headers: headers.clone(),
-    };
-    *response.headers_mut() = headers;
-    if status.is_success() {
-        let body = body::read(response, limit)
-            .await
-            .map_err(|fault| body_error(host, fault, limit))?;
-        (answer.body, answer.sent, answer.gzip) = (body.bytes, body.sent, body.gzip);
-    } else if !status.is_redirection() {
-        answer.body = body::read_start(response, ERROR_BODY).await;
-    }
-    Ok(answer)
-}
-
-fn body_error(host: String, fault: BodyFault, limit: u64) -> PullError {
-    match fault {
-        BodyFault::TooLargeAsSent => PullErrorKind::TooLarge {
-            measure: Measure::Sent,
-            limit,
-        }
-        .at(host),
-        BodyFault::TooLargeInflated => PullErrorKind::TooLarge {
-            measure: Measure::Inflated,
-            limit,
-        }
-        .at(host),
-        BodyFault::CutOff { received } => PullErrorKind::CutOff { received }.at(host),
-        BodyFault::BadEncoding(encoding) => PullErrorKind::UnknownEncoding(encoding).at(host),
-        BodyFault::BadGzip => PullErrorKind::DamagedCompression.at(host),
     }
 }
 
 /// Where a redirect leads, if the answer is one that may be followed with the
 /// same method and body (a 303 to anything but a GET may not).
-fn redirect(question: &Question, answer: &Answer) -> Result<Option<FeedUrl>, PullError> {
-    let followed = match answer.status.as_u16() {
+fn redirect(request: &Request, response: &Response) -> Result<Option<FeedUrl>, PullError> {
+    let followed = match response.status.as_u16() {
         301 | 302 | 307 | 308 => true,
-        303 => question.method == Method::GET,
+        303 => request.method == Method::GET,
         _ => false,
     };
     if !followed {
         return Ok(None);
     }
-    let fault = |fault| PullErrorKind::Redirect(fault).at(question.url.host());
-    let target = answer
+    let problem = |problem| PullErrorKind::Redirect(problem).at(request.url.host());
+    let target = response
         .headers
         .get(LOCATION)
         .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-        .and_then(|text| question.url.reveal().join(text.trim()).ok())
-        .and_then(FeedUrl::from_url)
-        .ok_or_else(|| fault(RedirectProblem::Nowhere))?;
-    if question.url.is_encrypted() && !target.is_encrypted() {
-        return Err(fault(RedirectProblem::ToPlainHttp { to: target.host() }));
+        .and_then(|text| request.url.join(text.trim()))
+        .ok_or_else(|| problem(RedirectProblem::Nowhere))?;
+    if request.url.is_encrypted() && !target.is_encrypted() {
+        return Err(problem(RedirectProblem::ToPlainHttp { to: target.host() }));
     }
     // `/owa/auth/errorfe.aspx` is where Outlook sends clients that it does not know.
-    if target
-        .reveal()
-        .path()
-        .to_ascii_lowercase()
-        .contains("/errorfe.aspx")
-    {
-        return Err(PullErrorKind::ClientRefused.at(question.url.host()));
+    let path = target.reveal().path().to_ascii_lowercase();
+    if path.contains("/errorfe.aspx") {
+        return Err(PullErrorKind::ClientRefused.at(request.url.host()));
     }
     Ok(Some(target))
 }
 
 /// The error that a status stands for, where it brings nothing.
-pub(super) fn status_error(answer: &Answer, now: impl Fn() -> i64) -> PullError {
-    let host = answer.url.host();
-    let status = Status(answer.status.as_u16());
-    let retry_after = || retry_after(&answer.headers, now());
-    match status.0 {
-        401 | 403 | 407 => PullErrorKind::LoginRejected {
+pub(super) fn status_error(response: &Response, now: UnixTime) -> PullError {
+    let status = Status(response.status.as_u16());
+    // A wrong clock here must not lengthen a wait until a date.
+    let now = server_date(&response.headers).unwrap_or(now);
+    let retry_after = response
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| retry_after::parse(value.to_str().ok()?, now));
+    let kind = match status.0 {
+        401 | 403 => PullErrorKind::LoginRejected {
             status,
-            login: answer.login,
-        }
-        .at(host),
-        404 | 410 => PullErrorKind::NotFound(status).at(host),
-        304 => PullErrorKind::NotModifiedUnasked.at(host),
-        429 => PullErrorKind::TooManyRequests {
-            retry_after: retry_after(),
-        }
-        .at(host),
+            login: response.login,
+        },
+        404 | 410 => PullErrorKind::NotFound(status),
+        304 => PullErrorKind::NotModifiedUnasked,
+        429 => PullErrorKind::TooManyRequests { retry_after },
         500.. => PullErrorKind::ServerError {
             status,
-            retry_after: retry_after(),
-        }
-        .at(host),
-        _ => PullErrorKind::UnexpectedStatus(status).at(host),
-    }
-}
-
-/// `Retry-After` in both its forms, seconds and a date; at most a day, so that
-/// nobody can silence a room for longer.
-pub(super) fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
-    const DAY: u64 = 86_400;
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = match text.parse::<u64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let at = jiff::fmt::rfc2822::parse(text).ok()?;
-            u64::try_from(at.timestamp().as_second() - now).unwrap_or(0)
-        }
-    };
-    Some(Duration::from_secs(seconds.min(DAY)))
-}
-
-/// The `Date` of an answer.
-fn server_date(headers: &HeaderMap) -> Option<UnixTime> {
-    let text = headers.get(DATE)?.to_str().ok()?.trim();
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(UnixTime::from_seconds(date.timestamp().as_second()))
-}
-
-/// The reason in words, from the chain of errors: reqwest's own text would tell
-/// the address.
-fn cause(error: &reqwest::Error) -> Cause {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Cause::Tls(tls_words(tls));
-        }
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && let Some(cause) = io_cause(io)
-        {
-            return cause;
-        }
-        let words = error.to_string();
-        if words.contains("dns error") || words.contains("failed to lookup") {
-            return Cause::NameUnknown;
-        }
-        if words.contains("tunnel") || words.contains("proxy") {
-            return Cause::Proxy;
-        }
-        if words.contains("invalid HTTP") || words.contains("message head is too large") {
-            return Cause::NotHttp;
-        }
-        if words.contains("before message completed") {
-            return Cause::ConnectionLost;
-        }
-        source = error.source();
-    }
-    if error.is_timeout() {
-        return Cause::Other("no connection within ten seconds".to_owned());
-    }
-    Cause::Other("the request failed".to_owned())
-}
-
-fn io_cause(error: &std::io::Error) -> Option<Cause> {
-    use std::io::ErrorKind;
-    // An io error passes over the one it wraps when it is asked for its source.
-    if let Some(inner) = error.get_ref() {
-        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return Some(Cause::Tls(tls_words(tls)));
-        }
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return io_cause(io);
-        }
-    }
-    Some(match error.kind() {
-        ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => Cause::ConnectionLost,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Cause::NoRoute,
-        ErrorKind::TimedOut => Cause::Other("no connection in time".to_owned()),
-        ErrorKind::Other | ErrorKind::InvalidData => return None,
-        other => Cause::Other(other.to_string()),
-    })
-}
-
-fn tls_words(error: &rustls::Error) -> String {
-    use rustls::{CertificateError, Error};
-    let words = match error {
-        Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "its certificate has expired"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "its certificate is not valid yet; is the clock right"
-            }
-            CertificateError::UnknownIssuer => "its certificate is signed by nobody known here",
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another name"
-            }
-            CertificateError::Revoked => "its certificate was revoked",
-            CertificateError::BadSignature => "its certificate has a bad signature",
-            _ => "its certificate is not valid",
+            retry_after,
         },
-        Error::InvalidMessage(_) => "it does not speak TLS",
-        Error::AlertReceived(_) => "it ended the TLS handshake",
-        Error::PeerIncompatible(_) => "it speaks no TLS version or cipher that podcal does",
-        _ => "the TLS handshake failed",
+        _ => PullErrorKind::UnexpectedStatus(status),
     };
-    words.to_owned()
+    kind.at(response.url.host())
+}
+
+/// The `Date` of an answer. A cache hands out what a server said hours or days ago, with
+/// the date of then, and says how old it is (RFC 9111 section 5.1).
+pub(super) fn server_date(headers: &HeaderMap) -> Option<UnixTime> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let date = retry_after::http_date(text(DATE)?)?;
+    let age = text(AGE).and_then(|age| age.trim().parse().ok());
+    Some(date.plus(Duration::from_secs(age.unwrap_or(0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_a_cached_answer_is_made_younger_by_its_age() {
+        let date = |age: &'static str| {
+            let mut headers = HeaderMap::new();
+            let date = HeaderValue::from_static("Tue, 02 Mar 2027 10:00:00 GMT");
+            headers.insert(DATE, date);
+            headers.insert(AGE, HeaderValue::from_static(age));
+            server_date(&headers).unwrap().to_string()
+        };
+        assert_eq!(date("172800"), "2027-03-04T10:00:00Z");
+        assert_eq!(date("old"), "2027-03-02T10:00:00Z");
+        assert_eq!(server_date(&HeaderMap::new()), None);
+    }
 }

@@ -2,18 +2,22 @@
 //! and never mixed up, since servers leave out, reorder and add as they like.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use ring::digest;
+use hyper::header::CONTENT_TYPE;
 
-use super::caldav::Collection;
-use super::dav::{Depth, Reply};
+use super::body;
+use super::collection::Collection;
+use super::dav::{Depth, Page, Reply};
 use super::dav_xml;
-use super::error::{Measure, PullError, PullErrorKind};
-use super::member::{self, Key, Member};
+use super::error::{Cause, Measure, PullError, PullErrorKind};
+use super::listing::Entry;
+use super::member::{Folder, Key, Member};
+use super::pace::Pace;
+use crate::model::digest::{hex, sha256};
 use crate::model::item::FeedItem;
-use crate::model::name::hex;
 
 /// Small enough for the limits that servers have, large enough to be quick.
 pub(super) const CHUNK: usize = 50;
@@ -21,13 +25,8 @@ pub(super) const CHUNK: usize = 50;
 /// Single GETs at a time; the network's bound for one host is the same.
 const AT_ONCE: usize = 4;
 
-/// An event to be fetched.
-pub(super) struct Wanted {
-    pub member: Member,
-    /// As it was listed. Kept rather than the tag that comes with the body: if the
-    /// event changes in between, the older tag makes the next pull look again.
-    pub etag: Option<String>,
-}
+/// After this many failures in a row the others are not tried.
+const MAX_FAILURES: usize = 32;
 
 /// What came of it.
 #[derive(Default)]
@@ -45,8 +44,7 @@ pub(super) struct Fetched {
 
 /// What stands in `FeedItem::etag` for an event without one.
 fn tag_of(body: &[u8]) -> String {
-    let hash = digest::digest(&digest::SHA256, body);
-    format!("sha256:{}", hex(hash.as_ref()))
+    format!("sha256:{}", hex(&sha256(body)))
 }
 
 enum Single {
@@ -59,7 +57,7 @@ enum Single {
 
 pub(super) async fn bodies(
     collection: &Collection<'_>,
-    wanted: Vec<Wanted>,
+    wanted: Vec<Entry>,
 ) -> Result<Fetched, PullError> {
     let mut fetched = Fetched {
         size: collection.held_size(),
@@ -67,27 +65,35 @@ pub(super) async fn bodies(
     };
     let count = wanted.len();
     let singles = by_multiget(collection, wanted, &mut fetched).await?;
+    let failures = AtomicUsize::new(0);
     let mut results = futures_util::stream::iter(singles)
-        .map(async |wanted: Wanted| {
+        .map(async |wanted: Entry| {
+            // A server that fails at everything need not be asked for all of it.
+            if failures.load(Ordering::Relaxed) >= MAX_FAILURES {
+                return (wanted, Ok(Single::Unread));
+            }
             let result = single(collection, &wanted.member).await;
+            if matches!(result, Ok(Single::Unread)) {
+                failures.fetch_add(1, Ordering::Relaxed);
+            } else {
+                failures.store(0, Ordering::Relaxed);
+            }
             (wanted, result)
         })
         .buffer_unordered(AT_ONCE);
     while let Some((wanted, result)) = results.next().await {
         match result? {
-            Single::Body(body) => fetched.add(collection, wanted, body)?,
+            Single::Body(body) => fetched.add(collection, wanted, body).await?,
             Single::Gone => fetched.gone.push(wanted.member.key),
             Single::Other => {}
-            Single::Unread => fetched.miss(collection, wanted.member),
+            Single::Unread => fetched.miss(collection, &wanted.member),
         }
     }
-    // One bad event must not cost the room the others; but when many fail, or all
-    // there are, the calendar has not been read.
-    let unread = fetched.missing.len();
-    let many = unread >= 4 && unread * 4 > count;
-    let all = unread > 0 && unread == count && collection.held_size() == 0;
-    if many || all {
-        return Err(PullErrorKind::Incomplete { missing: unread }.at(collection.calendar.host()));
+    // A reading may be partial; but of which nothing at all could be had, and
+    // nothing is held, that is none.
+    let missing = fetched.missing.len();
+    if missing > 0 && missing == count && collection.held_size() == 0 {
+        return Err(PullErrorKind::Incomplete { missing }.at(collection.calendar.host()));
     }
     Ok(fetched)
 }
@@ -95,52 +101,39 @@ pub(super) async fn bodies(
 /// Fetches chunk by chunk; gives back what has to be asked for one by one.
 async fn by_multiget(
     collection: &Collection<'_>,
-    wanted: Vec<Wanted>,
+    wanted: Vec<Entry>,
     fetched: &mut Fetched,
-) -> Result<Vec<Wanted>, PullError> {
+) -> Result<Vec<Entry>, PullError> {
     let mut singles = Vec::new();
     let (mut worked, mut failed) = (false, 0);
     let mut wanted = wanted.into_iter().peekable();
     while wanted.peek().is_some() {
-        let chunk: Vec<Wanted> = wanted.by_ref().take(CHUNK).collect();
+        let chunk: Vec<Entry> = wanted.by_ref().take(CHUNK).collect();
         // A server that has no multiget at all need not be asked for every chunk.
         if !worked && failed >= 2 {
             singles.extend(chunk);
             continue;
         }
-        let hrefs = chunk.iter().map(|wanted| wanted.member.href.as_str());
-        let question = dav_xml::ask_for_bodies(hrefs);
-        let page = match collection
-            .dav
-            .report(&collection.calendar, Depth::One, question)
-            .await?
-        {
-            Reply::Multi(page) => page,
-            Reply::Unreadable { .. } => {
-                failed += 1;
-                singles.extend(chunk);
-                continue;
-            }
-            Reply::Other(answer) => {
-                collection.dav.fatal(&answer)?;
-                failed += 1;
-                singles.extend(chunk);
-                continue;
-            }
+        let Some(page) = multiget(collection, &chunk).await? else {
+            failed += 1;
+            singles.extend(chunk);
+            continue;
         };
         worked = true;
-        let mut bodies: HashMap<Key, String> = page
-            .multistatus
-            .responses
-            .into_iter()
-            .filter_map(|response| {
-                let member = member::member(&page.url, &response.href)?;
-                Some((member.key, response.properties.calendar_data?))
-            })
-            .collect();
+        let folder = Folder::of(&page.url);
+        let mut pace = Pace::default();
+        let mut bodies: HashMap<Key, String> = HashMap::new();
+        for response in page.multistatus.responses {
+            pace.step().await;
+            if let Some(body) = response.properties.calendar_data
+                && let Some(member) = folder.member(response.href)
+            {
+                bodies.insert(member.key, body);
+            }
+        }
         for wanted in chunk {
             match bodies.remove(&wanted.member.key) {
-                Some(body) => fetched.add(collection, wanted, body.into())?,
+                Some(body) => fetched.add(collection, wanted, body.into()).await?,
                 // Left out, or said to be missing: the event itself decides.
                 None => singles.push(wanted),
             }
@@ -149,28 +142,68 @@ async fn by_multiget(
     Ok(singles)
 }
 
+/// `None` where this does not work for these events.
+async fn multiget(collection: &Collection<'_>, chunk: &[Entry]) -> Result<Option<Page>, PullError> {
+    let dav = collection.dav;
+    let hrefs = chunk.iter().map(|wanted| wanted.member.href.as_str());
+    let question = dav_xml::ask_for_bodies(hrefs);
+    match dav.report(&collection.calendar, Depth::One, question).await {
+        Ok(Reply::Multi(page)) => Ok(Some(page)),
+        Ok(Reply::Unreadable { .. }) => Ok(None),
+        Ok(Reply::Other(answer)) => dav.fatal(&answer).map(|()| None),
+        Err(error) if is_about_one_answer(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 async fn single(collection: &Collection<'_>, member: &Member) -> Result<Single, PullError> {
-    let Some(url) = member::resolve(&collection.calendar, &member.href) else {
+    // No server sends podcal to fetch things from somewhere else.
+    let Some(url) = member.url(&collection.calendar) else {
         return Ok(Single::Unread);
     };
-    // No server sends podcal to fetch things from somewhere else.
-    if url.host() != collection.calendar.host()
-        || url.is_encrypted() != collection.calendar.is_encrypted()
-    {
-        return Ok(Single::Other);
-    }
-    let answer = collection.dav.get(&url).await?;
+    let answer = match collection.dav.get(&url).await {
+        Err(error) if is_about_one_answer(&error) => return Ok(Single::Unread),
+        answer => answer?,
+    };
     match answer.status.as_u16() {
-        200 if contains_calendar(&answer.body) => Ok(Single::Body(answer.body)),
-        // A login page, most likely.
-        200 if answer.body.trim_ascii_start().starts_with(b"<") => Ok(Single::Unread),
-        200 => Ok(Single::Other),
+        200 => {
+            let content_type = answer.headers.get(CONTENT_TYPE);
+            let content_type = content_type.and_then(|value| value.to_str().ok());
+            let content_type = content_type.map(str::to_owned);
+            let size = answer.body.len();
+            let read = move || body::in_utf8(answer.body, content_type.as_deref());
+            let network = collection.dav.exchange.network();
+            let body = network.work_on(size, read).await;
+            Ok(if contains_calendar(&body) {
+                Single::Body(body)
+            } else if body.trim_ascii_start().starts_with(b"<") {
+                // A login page, most likely.
+                Single::Unread
+            } else {
+                Single::Other
+            })
+        }
         404 | 410 => Ok(Single::Gone),
         _ => {
             collection.dav.fatal(&answer)?;
             Ok(Single::Unread)
         }
     }
+}
+
+/// Whether an error may be the fault of what was asked for, so that the next
+/// question may well be answered.
+fn is_about_one_answer(error: &PullError) -> bool {
+    matches!(
+        error.kind,
+        PullErrorKind::TimedOut(_)
+            | PullErrorKind::CutOff { .. }
+            | PullErrorKind::TooLarge { .. }
+            | PullErrorKind::DamagedCompression
+            | PullErrorKind::UnknownEncoding(_)
+            | PullErrorKind::Redirect(_)
+            | PullErrorKind::Unreachable(Cause::NoAnswer)
+    )
 }
 
 fn contains_calendar(body: &[u8]) -> bool {
@@ -182,16 +215,16 @@ fn contains_calendar(body: &[u8]) -> bool {
 }
 
 impl Fetched {
-    fn miss(&mut self, collection: &Collection<'_>, member: Member) {
+    fn miss(&mut self, collection: &Collection<'_>, member: &Member) {
         let held = collection.held(&member.key);
-        self.missing
-            .push(held.map_or(member.name, |held| held.href.clone()));
+        let name = held.map_or(member.name(), |held| held.href.as_str());
+        self.missing.push(name.to_owned());
     }
 
-    fn add(
+    async fn add(
         &mut self,
         collection: &Collection<'_>,
-        wanted: Wanted,
+        wanted: Entry,
         body: Bytes,
     ) -> Result<(), PullError> {
         let limit = collection.dav.exchange.limits().size;
@@ -207,10 +240,16 @@ impl Fetched {
             }
             .at(collection.calendar.host()));
         }
-        let etag = wanted.etag.unwrap_or_else(|| {
-            self.untagged = true;
-            tag_of(&body)
-        });
+        let etag = match wanted.etag {
+            Some(etag) => etag,
+            None => {
+                self.untagged = true;
+                let (body, size) = (body.clone(), body.len());
+                let tag = move || tag_of(&body);
+                let network = collection.dav.exchange.network();
+                network.work_on(size, tag).await
+            }
+        };
         // Without a tag of the server's, the same body is the same version.
         let same = held
             .is_some_and(|held| held.etag.as_deref() == Some(&etag) && etag.starts_with("sha256:"));
@@ -218,7 +257,8 @@ impl Fetched {
             self.items.push(FeedItem {
                 // Held under the name that it was first seen with: servers change
                 // their spelling, and one event must not become two.
-                href: held.map_or(wanted.member.name, |held| held.href.clone()),
+                href: held
+                    .map_or_else(|| wanted.member.name().to_owned(), |held| held.href.clone()),
                 etag: Some(etag),
                 last_modified: None,
                 body,

@@ -6,17 +6,23 @@ use std::time::UNIX_EPOCH;
 
 use tokio::io::AsyncReadExt as _;
 
-use super::body::{self, BodyFault};
-use super::document::State;
+use super::body::{self, BodyProblem};
+use super::document::{Hashed, State};
 use super::error::{FileProblem, PullError, PullErrorKind};
+use super::network::Network;
 use crate::model::item::{Held, Pulled};
 
-pub(super) async fn pull(path: &Path, max_size: u64, held: &Held) -> Result<Pulled, PullError> {
-    let fault = |problem| {
+pub(super) async fn pull(
+    path: &Path,
+    max_size: u64,
+    held: &Held,
+    network: &Network,
+) -> Result<Pulled, PullError> {
+    let problem = |problem| {
         let path = path.to_owned();
         PullErrorKind::File { path, problem }.at("file")
     };
-    let seen = stamp(path, max_size).await.map_err(fault)?;
+    let seen = stamp(path, max_size).await.map_err(problem)?;
     let known = State::of(held);
     // A file that changed twice within the clock's grain would look the same, so
     // one that was young when it was read is read again.
@@ -30,24 +36,23 @@ pub(super) async fn pull(path: &Path, max_size: u64, held: &Held) -> Result<Pull
             server_date: None,
         });
     }
-    let bytes = read(path, max_size).await.map_err(fault)?;
-    let after = stamp(path, max_size).await.map_err(fault)?;
+    let bytes = read(path, max_size).await.map_err(problem)?;
+    let after = stamp(path, max_size).await.map_err(problem)?;
     if after.text() != seen.text() {
-        return Err(fault(FileProblem::Changing));
+        return Err(problem(FileProblem::Changing));
     }
-    let bytes = body::inflated(bytes, max_size).map_err(|error| {
-        fault(match error {
-            BodyFault::TooLargeInflated | BodyFault::TooLargeAsSent => {
-                FileProblem::TooLarge { limit: max_size }
-            }
-            BodyFault::CutOff { .. } | BodyFault::BadEncoding(_) | BodyFault::BadGzip => {
+    let decode = move || body::decoded_file(bytes, max_size).map(Hashed::new);
+    let body = network.aside(decode).await.map_err(|found| {
+        problem(match found {
+            BodyProblem::TooLargeInflated => FileProblem::TooLarge { limit: max_size },
+            BodyProblem::CutOff | BodyProblem::UnknownEncoding(_) | BodyProblem::Damaged => {
                 FileProblem::Changing
             }
         })
     })?;
-    let mut state = State::new(Some(seen.text()), None, &bytes);
+    let mut state = State::new(Some(seen.text()), None, &body);
     state.doubtful = seen.is_young();
-    Ok(state.pulled(held, known.as_ref(), bytes))
+    Ok(state.pulled(held, known.as_ref(), body.body))
 }
 
 /// What tells one state of a file from another without reading it.
@@ -69,14 +74,14 @@ impl Stamp {
 }
 
 async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileProblem> {
-    let metadata = tokio::fs::metadata(path).await.map_err(io_fault)?;
+    let metadata = tokio::fs::metadata(path).await.map_err(io_problem)?;
     if !metadata.is_file() {
         return Err(FileProblem::NotAFile);
     }
     if metadata.len() > max_size {
         return Err(FileProblem::TooLarge { limit: max_size });
     }
-    let changed = metadata.modified().map_err(io_fault)?;
+    let changed = metadata.modified().map_err(io_problem)?;
     Ok(Stamp {
         size: metadata.len(),
         changed_at_ns: changed
@@ -88,12 +93,12 @@ async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileProblem> {
 }
 
 async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileProblem> {
-    let file = tokio::fs::File::open(path).await.map_err(io_fault)?;
+    let file = tokio::fs::File::open(path).await.map_err(io_problem)?;
     let mut bytes = Vec::new();
     file.take(max_size.saturating_add(1))
         .read_to_end(&mut bytes)
         .await
-        .map_err(io_fault)?;
+        .map_err(io_problem)?;
     if bytes.len() as u64 > max_size {
         return Err(FileProblem::TooLarge { limit: max_size });
     }
@@ -101,7 +106,7 @@ async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileProblem> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn io_fault(error: std::io::Error) -> FileProblem {
+fn io_problem(error: std::io::Error) -> FileProblem {
     match error.kind() {
         std::io::ErrorKind::NotFound => FileProblem::Missing,
         std::io::ErrorKind::PermissionDenied => FileProblem::NotAllowed,

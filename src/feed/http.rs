@@ -2,55 +2,85 @@
 //! just enough to tell a login page from a calendar. Whether the calendar is
 //! whole is for `ics::read` to say.
 
-use reqwest::Method;
-use reqwest::header::{
+use bytes::Bytes;
+use hyper::header::{
     ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, LAST_MODIFIED,
 };
+use hyper::{Method, StatusCode};
 
-use super::document::State;
+use super::body;
+use super::document::{Hashed, State};
 use super::error::{PullError, PullErrorKind, Status};
-use super::exchange::{Answer, Exchange, Question, status_error};
+use super::exchange::{Exchange, status_error};
+use super::transport::{Request, Response};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
+
+/// What 204 stands for: a calendar with nothing in it.
+const EMPTY: &[u8] =
+    b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//podcal//empty//EN\r\nEND:VCALENDAR\r\n";
 
 pub(super) async fn pull(
     exchange: &Exchange<'_>,
     url: &FeedUrl,
     held: &Held,
-    now: UnixTime,
 ) -> Result<Pulled, PullError> {
     let known = State::of(held);
-    let question = question(url, known.as_ref());
-    let answer = exchange.ask(&question).await?;
-    match (answer.status.as_u16(), &known) {
-        (304, Some(known)) => Ok(Pulled::Unchanged {
-            state: refreshed(known, &answer.headers).feed_state(),
-            missing: Vec::new(),
-            server_date: None,
-        }),
-        _ => {
-            refuse_failures(&answer, now)?;
-            let state = State::new(
-                header(&answer.headers, &ETAG),
-                header(&answer.headers, &LAST_MODIFIED),
-                &answer.body,
-            );
-            Ok(state.pulled(held, known.as_ref(), answer.body))
-        }
+    // Once a day the whole calendar is asked for: a cache on the way may be stuck
+    // and say for ever that nothing changed.
+    let condition = known
+        .as_ref()
+        .filter(|known| !exchange.is_a_day_ago(known.whole_at));
+    let request = request(url, condition);
+    let conditional = has_condition(&request);
+    let mut answer = exchange.ask(&request).await?;
+    if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
+        answer = exchange.ask(&self::request(url, None)).await?;
+    } else if conditional
+        && answer.status == StatusCode::NOT_MODIFIED
+        && let Some(known) = &known
+    {
+        return Ok(refreshed(known, &answer.headers).unchanged());
     }
+    refuse_failures(&answer, exchange.now)?;
+    let body = hashed(exchange, &answer).await;
+    let mut state = State::new(
+        header(&answer.headers, &ETAG),
+        header(&answer.headers, &LAST_MODIFIED),
+        &body,
+    );
+    state.whole_at = exchange.now.seconds();
+    Ok(state.pulled(held, known.as_ref(), body.body))
+}
+
+/// The body in UTF-8.
+pub(super) async fn hashed(exchange: &Exchange<'_>, answer: &Response) -> Hashed {
+    let body = match answer.status {
+        StatusCode::NO_CONTENT => Bytes::from_static(EMPTY),
+        _ => answer.body.clone(),
+    };
+    let content_type = header(&answer.headers, &CONTENT_TYPE);
+    let size = body.len();
+    let finish = move || Hashed::new(body::in_utf8(body, content_type.as_deref()));
+    exchange.network().work_on(size, finish).await
 }
 
 /// Lets only an answer pass that may be a calendar.
-pub(super) fn refuse_failures(answer: &Answer, now: UnixTime) -> Result<(), PullError> {
+pub(super) fn refuse_failures(answer: &Response, now: UnixTime) -> Result<(), PullError> {
     match answer.status.as_u16() {
         200 | 203 => refuse_pages(answer),
-        _ => Err(status_error(answer, || now.seconds())),
+        204 => Ok(()),
+        _ => Err(status_error(answer, now)),
     }
 }
 
-pub(super) fn question(url: &FeedUrl, known: Option<&State>) -> Question {
+fn has_condition(request: &Request) -> bool {
+    request.headers.contains_key(IF_NONE_MATCH) || request.headers.contains_key(IF_MODIFIED_SINCE)
+}
+
+pub(super) fn request(url: &FeedUrl, known: Option<&State>) -> Request {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("text/calendar, */*;q=0.1"));
     if let Some(known) = known {
@@ -62,11 +92,12 @@ pub(super) fn question(url: &FeedUrl, known: Option<&State>) -> Question {
         condition(IF_NONE_MATCH, known.etag.as_deref().map(without_gzip));
         condition(IF_MODIFIED_SINCE, known.last_modified.clone());
     }
-    Question {
+    Request {
         method: Method::GET,
         url: url.clone(),
         headers,
-        body: bytes::Bytes::new(),
+        body: Bytes::new(),
+        has_secret: false,
     }
 }
 
@@ -99,7 +130,7 @@ pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// Says early what is plainly not a calendar. A body in which a calendar begins
 /// somewhere is left to be read, whatever stands before it.
-fn refuse_pages(answer: &Answer) -> Result<(), PullError> {
+fn refuse_pages(answer: &Response) -> Result<(), PullError> {
     const START: usize = 64 * 1024;
     let start = answer.body.get(..START).unwrap_or(&answer.body);
     let start = String::from_utf8_lossy(start).to_ascii_lowercase();

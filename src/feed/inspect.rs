@@ -6,10 +6,10 @@
 
 use std::fmt;
 
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, SERVER};
 use percent_encoding::percent_decode_str;
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, SERVER};
 
-use super::caldav::{Collection, Doubt};
+use super::collection::{Collection, Doubt};
 use super::dav::Dav;
 use super::dav_xml::Properties;
 use super::discover::{self, Calendar};
@@ -21,6 +21,9 @@ use crate::config::{Feed, Source};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
+
+/// Calendars that are listed for whoever has to choose.
+const MAX_OTHERS: usize = 200;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct DocumentReport {
     /// As sent and as inflated.
     pub sent_bytes: u64,
     pub size_bytes: usize,
-    pub gzip: bool,
+    pub compressed: bool,
     pub etag: bool,
     pub last_modified: bool,
     /// Whether a second request with these validators saved the download.
@@ -115,10 +118,11 @@ pub async fn inspect(
     now: UnixTime,
 ) -> Result<Inspection, PullError> {
     let client = FeedClient::new(feed, network)?;
-    let exchange = client.settings.as_ref().map(Exchange::new);
+    let exchange = client.settings.as_ref();
+    let exchange = exchange.map(|settings| Exchange::new(settings, now));
     match (&feed.source, &exchange) {
         (Source::File { path }, _) => {
-            let pulled = file::pull(path, feed.max_size, &Held::default()).await?;
+            let pulled = file::pull(path, feed.max_size, &Held::default(), network).await?;
             let size_bytes = match pulled {
                 Pulled::Changed { items, .. } => items.iter().map(|item| item.body.len()).sum(),
                 Pulled::Unchanged { .. } => 0,
@@ -129,7 +133,7 @@ pub async fn inspect(
             document(exchange, url, now).await.map(Inspection::Document)
         }
         (Source::CalDav { url, calendar, .. }, Some(exchange)) => {
-            let dav = Dav { exchange, now };
+            let dav = Dav { exchange };
             caldav(&dav, url, calendar.as_deref())
                 .await
                 .map(Inspection::CalDav)
@@ -145,15 +149,16 @@ async fn document(
     url: &FeedUrl,
     now: UnixTime,
 ) -> Result<DocumentReport, PullError> {
-    let answer = exchange.ask(&http::question(url, None)).await?;
+    let answer = exchange.ask(&http::request(url, None)).await?;
     http::refuse_failures(&answer, now)?;
     let etag = http::header(&answer.headers, &ETAG);
     let last_modified = http::header(&answer.headers, &LAST_MODIFIED);
     let (has_etag, has_date) = (etag.is_some(), last_modified.is_some());
-    let state = State::new(etag, last_modified, &answer.body);
+    let body = http::hashed(exchange, &answer).await;
+    let state = State::new(etag, last_modified, &body);
     let not_modified = (has_etag || has_date)
         && exchange
-            .ask(&http::question(url, Some(&state)))
+            .ask(&http::request(url, Some(&state)))
             .await
             .is_ok_and(|second| second.status.as_u16() == 304);
     let content_type = http::header(&answer.headers, &CONTENT_TYPE);
@@ -180,7 +185,7 @@ async fn document(
         content_type,
         sent_bytes: answer.sent,
         size_bytes: answer.body.len(),
-        gzip: answer.gzip,
+        compressed: answer.compressed,
         etag: has_etag,
         last_modified: has_date,
         not_modified,
@@ -195,7 +200,8 @@ async fn caldav(
 ) -> Result<CalDavReport, PullError> {
     let found = discover::search(dav, url, wanted).await?;
     let headers = found.headers.clone();
-    let all = found.calendars.clone();
+    let all: Vec<Calendar> = found.calendars.iter().take(MAX_OTHERS).cloned().collect();
+    let more = found.calendars.len() - all.len();
     let mut report = CalDavReport {
         server: server(&headers),
         login: dav.exchange.session().scheme(),
@@ -206,7 +212,11 @@ async fn caldav(
         oddities: Vec::new(),
         trouble: None,
     };
-    let calendar = match discover::choose(found, url, wanted) {
+    if more > 0 {
+        let says = format!("{more} more calendars are not listed here");
+        report.oddities.push(says);
+    }
+    let calendar = match discover::choose(dav, found, url, wanted).await {
         Ok(calendar) => calendar,
         Err(error) => {
             report.trouble = Some(error);
@@ -236,12 +246,12 @@ async fn look_closer(
     let (collection, marks) = Collection::open(dav, &calendar.url, &nothing).await?;
     report.server = product(headers, &marks).or_else(|| report.server.take());
     let list = collection.list().await?;
-    report.events = list.len();
+    report.events = list.entries.len();
     let odd = &mut report.oddities;
     if report.events == 0 {
         odd.push("the calendar is empty: is it the right one?".to_owned());
     }
-    if !list.is_complete() {
+    if !list.complete {
         odd.push("the server cuts its list of events short".to_owned());
     }
     let untagged = list.untagged();

@@ -6,15 +6,16 @@ use std::collections::HashSet;
 use super::dav::Page;
 use super::dav_xml::Response;
 use super::error::{PullError, PullErrorKind};
-use super::fetch::Wanted;
-use super::member::{self, Key, Member};
+use super::member::{Folder, Key, Member, Position};
 
 /// More events than this is no room's calendar.
-const MOST_ITEMS: usize = 100_000;
+const MAX_ITEMS: usize = 100_000;
 
-/// What an answer says of the members.
+/// A member as it was listed.
 pub(super) struct Entry {
     pub member: Member,
+    /// Kept rather than the tag that comes with the body: if the event changes in
+    /// between, the older tag makes the next pull look again.
     pub etag: Option<String>,
 }
 
@@ -26,35 +27,23 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn of(page: &Page) -> Result<Self, PullError> {
+    pub(super) fn of(page: Page) -> Result<Self, PullError> {
+        let host = page.url.host();
         let mut changes = Changes::default();
         let more = changes.take(page)?;
+        let is_lost = |entry: &Entry| entry.member.position == Position::WithoutPrefix;
+        if !changes.entries.is_empty() && changes.entries.iter().all(is_lost) {
+            return Err(PullErrorKind::ProxyPath.at(host));
+        }
         Ok(Self {
             entries: changes.entries,
             complete: !more,
         })
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(super) fn untagged(&self) -> usize {
         let untagged = |entry: &&Entry| entry.etag.is_none();
         self.entries.iter().filter(untagged).count()
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.complete
-    }
-}
-
-impl From<Entry> for Wanted {
-    fn from(entry: Entry) -> Self {
-        Self {
-            member: entry.member,
-            etag: entry.etag,
-        }
     }
 }
 
@@ -69,10 +58,12 @@ pub(super) struct Changes {
 
 impl Changes {
     /// Reads one page; whether there is more to come.
-    pub(super) fn take(&mut self, page: &Page) -> Result<bool, PullError> {
+    pub(super) fn take(&mut self, page: Page) -> Result<bool, PullError> {
         let mut more = false;
-        for response in &page.multistatus.responses {
-            let Some(member) = member::member(&page.url, &response.href) else {
+        let folder = Folder::of(&page.url);
+        for response in page.multistatus.responses {
+            let is_no_event = is_no_event(&response);
+            let Some(member) = folder.member(response.href) else {
                 // RFC 6578 section 3.6: 507 on the calendar itself.
                 more |= response.status == Some(507);
                 continue;
@@ -82,17 +73,17 @@ impl Changes {
                 Some(404 | 410 | 418) => self.removed.push(member.key),
                 Some(507) => more = true,
                 Some(status) if status / 100 != 2 => {}
-                _ if is_no_event(response) => {}
-                _ if !self.seen.insert(member.key.clone()) => {}
+                _ if is_no_event => {}
+                _ if !self.seen.insert(member.key) => {}
                 _ => self.entries.push(Entry {
                     member,
-                    etag: response.properties.etag.clone(),
+                    etag: response.properties.etag,
                 }),
             }
-            if self.entries.len() > MOST_ITEMS {
+            if self.entries.len() + self.removed.len() > MAX_ITEMS {
                 return Err(PullErrorKind::TooMany {
                     what: "events",
-                    limit: MOST_ITEMS,
+                    limit: MAX_ITEMS,
                 }
                 .at(page.url.host()));
             }

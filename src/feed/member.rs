@@ -2,93 +2,172 @@
 //! different ways (`%2B` and `%2b`, `@` and `%40`), so names are compared after
 //! decoding once, and asked for again in the server's own spelling.
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use std::ops::Range;
 
+use percent_encoding::percent_decode_str;
+
+use crate::model::digest::Parts;
 use crate::model::feed_url::FeedUrl;
 
-/// A name that two spellings of the same address share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key(String);
+/// What two spellings of the same address share. A digest, since there may be very
+/// many and each very long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key([u8; 16]);
 
 impl Key {
     /// Of an item that is held, by the name it is held under.
     pub(super) fn of_held(href: &str) -> Self {
-        Self(canonical(href))
+        Self::of(href)
     }
+
+    fn of(path: &str) -> Self {
+        let segments =
+            segments(path).map(|segment| percent_decode_str(segment).collect::<Vec<_>>());
+        let digest = Parts::of(segments);
+        let mut key = [0; 16];
+        for (to, from) in key.iter_mut().zip(digest) {
+            *to = from;
+        }
+        Self(key)
+    }
+}
+
+/// Where a member lies, seen from its calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Position {
+    Inside,
+    /// As if the beginning of the calendar's path were not there: a proxy has added
+    /// it, and the server does not know of it.
+    WithoutPrefix,
+    Elsewhere,
 }
 
 /// Something that an answer names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub key: Key,
-    /// What to hold it under: the last segment, or the whole path where it does
-    /// not lie in the calendar's own folder; as the server spells it.
-    pub name: String,
+    pub position: Position,
     /// What to ask for it with.
     pub href: String,
+    name: Range<usize>,
 }
 
-/// Reads an href of an answer that came from `calendar`; `None` for the calendar
-/// itself, and for what is no address.
-pub(super) fn member(calendar: &FeedUrl, href: &str) -> Option<Member> {
-    let path = path_of(href)?;
-    let whole = canonical(path);
-    let folder = canonical(calendar.reveal().path());
-    if whole == folder || whole.is_empty() {
-        return None;
+impl Member {
+    /// What to hold it under: the last segment, or the whole path where it does
+    /// not lie in the calendar's own folder; as the server spells it.
+    pub(super) fn name(&self) -> &str {
+        self.href.get(self.name.clone()).unwrap_or_default()
     }
-    let trimmed = path.trim_end_matches('/');
-    let (parent, last) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
-    let name = if canonical(parent) == folder {
-        last
-    } else {
-        trimmed
-    };
-    Some(Member {
-        key: Key(canonical(name)),
-        name: name.to_owned(),
-        href: href.to_owned(),
-    })
+
+    /// Where to fetch it. What lies in the calendar is on the host that was asked,
+    /// whatever scheme, port or internal host the server gives; `None` for what is
+    /// on another host.
+    pub(super) fn url(&self, calendar: &FeedUrl) -> Option<FeedUrl> {
+        let href = match self.position {
+            Position::Inside => path_of(&self.href)?,
+            Position::WithoutPrefix | Position::Elsewhere => &self.href,
+        };
+        let url = resolve(calendar, href)?;
+        let same = url.host() == calendar.host() && url.is_encrypted() == calendar.is_encrypted();
+        same.then_some(url)
+    }
+}
+
+/// The calendar's own address, prepared for many comparisons.
+pub(super) struct Folder {
+    path: Vec<Vec<u8>>,
+}
+
+impl Folder {
+    pub(super) fn of(url: &FeedUrl) -> Self {
+        Self {
+            path: decoded(url.reveal().path()),
+        }
+    }
+
+    /// Reads an href of an answer; `None` for the calendar itself, and for what is
+    /// no address.
+    pub(super) fn member(&self, href: String) -> Option<Member> {
+        let path = path_of(&href)?;
+        let whole = decoded(path);
+        if whole == self.path || whole.is_empty() {
+            return None;
+        }
+        let (_, parent) = whole.split_last()?;
+        let position = if parent == self.path {
+            Position::Inside
+        } else if self.path.len() > parent.len() && self.path.ends_with(parent) {
+            Position::WithoutPrefix
+        } else {
+            Position::Elsewhere
+        };
+        let start = href.find(path).unwrap_or_default();
+        let trimmed = path.trim_end_matches('/');
+        let skipped = match position {
+            Position::Inside => trimmed.rfind('/').map_or(0, |slash| slash + 1),
+            Position::WithoutPrefix | Position::Elsewhere => 0,
+        };
+        let name = start + skipped..start + trimmed.len();
+        let key = Key::of(href.get(name.clone())?);
+        Some(Member {
+            key,
+            position,
+            name,
+            href,
+        })
+    }
+
+    /// Whether an href is this folder's, or that of something in it at any depth. In
+    /// the root of a host is everything, which says nothing.
+    pub(super) fn contains(&self, href: &str) -> bool {
+        let within = |path: &str| decoded(path).starts_with(&self.path);
+        !self.path.is_empty() && path_of(href).is_some_and(within)
+    }
+
+    /// Whether an href names something right below a folder that is this one without
+    /// its beginning.
+    pub(super) fn lacks_prefix(&self, href: &str) -> bool {
+        let member = self.member(href.to_owned());
+        member.is_some_and(|member| member.position == Position::WithoutPrefix)
+    }
 }
 
 /// Whether an href names this very place, with or without a slash at its end.
 pub(super) fn is_same(place: &FeedUrl, href: &str) -> bool {
-    path_of(href).is_some_and(|path| canonical(path) == canonical(place.reveal().path()))
+    path_of(href).is_some_and(|path| decoded(path) == decoded(place.reveal().path()))
 }
 
 /// The address that an href stands for, seen from where it was given.
 pub(super) fn resolve(from: &FeedUrl, href: &str) -> Option<FeedUrl> {
     // `//name` would name a host; servers that double a slash do not mean that.
-    let href = match href.strip_prefix("//") {
-        Some(rest) => format!("/{}", rest.trim_start_matches('/')),
-        None => href.to_owned(),
-    };
-    from.reveal().join(&href).ok().and_then(FeedUrl::from_url)
+    match href.strip_prefix("//") {
+        Some(rest) => from.join(&format!("/{}", rest.trim_start_matches('/'))),
+        None => from.join(href),
+    }
 }
 
 /// The path of an href, which may be a path or a whole address.
-fn path_of(href: &str) -> Option<&str> {
+pub(super) fn path_of(href: &str) -> Option<&str> {
     let path = match href.split_once("://") {
-        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-            rest.split_once('/').map_or("", |(_, path)| path)
-        }
+        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => rest
+            .find('/')
+            .and_then(|slash| rest.get(slash..))
+            .unwrap_or(""),
         _ => href,
     };
     let path = path.split(['?', '#']).next()?;
     (!href.is_empty()).then_some(path)
 }
 
-/// Each segment decoded once and encoded again in one way for all.
-fn canonical(path: &str) -> String {
-    let segments: Vec<String> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .map(|segment| {
-            let bytes: Vec<u8> = percent_decode_str(segment).collect();
-            percent_encode(&bytes, NON_ALPHANUMERIC).to_string()
-        })
-        .collect();
-    segments.join("/")
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// Each segment decoded once.
+fn decoded(path: &str) -> Vec<Vec<u8>> {
+    segments(path)
+        .map(|segment| percent_decode_str(segment).collect())
+        .collect()
 }
 
 #[cfg(test)]
@@ -101,8 +180,12 @@ mod tests {
             .0
     }
 
+    fn member(href: &str) -> Option<Member> {
+        Folder::of(&calendar()).member(href.to_owned())
+    }
+
     fn key(href: &str) -> Option<Key> {
-        member(&calendar(), href).map(|member| member.key)
+        member(href).map(|member| member.key)
     }
 
     #[test]
@@ -137,12 +220,45 @@ mod tests {
 
     #[test]
     fn a_name_is_held_as_the_server_spells_it() {
-        let found = member(&calendar(), "/rooms/a@b/x%2by.EML").unwrap();
-        assert_eq!(found.name, "x%2by.EML");
+        let found = member("/rooms/a@b/x%2by.EML").unwrap();
+        assert_eq!(found.name(), "x%2by.EML");
         assert_eq!(found.key, Key::of_held("x%2By.EML"));
-        let elsewhere = member(&calendar(), "/other/x.ics").unwrap();
-        assert_eq!(elsewhere.name, "/other/x.ics");
+        let elsewhere = member("/other/x.ics").unwrap();
+        assert_eq!(elsewhere.name(), "/other/x.ics");
         assert_eq!(elsewhere.key, Key::of_held("/other/x.ics"));
+    }
+
+    #[test]
+    fn a_member_is_fetched_from_the_host_that_was_asked() {
+        let address = |href: &str| member(href)?.url(&calendar());
+        for href in [
+            "/rooms/a@b/x.ics",
+            "http://dav.example.com/rooms/a@b/x.ics",
+            "https://dav.example.com:8443/rooms/a@b/x.ics",
+            "http://backend.internal:5232/rooms/a%40b/x.ics",
+        ] {
+            let url = address(href).unwrap();
+            assert_eq!(url.host(), "dav.example.com", "{href}");
+            assert!(url.is_encrypted() && url.reveal().path().ends_with("/x.ics"));
+        }
+        assert_eq!(address("https://evil.example.net/elsewhere/x.ics"), None);
+        assert_eq!(address("http://dav.example.com/elsewhere/x.ics"), None);
+    }
+
+    #[test]
+    fn a_path_without_the_prefix_of_a_proxy_is_known() {
+        let behind = FeedUrl::parse("https://example.com/dav/rooms/a/")
+            .unwrap()
+            .0;
+        let folder = Folder::of(&behind);
+        let position = |href: &str| folder.member(href.to_owned()).unwrap().position;
+        assert_eq!(position("/dav/rooms/a/x.ics"), Position::Inside);
+        assert_eq!(position("/rooms/a/x.ics"), Position::WithoutPrefix);
+        assert_eq!(position("/a/x.ics"), Position::WithoutPrefix);
+        assert_eq!(position("/other/a/x.ics"), Position::Elsewhere);
+        assert_eq!(position("/dav/rooms/b/x.ics"), Position::Elsewhere);
+        assert!(folder.contains("http://internal/dav/rooms/a/b/c"));
+        assert!(!folder.contains("/dav/rooms/"));
     }
 
     #[test]

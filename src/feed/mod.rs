@@ -10,6 +10,9 @@ mod auth;
 mod body;
 mod caldav;
 mod challenge;
+mod collection;
+mod connect;
+mod cookies;
 mod dav;
 mod dav_xml;
 mod digest;
@@ -20,17 +23,26 @@ mod exchange;
 mod fetch;
 mod file;
 mod http;
+mod idle;
 pub mod inspect;
 mod listing;
+mod marks;
 mod member;
 mod network;
 mod oauth;
+mod pace;
+mod place;
+mod request_body;
+mod tls;
+mod tokens;
+mod transport;
+
 #[cfg(test)]
 mod testhost;
 #[cfg(test)]
 mod tests;
 
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 
 use crate::config::{Feed, Source};
 use crate::model::feed_url::FeedUrl;
@@ -40,12 +52,14 @@ use crate::model::time::UnixTime;
 pub use self::account::AccountKey;
 use self::auth::Session;
 use self::error::{PullError, PullErrorKind};
-use self::exchange::{Exchange, Limits, Settings};
+use self::exchange::{Exchange, Settings};
 pub use self::network::Network;
+use self::transport::Limits;
 
 /// One feed. Its owner asks for one pull at a time.
 pub struct FeedClient {
     feed: Feed,
+    network: Network,
     /// `None` for a file.
     settings: Option<Settings>,
 }
@@ -63,11 +77,14 @@ impl FeedClient {
                     size: feed.max_size,
                 },
                 user_agent: user_agent(feed, url)?,
+                tls: feed.tls.clone(),
+                url: url.clone(),
             }),
             Source::File { .. } => None,
         };
         Ok(Self {
             feed: feed.clone(),
+            network: network.clone(),
             settings,
         })
     }
@@ -87,12 +104,15 @@ impl FeedClient {
     /// # Errors
     /// Why nothing came; what is held stays in force.
     pub async fn pull(&self, held: &Held, now: UnixTime) -> Result<Pulled, PullError> {
-        let exchange = self.settings.as_ref().map(Exchange::new);
+        let exchange = self.settings.as_ref();
+        let exchange = exchange.map(|settings| Exchange::new(settings, now));
         let pulled = match (&self.feed.source, &exchange) {
-            (Source::Ics { url, .. }, Some(exchange)) => http::pull(exchange, url, held, now).await,
-            (Source::File { path }, _) => file::pull(path, self.feed.max_size, held).await,
+            (Source::Ics { url, .. }, Some(exchange)) => http::pull(exchange, url, held).await,
+            (Source::File { path }, _) => {
+                file::pull(path, self.feed.max_size, held, &self.network).await
+            }
             (Source::CalDav { url, calendar, .. }, Some(exchange)) => {
-                caldav::pull(exchange, url, calendar.as_deref(), held, now).await
+                caldav::pull(exchange, url, calendar.as_deref(), held).await
             }
             (Source::CalDav { url, .. } | Source::Ics { url, .. }, None) => {
                 Err(PullErrorKind::NoCalendar.at(url.host()))

@@ -1,29 +1,42 @@
-//! What all feeds of a process share: the HTTP clients, and a bound on how many
-//! requests one host gets at a time.
-//!
-//! Which request is made, and what its answer means, is left to `exchange`.
+//! What all feeds of a process share: how connections are made and trusted, a
+//! bound on how many requests one host gets at a time, a bound on the memory for
+//! large downloads, and the access tokens of OAuth 2.0.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::Notify;
+use rustls::ClientConfig;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use url::Host;
 
-use super::error::{Cause, PullError, PullErrorKind};
+use super::connect::{ConnectError, Connection, Connector};
+use super::error::{PullError, PullErrorKind, RedirectProblem};
+use super::idle::{IdleConnections, ServerKey};
+use super::place::Reach;
+use super::tls;
+use super::tokens::Tokens;
+use crate::config::TlsTrust;
+use crate::model::digest::Parts;
 use crate::model::feed_url::FeedUrl;
+use crate::net::transport::Cause;
 
-/// So many requests to one host at a time; what browsers grant themselves is
-/// six, and hosted calendars throttle customers that ask for more.
+/// Requests to one host at a time; browsers allow themselves six, and hosted
+/// calendars throttle customers that ask for more.
 const PLACES_PER_HOST: usize = 4;
 
 /// Hosts are remembered up to this number, far more than one service asks.
 const MAX_GATES: usize = 4096;
 
-/// A host that cannot even be connected to within this long is down.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For downloads that are larger than a megabyte, all together, in kilobytes.
+const MEMORY_KB: usize = 256 * 1024;
+
+/// Bodies that are inflated, parsed or hashed at once, so that memory and
+/// processors stay bounded whatever the number of feeds.
+const MAX_CONCURRENT_WORK: usize = 4;
+
+/// Work on so many bytes takes well under a millisecond.
+const QUICK: usize = 16 * 1024;
 
 /// Shared by all feeds of a process; a clone is the same network.
 #[derive(Clone)]
@@ -31,37 +44,106 @@ pub struct Network {
     inner: Arc<Inner>,
 }
 
+/// Why it could not be made, in words.
+type MadeTls = Result<Arc<ClientConfig>, String>;
+
 struct Inner {
-    /// By the proxies that the environment names, if it does.
-    client: Result<reqwest::Client, String>,
-    /// For this very machine, which no proxy can reach.
-    loopback: Result<reqwest::Client, String>,
+    connector: Connector,
+    /// By a digest of what is trusted.
+    tls: Mutex<HashMap<[u8; 32], MadeTls>>,
+    idle: IdleConnections,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
+    memory: Arc<Semaphore>,
+    work: Arc<Semaphore>,
+    tokens: Tokens,
 }
 
 impl Network {
+    /// Rotated refresh tokens are kept in memory only.
     #[must_use]
     pub fn new() -> Self {
-        // The first one wins; whoever installed another before had a reason.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self::with_tokens(Tokens::in_memory())
+    }
+
+    /// Rotated refresh tokens of OAuth 2.0 are kept in this file, which is made with
+    /// mode 0600 when there is the first one; processes that name the same file
+    /// share its tokens.
+    #[must_use]
+    pub fn with_token_file(path: PathBuf) -> Self {
+        Self::with_tokens(Tokens::in_file(path))
+    }
+
+    #[cfg(test)]
+    pub(super) fn through(proxy: &str) -> Self {
+        Self::made_of(Connector::through(proxy), Tokens::in_memory())
+    }
+
+    fn with_tokens(tokens: Tokens) -> Self {
+        Self::made_of(Connector::new(), tokens)
+    }
+
+    fn made_of(connector: Connector, tokens: Tokens) -> Self {
         Self {
             inner: Arc::new(Inner {
-                client: client(|builder| builder),
-                loopback: client(reqwest::ClientBuilder::no_proxy),
+                connector,
+                tls: Mutex::default(),
+                idle: IdleConnections::default(),
                 gates: Mutex::default(),
+                memory: Arc::new(Semaphore::new(MEMORY_KB)),
+                work: Arc::new(Semaphore::new(MAX_CONCURRENT_WORK)),
+                tokens,
             }),
         }
     }
 
-    pub(super) fn client(&self, url: &FeedUrl) -> Result<&reqwest::Client, PullError> {
-        let client = if is_loopback(url) {
-            &self.inner.loopback
-        } else {
-            &self.inner.client
-        };
-        client
-            .as_ref()
-            .map_err(|reason| PullErrorKind::NoClient(reason.clone()).at(url.host()))
+    /// Why the token file could not be written the last time, if it could not: a
+    /// rotated token is then lost with this process.
+    #[must_use]
+    pub fn token_file_problem(&self) -> Option<String> {
+        self.inner.tokens.problem()
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    /// An open connection. `trust` is for this server, whatever else is trusted.
+    pub(super) async fn connect(
+        &self,
+        url: &FeedUrl,
+        reach: Reach,
+        trust: &TlsTrust,
+    ) -> Result<Connection, PullError> {
+        let tls = || self.tls(trust);
+        let proxy_tls = || self.tls(&TlsTrust::Ca);
+        let opened = self.inner.connector.open(url, reach, tls, proxy_tls).await;
+        opened.map_err(|error| {
+            match error {
+                ConnectError::Unreachable(cause) => PullErrorKind::Unreachable(cause),
+                ConnectError::NoTls(reason) => PullErrorKind::NoClient(reason),
+                ConnectError::Private => {
+                    PullErrorKind::Redirect(RedirectProblem::ToPrivate { to: url.host() })
+                }
+            }
+            .at(url.host())
+        })
+    }
+
+    /// A connection that was kept, if there is one.
+    pub(super) fn idle(&self, url: &FeedUrl, reach: Reach, trust: &TlsTrust) -> Option<Connection> {
+        self.inner.idle.take(&server_key(url, trust), reach)
+    }
+
+    pub(super) fn keep(&self, url: &FeedUrl, trust: &TlsTrust, connection: Connection) {
+        self.inner.idle.keep(server_key(url, trust), connection);
+    }
+
+    fn tls(&self, trust: &TlsTrust) -> Result<Arc<ClientConfig>, ConnectError> {
+        let mut known = locked(&self.inner.tls);
+        let made = known
+            .entry(trust_key(trust))
+            .or_insert_with(|| tls::client_config(trust));
+        made.clone().map_err(ConnectError::NoTls)
     }
 
     /// Waits for one of the host's places.
@@ -75,7 +157,7 @@ impl Network {
         let began = Instant::now();
         let place = Gate::enter(gate).await;
         if place.gate.went_down_since(began) {
-            return Err(PullErrorKind::Unreachable(Cause::HostIsDown).at(url.host()));
+            return Err(PullErrorKind::Unreachable(Cause::HostDown).at(url.host()));
         }
         Ok(place)
     }
@@ -93,11 +175,72 @@ impl Network {
         gates.insert(url.host(), Arc::clone(&gate));
         gate
     }
+
+    /// Waits for the memory of a large download; `size` is its limit in bytes.
+    /// What alone exceeds the bound gets all of it.
+    pub(super) async fn memory(&self, size: u64) -> Option<OwnedSemaphorePermit> {
+        let kilobytes = usize::try_from(size / 1024).unwrap_or(MEMORY_KB);
+        let kilobytes = u32::try_from(kilobytes.clamp(1, MEMORY_KB)).unwrap_or(u32::MAX);
+        // A semaphore that is never closed always gives a permit.
+        let memory = Arc::clone(&self.inner.memory);
+        memory.acquire_many_owned(kilobytes).await.ok()
+    }
+
+    /// Runs work on so many bytes: at once where they are few, else beside the
+    /// async threads.
+    ///
+    /// # Panics
+    /// Passes on a panic of the work.
+    pub(super) async fn work_on<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        if bytes <= QUICK {
+            return work();
+        }
+        self.aside(work).await
+    }
+
+    /// Runs work that may take a processor for a while beside the async threads.
+    ///
+    /// # Panics
+    /// Passes on a panic of the work.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let _place = self.inner.work.acquire().await;
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down and drops this task next.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
 }
 
 impl Default for Network {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn server_key(url: &FeedUrl, trust: &TlsTrust) -> ServerKey {
+    ServerKey {
+        origin: url.reveal().origin().ascii_serialization(),
+        trust: trust_key(trust),
+    }
+}
+
+fn trust_key(trust: &TlsTrust) -> [u8; 32] {
+    match trust {
+        TlsTrust::Ca | TlsTrust::Pin => Parts::of(["ca"]),
+        TlsTrust::Off => Parts::of(["off"]),
+        TlsTrust::Sha256(bytes) => Parts::of([b"sha256".as_slice(), bytes]),
+        TlsTrust::CaFile(pem) => Parts::of([b"file".as_slice(), pem]),
     }
 }
 
@@ -193,44 +336,7 @@ impl Drop for Place {
     }
 }
 
-/// Whether requests to this address stay on this machine.
-pub(super) fn is_loopback(url: &FeedUrl) -> bool {
-    match url.reveal().host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
-}
-
-fn client(
-    with: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-) -> Result<reqwest::Client, String> {
-    let builder = || {
-        with(reqwest::Client::builder())
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // Some CalDAV servers stumble over several requests in one
-            // connection, and a pull makes one request after the other anyway.
-            .http1_only()
-            .http1_ignore_invalid_headers_in_responses(true)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // Shorter than the keep-alive of common servers, so that a request
-            // seldom meets a connection that is just being closed.
-            .pool_idle_timeout(Duration::from_secs(4))
-            .pool_max_idle_per_host(PLACES_PER_HOST)
-    };
-    builder()
-        .build()
-        // A machine without any certificate authorities can still read http
-        // feeds; https ones then say that the issuer is unknown.
-        .or_else(|_| builder().tls_certs_only([]).build())
-        .map_err(|error| error.without_url().to_string())
-}
-
-/// A lock whose holder panicked holds plain data all the same.
+/// Plain data stays good when a holder of its lock panicked.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,20 +4,20 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// What the host was asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct TestRequest {
     pub method: String,
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Asked {
+impl TestRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -38,6 +38,7 @@ enum Then {
     Close,
     Hang,
     Drip,
+    Repeat,
 }
 
 impl Reply {
@@ -81,6 +82,12 @@ impl Reply {
         self
     }
 
+    /// The bytes again and again, as fast as they are taken.
+    pub(crate) fn then_repeat(mut self) -> Self {
+        self.then = Then::Repeat;
+        self
+    }
+
     /// The bytes so far, and then one more every few milliseconds, for ever.
     pub(crate) fn then_drip(mut self) -> Self {
         self.then = Then::Drip;
@@ -90,12 +97,14 @@ impl Reply {
 
 pub(crate) struct TestHost {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<TestRequest>>>,
     task: JoinHandle<()>,
 }
 
 impl TestHost {
-    pub(crate) async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(
+        answer: impl Fn(&TestRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -114,6 +123,52 @@ impl TestHost {
         }
     }
 
+    /// The same over TLS, with a certificate for 127.0.0.1 that vouches for itself;
+    /// the certificate in PEM and its fingerprint.
+    pub(crate) async fn start_tls(
+        answer: impl Fn(&TestRequest) -> Reply + Send + Sync + 'static,
+    ) -> (Self, String, [u8; 32]) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let remembered = Arc::clone(&asked);
+        let answer = Arc::new(answer);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, asked) = (Arc::clone(&answer), Arc::clone(&remembered));
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, &*answer, &asked).await;
+                    }
+                });
+            }
+        });
+        let host = Self {
+            address,
+            asked,
+            task,
+        };
+        let fingerprint = crate::model::digest::sha256(certificate.der());
+        (host, certificate.pem(), fingerprint)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -123,7 +178,7 @@ impl TestHost {
     }
 
     /// Everything asked since the last time, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn requests(&self) -> Vec<TestRequest> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
@@ -135,9 +190,9 @@ impl Drop for TestHost {
 }
 
 async fn serve(
-    mut stream: TcpStream,
-    answer: &(dyn Fn(&Asked) -> Reply + Send + Sync),
-    asked: &Mutex<Vec<Asked>>,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    answer: &(dyn Fn(&TestRequest) -> Reply + Send + Sync),
+    asked: &Mutex<Vec<TestRequest>>,
 ) {
     let Some(question) = read(&mut stream).await else {
         return;
@@ -152,6 +207,7 @@ async fn serve(
             let _ = stream.shutdown().await;
         }
         Then::Hang => std::future::pending().await,
+        Then::Repeat => while stream.write_all(&reply.bytes).await.is_ok() {},
         Then::Drip => {
             while stream.write_all(b" ").await.is_ok() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -160,7 +216,7 @@ async fn serve(
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Asked> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<TestRequest> {
     let mut bytes = Vec::new();
     loop {
         if let Some(head_end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -178,7 +234,7 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
                 .map_or(0, |(_, value)| value.parse().unwrap());
             if bytes.len() >= head_end + 4 + length {
                 let body = bytes[head_end + 4..].to_vec();
-                return Some(Asked {
+                return Some(TestRequest {
                     method,
                     path,
                     headers,

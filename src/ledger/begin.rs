@@ -102,6 +102,7 @@ pub(super) async fn prepare(
     depth: Depth,
 ) -> Result<(Begun, Option<Upgrade>)> {
     let of = |error| LedgerError::of(path, error);
+    refuse_stub(path)?;
     let mut connection = options.connect().await.map_err(of)?;
     let found = schema::find(&mut connection, path).await?;
     if depth == Depth::Whole && found > 0 {
@@ -126,6 +127,7 @@ pub(super) async fn look(path: &Path) -> Result<Schema> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Schema::None),
         Err(error) => return Err(file::cannot_open(path.to_owned(), error)),
     }
+    refuse_stub(path)?;
     let of = |error| LedgerError::of(path, error);
     let options = options(path).pragma("query_only", "ON");
     let mut connection = options.connect().await.map_err(of)?;
@@ -136,6 +138,15 @@ pub(super) async fn look(path: &Path) -> Result<Schema> {
         found if found < schema::newest() => Schema::Old,
         _ => Schema::Current,
     })
+}
+
+fn refuse_stub(path: &Path) -> Result<()> {
+    match file::is_stub(path) {
+        true => Err(LedgerError::NotADatabase {
+            path: path.to_owned(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Turns the write-ahead log on, which the file then remembers.

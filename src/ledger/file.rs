@@ -90,6 +90,11 @@ pub(super) fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |found| found.len())
 }
 
+/// Whether it holds less than the smallest database: SQLite would take it for a new one.
+pub(super) fn is_stub(path: &Path) -> bool {
+    (1..512).contains(&size(path))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     New,
@@ -158,8 +163,12 @@ pub(super) fn narrow(_: &Path, _: &mut Vec<LedgerEvent>) {}
 /// Whether the file can only be somebody's text: a path that names another file by mistake,
 /// and no ledger that was damaged.
 pub(super) fn is_text(path: &Path) -> bool {
+    const MARK: &[u8] = b"SQLite format 3\0";
     let mut start = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut start));
+    if start.starts_with(MARK) || MARK.starts_with(&start) {
+        return false;
+    }
     let text = match std::str::from_utf8(&start) {
         Ok(text) => text,
         // Cut in the middle of a character.

@@ -309,6 +309,13 @@ impl Ledger {
                 Ok(value)
             }
             Err(error) => {
+                // The last connection that closes merges the log into the file and removes
+                // it: a full disk may have room then.
+                if let Ok(mut reader) = self.0.reader.try_lock()
+                    && let Some(reader) = reader.take()
+                {
+                    let _ = reader.close().await;
+                }
                 let _ = connection.close().await;
                 Err(LedgerError::of(&self.0.path, error))
             }
@@ -397,9 +404,22 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 #[cfg(test)]
 impl Ledger {
-    /// Makes every connection that writes, from the next one on, fail as a bad disk would.
-    fn set_hindrance(&self, pragma: Option<&'static str>) {
+    /// Makes every connection that writes fail as a bad disk would, or be sound again.
+    pub(crate) async fn fail_writes(&self, pragma: Option<&'static str>) {
+        let mut seat = self.0.writer.lock().await;
+        if let Some(connection) = seat.take().filter(|_| pragma.is_some()) {
+            connection.close().await.unwrap();
+        }
         *self.0.hindrance.lock().unwrap() = pragma;
+    }
+
+    pub(crate) async fn merge_log(&self) {
+        let mut seat = self.0.writer.lock().await;
+        let mut connection = seat.take().unwrap();
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
 
     async fn hinder(&self, mut connection: SqliteConnection, access: Access) -> SqliteConnection {

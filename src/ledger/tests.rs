@@ -43,6 +43,7 @@ fn sign_in(rejections: u32) -> SignIn {
         rejections,
         until: at(1000),
         proven_at: None,
+        is_pending: false,
     }
 }
 
@@ -494,12 +495,11 @@ async fn a_full_disk_loses_nothing_and_the_next_write_has_a_new_connection() {
     let text = (0..300_000).map(|n| format!("{n:x}")).collect::<String>();
     large.pod_settings = vec![("pod".to_owned(), at(2), text)];
     // The connection that is open now is the one that is full.
-    *ledger.0.writer.lock().await = None;
-    ledger.set_hindrance(Some("PRAGMA max_page_count = 1"));
+    ledger.fail_writes(Some("PRAGMA max_page_count = 1")).await;
     let error = ledger.store(&large).await.unwrap_err();
     assert!(matches!(error, LedgerError::DiskFull { .. }), "{error:?}");
     assert_eq!(batch_in(&ledger).await, Some(1));
-    ledger.set_hindrance(None);
+    ledger.fail_writes(None).await;
     ledger.store(&large).await.unwrap();
     assert_eq!(batch_in(&ledger).await, Some(2));
 }
@@ -513,8 +513,7 @@ async fn a_ledger_that_another_process_locks_too_long_is_passing_trouble() {
         .await
         .unwrap();
     // The patience of seconds would make this test take as long.
-    *ledger.0.writer.lock().await = None;
-    ledger.set_hindrance(Some("PRAGMA busy_timeout = 20"));
+    ledger.fail_writes(Some("PRAGMA busy_timeout = 20")).await;
     let error = ledger.store(&batch(1)).await.unwrap_err();
     assert!(matches!(error, LedgerError::Locked { .. }), "{error:?}");
     assert!(error.is_passing());
@@ -539,6 +538,8 @@ async fn a_file_system_without_shared_memory_gets_the_older_journal() {
     // And a file that was made elsewhere and has a write-ahead log says what is wrong.
     let elsewhere = folder.path().join("moved.db");
     opened(&elsewhere).await.0.close().await;
+    // That way of locking has a folder of this name.
+    fs::remove_file(folder.path().join("moved.db.lock")).unwrap();
     let options = super::options(&elsewhere).vfs("unix-dotfile");
     let Err(error) = begin::prepare(options, &elsewhere, begin::Depth::Whole).await else {
         panic!("it was opened");
@@ -693,6 +694,8 @@ async fn a_write_that_is_cut_off_is_there_whole_or_not_at_all() {
             finished += 1;
             assert_eq!(batch_in(&ledger).await, Some(second));
         } else {
+            // A commit that was on its way has come to its end before the next begins.
+            ledger.write(async |_| Ok(())).await.unwrap();
             batch_in(&ledger).await;
         }
     }

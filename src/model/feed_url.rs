@@ -59,6 +59,22 @@ impl FeedUrl {
         Some(Self(url))
     }
 
+    /// The address that this one's server named, relative or whole. `webcal:` keeps
+    /// the encryption of this address, since it does not say which is meant.
+    #[must_use]
+    pub fn join(&self, text: &str) -> Option<Self> {
+        let named = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("webcal") => {
+                format!("{}://{rest}", self.0.scheme())
+            }
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("webcals") => {
+                format!("https://{rest}")
+            }
+            _ => text.to_owned(),
+        };
+        self.0.join(&named).ok().and_then(Self::from_url)
+    }
+
     /// The whole address: for requests and for the digest of a `FeedId`, never for print.
     #[must_use]
     pub fn reveal(&self) -> &Url {
@@ -126,6 +142,44 @@ mod tests {
                 .0
                 .is_encrypted()
         );
+    }
+
+    #[test]
+    fn a_server_names_an_address_in_any_form() {
+        let from = |text: &str| FeedUrl::parse(text).unwrap().0;
+        for (base, named, address) in [
+            (
+                "https://c.example.com/a/b",
+                "c.ics",
+                Some("https://c.example.com/a/c.ics"),
+            ),
+            (
+                "https://c.example.com/a",
+                "webcal://d.example.com/",
+                Some("https://d.example.com/"),
+            ),
+            (
+                "http://c.example.com/a",
+                "WebCal://c.example.com:81/b",
+                Some("http://c.example.com:81/b"),
+            ),
+            (
+                "http://c.example.com/a",
+                "webcals://c.example.com/b",
+                Some("https://c.example.com/b"),
+            ),
+            (
+                "https://c.example.com/a",
+                "https://u:p@d.example.com/#x",
+                Some("https://d.example.com/"),
+            ),
+            ("https://c.example.com/a", "ftp://d.example.com/", None),
+            ("https://c.example.com/a", "https://", None),
+        ] {
+            let found = from(base).join(named);
+            let found = found.as_ref().map(|url| url.reveal().as_str());
+            assert_eq!(found, address, "{named}");
+        }
     }
 
     #[test]

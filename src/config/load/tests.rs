@@ -277,6 +277,7 @@ fn a_room_can_differ_from_the_others() {
     );
     assert_eq!(building.only.location.as_deref(), Some("Borealis"));
     assert_eq!(building.user_agent.as_deref(), Some("podcal"));
+    assert_eq!(building.tls, TlsTrust::Ca);
     let fingerprint = [0x0f, 0x9c].repeat(16).try_into().unwrap();
     let tls: Vec<TlsTrust> = borealis.pods.iter().map(|pod| pod.tls.clone()).collect();
     assert_eq!(tls, [TlsTrust::Pin, TlsTrust::Sha256(fingerprint)]);
@@ -314,7 +315,14 @@ fn rooms_come_in_the_order_of_the_file() {
     let names: Vec<&str> = config.rooms.iter().map(|room| room.name.as_str()).collect();
     assert_eq!(
         names,
-        ["webcal", "file", "discovered", "google", "filtered"]
+        [
+            "webcal",
+            "file",
+            "discovered",
+            "google",
+            "filtered",
+            "own-authority"
+        ]
     );
 }
 
@@ -343,6 +351,15 @@ fn feeds_of_every_kind_are_read() {
     assert_eq!(oauth2.client_id, "podcal");
     assert_eq!(oauth2.client_secret.reveal(), "token");
     assert_eq!(oauth2.refresh_token.reveal(), "from a variable");
+    let tls: Vec<&TlsTrust> = config.rooms[0]
+        .feeds
+        .iter()
+        .chain(&config.rooms[5].feeds)
+        .map(|feed| &feed.tls)
+        .collect();
+    let fingerprint = [0x0f, 0x9c].repeat(16).try_into().unwrap();
+    assert_eq!(tls[..2], [&TlsTrust::Ca, &TlsTrust::Sha256(fingerprint)]);
+    assert!(matches!(tls[2], TlsTrust::CaFile(_)));
 }
 
 /// The identity of the only feed of a room.

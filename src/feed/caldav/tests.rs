@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 use crate::config::{Feed, Login, Source};
 use crate::fault::Fault as _;
-use crate::feed::testhost::{Asked, Reply, TestHost};
+use crate::feed::testhost::{Reply, TestHost, TestRequest};
 use crate::feed::tests::{NOW, feed, keep};
 use crate::feed::{FeedClient, Network};
+use crate::model::time::UnixTime;
 
 /// How a server treats the token that it is shown.
 #[derive(Clone, Copy, PartialEq)]
@@ -25,6 +27,8 @@ enum Tokens {
     Query,
     /// Hands out two at a time.
     Paged,
+    /// Counts seconds, as its CTag does (SOGo).
+    Clock,
     None,
 }
 
@@ -40,6 +44,7 @@ enum Multiget {
 #[derive(Clone, Copy, PartialEq)]
 enum Marks {
     CTag,
+    Clock,
     Restless,
     None,
 }
@@ -57,6 +62,11 @@ struct Fake {
     bad: BTreeMap<String, &'static str>,
     /// What happened, in order: a name, and whether it went.
     log: Vec<(String, bool)>,
+    /// When each of it happened, by the server's clock.
+    times: Vec<i64>,
+    clock: i64,
+    /// Written into hrefs in place of the path of the folder.
+    spelt: &'static str,
     asked_for_marks: u32,
 }
 
@@ -71,6 +81,9 @@ impl Default for Fake {
             items: BTreeMap::new(),
             bad: BTreeMap::new(),
             log: Vec::new(),
+            times: Vec::new(),
+            clock: NOW.seconds(),
+            spelt: FOLDER,
             asked_for_marks: 0,
         }
     }
@@ -84,18 +97,23 @@ impl Fake {
         let body = format!("BEGIN:VCALENDAR\nSUMMARY:{title}\nEND:VCALENDAR\n");
         self.items.insert(name.to_owned(), (version, body));
         self.log.push((name.to_owned(), false));
+        self.times.push(self.clock);
     }
 
     fn delete(&mut self, name: &str) {
         self.items.remove(name);
         self.log.push((name.to_owned(), true));
+        self.times.push(self.clock);
     }
 
     fn token(&self) -> String {
+        if self.tokens == Tokens::Clock {
+            return self.times.last().unwrap_or(&0).to_string();
+        }
         format!("token&{}", self.log.len())
     }
 
-    fn answer(&mut self, asked: &Asked) -> Reply {
+    fn answer(&mut self, asked: &TestRequest) -> Reply {
         match asked.method.as_str() {
             "PROPFIND" if asked.header("depth") == Some("1") && !self.lists => {
                 Reply::status("501 Not Implemented")
@@ -131,6 +149,10 @@ impl Fake {
         let mut properties =
             "<resourcetype><collection/><C:calendar/></resourcetype><displayname>Aurora</displayname>".to_owned();
         match self.marks {
+            Marks::Clock => {
+                let time = self.times.last().unwrap_or(&0);
+                write!(properties, "<S:getctag>{time}</S:getctag>").unwrap();
+            }
             Marks::CTag => write!(properties, "<S:getctag>{}</S:getctag>", self.log.len()).unwrap(),
             Marks::Restless => {
                 write!(
@@ -164,14 +186,15 @@ impl Fake {
             };
             write!(
                 xml,
-                "<response><href>{FOLDER}{name}</href><propstat><prop>{etag}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+                "<response><href>{}{name}</href><propstat><prop>{etag}</prop><status>HTTP/1.1 200 OK</status></propstat></response>",
+                self.spelt
             )
             .unwrap();
         }
         xml
     }
 
-    fn changes(&self, asked: &Asked) -> Reply {
+    fn changes(&self, asked: &TestRequest) -> Reply {
         assert_eq!(asked.header("depth"), Some("0"));
         let shown: usize = asked
             .body
@@ -189,6 +212,13 @@ impl Fake {
                     write!(xml, "<response><href>{FOLDER}</href><status>HTTP/1.1 507 Insufficient Storage</status></response>").unwrap();
                 }
                 (xml, token(to))
+            }
+            Tokens::Clock => {
+                let since = asked.body.split_once("<d:sync-token>").unwrap().1;
+                let since: i64 = since.split('<').next().unwrap().parse().unwrap();
+                let from = self.times.partition_point(|time| *time <= since);
+                let token = format!("<sync-token>{}</sync-token>", self.token());
+                (self.log_from(from, usize::MAX), token)
             }
             Tokens::Refused(status) => {
                 let error = "<error xmlns=\"DAV:\"><valid-sync-token/></error>";
@@ -214,7 +244,7 @@ impl Fake {
         xml
     }
 
-    fn bodies(&self, asked: &Asked) -> Reply {
+    fn bodies(&self, asked: &TestRequest) -> Reply {
         let most = match self.multiget {
             Multiget::Works => usize::MAX,
             Multiget::Capped(most) => most,
@@ -229,7 +259,7 @@ impl Fake {
             rest.split('<')
                 .next()
                 .unwrap()
-                .strip_prefix(FOLDER)
+                .strip_prefix(self.spelt)
                 .unwrap()
         });
         // In another order than asked, as servers do.
@@ -237,7 +267,8 @@ impl Fake {
             if let (Some((_, body)), None) = (self.items.get(name), self.bad.get(name)) {
                 write!(
                     xml,
-                    "<response><href>{FOLDER}{name}</href><propstat><prop><C:calendar-data>{body}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+                    "<response><href>{}{name}</href><propstat><prop><C:calendar-data>{body}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status></propstat></response>",
+                    self.spelt
                 )
                 .unwrap();
             }
@@ -331,9 +362,9 @@ impl World {
     }
 
     /// What was asked since the last time, in a word each.
-    fn asked(&self) -> Vec<&'static str> {
+    fn requests(&self) -> Vec<&'static str> {
         self.host
-            .asked()
+            .requests()
             .iter()
             .map(|asked| match asked.method.as_str() {
                 "PROPFIND" if asked.header("depth") == Some("0") => "marks",
@@ -363,9 +394,9 @@ async fn an_unchanged_calendar_costs_one_small_request() {
             ..Fake::default()
         })
         .await;
-        world.asked();
+        world.requests();
         assert_eq!(world.pull().await, (0, 0));
-        assert_eq!(world.asked(), ["marks"]);
+        assert_eq!(world.requests(), ["marks"]);
     }
 }
 
@@ -420,9 +451,9 @@ async fn changes_arrive_with_one_pull_whatever_the_token_does() {
 async fn an_increment_fetches_what_changed_and_no_list() {
     let mut world = World::start(Fake::default()).await;
     world.change(|fake| fake.put("3.ics", "Changed"));
-    world.asked();
+    world.requests();
     world.pull().await;
-    assert_eq!(world.asked(), ["marks", "changes", "bodies"]);
+    assert_eq!(world.requests(), ["marks", "changes", "bodies"]);
 }
 
 #[tokio::test]
@@ -435,10 +466,10 @@ async fn a_report_that_never_works_is_not_tried_for_ever() {
     .await;
     for at in 0..4 {
         world.change(|fake| fake.put("3.ics", &format!("Changed {at}")));
-        world.asked();
+        world.requests();
         world.pull().await;
     }
-    assert_eq!(world.asked(), ["marks", "list", "bodies"]);
+    assert_eq!(world.requests(), ["marks", "list", "bodies"]);
 }
 
 #[tokio::test]
@@ -451,9 +482,9 @@ async fn a_ctag_that_always_moves_is_soon_seen_through() {
     for _ in 0..4 {
         assert_eq!(world.pull().await, (0, 0));
     }
-    world.asked();
+    world.requests();
     assert_eq!(world.pull().await, (0, 0));
-    assert_eq!(world.asked(), ["marks", "changes"]);
+    assert_eq!(world.requests(), ["marks", "changes"]);
 }
 
 #[tokio::test]
@@ -508,7 +539,7 @@ async fn a_chunk_is_fifty_events() {
         world.change(|fake| fake.put(&format!("{at}.ics"), "Event"));
     }
     assert_eq!(world.pull().await, (120, 0));
-    let asked = world.asked();
+    let asked = world.requests();
     assert_eq!(
         asked.iter().filter(|word| **word == "bodies").count(),
         3,
@@ -594,9 +625,9 @@ async fn a_server_without_a_list_is_queried() {
     })
     .await;
     world.change(|fake| fake.delete("4.ics"));
-    world.asked();
+    world.requests();
     assert_eq!(world.pull().await, (0, 1));
-    assert_eq!(world.asked(), ["marks", "list", "query"]);
+    assert_eq!(world.requests(), ["marks", "list", "query"]);
 }
 
 #[tokio::test]
@@ -704,7 +735,7 @@ async fn every_request_has_what_servers_insist_on() {
     .await;
     world.change(|fake| fake.put("3.ics", "Changed"));
     world.pull().await;
-    for asked in world.host.asked() {
+    for asked in world.host.requests() {
         assert_eq!(asked.header("accept-encoding"), Some("gzip"));
         assert!(asked.header("expect").is_none());
         if asked.method != "GET" {
@@ -738,7 +769,7 @@ async fn redirects_keep_the_method_and_the_body() {
             client.pull(&Held::default(), NOW).await.unwrap(),
         );
         assert_eq!(held.items.len(), 1);
-        let asked = host.asked();
+        let asked = host.requests();
         assert_eq!(asked[1].method, "PROPFIND");
         assert_eq!(asked[0].body, asked[1].body);
     }
@@ -763,20 +794,6 @@ async fn a_connection_that_breaks_is_tried_once_more() {
     assert!(client.pull(&Held::default(), NOW).await.is_ok());
 }
 
-#[test]
-fn a_mark_that_is_a_clock_is_doubted_while_it_is_young() {
-    let marks = |ctag: &str| Properties {
-        ctag: Some(ctag.to_owned()),
-        ..Properties::default()
-    };
-    let now = NOW.seconds();
-    assert!(is_young(&marks(&now.to_string()), NOW));
-    assert!(is_young(&marks(&format!("\"{}\"", now - 60)), NOW));
-    assert!(!is_young(&marks(&(now - 600).to_string()), NOW));
-    assert!(!is_young(&marks("5f0c9e"), NOW));
-    assert!(!is_young(&marks("12"), NOW));
-}
-
 #[tokio::test]
 async fn a_calendar_too_large_is_refused() {
     let mut world = World::untouched(Fake::default()).await;
@@ -786,4 +803,144 @@ async fn a_calendar_too_large_is_refused() {
     // One at a time is within the limit of 100,000 bytes, all together are not.
     world.change(|fake| fake.multiget = Multiget::Broken);
     assert_eq!(world.try_pull().await.unwrap_err().kind(), "too_large");
+}
+
+/// SOGo: a change within the second of the last pull moves no mark.
+#[tokio::test]
+async fn a_change_within_the_tick_of_a_clock_is_seen() {
+    let tokens = Tokens::Clock;
+    for (tokens, marks) in [
+        (tokens, Marks::Clock),
+        (Tokens::None, Marks::Clock),
+        (tokens, Marks::None),
+    ] {
+        let mut world = World::start(Fake {
+            tokens,
+            marks,
+            ..Fake::default()
+        })
+        .await;
+        let change_and_pull = async |world: &mut World, title: &str| {
+            world.change(|fake| fake.put("3.ics", title));
+            world.pull().await
+        };
+        assert_eq!(change_and_pull(&mut world, "Same second").await, (1, 0));
+        assert_eq!(change_and_pull(&mut world, "Once more").await, (1, 0));
+        // Two seconds later one change is made before a pull and one after it.
+        world.change(|fake| fake.clock += 2);
+        world.now = world.now.plus(Duration::from_secs(2));
+        assert_eq!(change_and_pull(&mut world, "Before").await, (1, 0));
+        assert_eq!(change_and_pull(&mut world, "After").await, (1, 0));
+        // Deleted and made anew under the tag of the old one: a version counter.
+        if tokens == Tokens::Clock {
+            world.change(|fake| {
+                fake.clock += 2;
+                let (version, _) = fake.items["3.ics"];
+                fake.delete("3.ics");
+                fake.put("3.ics", "Anew");
+                fake.items.get_mut("3.ics").unwrap().0 = version;
+            });
+            assert_eq!(world.pull().await, (1, 0));
+        }
+        // When the mark is old enough, one small request tells.
+        world.now = world.now.plus(Duration::from_secs(600));
+        world.pull().await;
+        world.requests();
+        if marks == Marks::Clock {
+            assert_eq!(world.pull().await, (0, 0));
+            assert_eq!(world.requests(), ["marks"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn hrefs_of_an_internal_host_are_taken_as_paths() {
+    for spelt in [
+        "https://dav.example.com/dav/room/",
+        "http://backend.internal:5232/dav/room/",
+        "http://127.0.0.1:1/dav/room/",
+    ] {
+        for multiget in [Multiget::Works, Multiget::Status("501 Not Implemented")] {
+            let mut world = World::start(Fake {
+                spelt,
+                multiget,
+                ..Fake::default()
+            })
+            .await;
+            world.change(|fake| fake.put("3.ics", "Changed"));
+            assert_eq!(world.pull().await, (1, 0), "{spelt}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn hrefs_without_the_path_of_a_proxy_are_said_so() {
+    for (address, spelt) in [("/prefix/dav/room/", "/dav/room/"), ("/prefix/", "/")] {
+        let mut fake = Fake {
+            spelt,
+            ..Fake::default()
+        };
+        fake.put("a.ics", "Event");
+        let fake = Mutex::new(fake);
+        let host = TestHost::start(move |asked| fake.lock().unwrap().answer(asked)).await;
+        let client = FeedClient::new(&caldav(&host.url(address)), &Network::new()).unwrap();
+        let error = client.pull(&Held::default(), NOW).await.unwrap_err();
+        assert_eq!(error.kind, PullErrorKind::ProxyPath, "{error}");
+        assert!(!error.to_string().contains("prefix"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn many_members_that_cannot_be_had_make_a_reading_partial() {
+    let mut world = World::start(Fake::default()).await;
+    world.change(|fake| {
+        for at in 0..100 {
+            let name = format!("new-{at}.ics");
+            fake.put(&name, "New");
+            if at % 2 == 0 {
+                fake.bad.insert(name, "500 Internal Server Error");
+            }
+        }
+    });
+    assert_eq!(world.pull().await, (50, 0));
+    assert_eq!(world.missing.len(), 50);
+    // A server that fails at all of them is not asked for each.
+    world.change(|fake| {
+        let names: Vec<String> = fake.items.keys().cloned().collect();
+        for name in names.iter().filter(|name| name.starts_with("new")) {
+            fake.put(name, "Changed");
+            fake.bad.insert(name.clone(), "502 Bad Gateway");
+        }
+    });
+    world.requests();
+    assert_eq!(world.try_pull().await.unwrap(), (0, 0));
+    assert_eq!(world.missing.len(), 100);
+    let gets = world.requests().into_iter().filter(|asked| *asked == "get");
+    assert!(gets.count() < 40);
+    world.change(|fake| fake.bad.clear());
+    assert_eq!(world.pull().await, (100, 0));
+    assert!(world.missing.is_empty());
+}
+
+/// One event for which the server hangs must not cost the room all others.
+#[tokio::test]
+async fn a_member_that_never_comes_is_missing() {
+    let fake = Arc::new(Mutex::new(Fake::default()));
+    for at in 0..5 {
+        fake.lock().unwrap().put(&format!("{at}.ics"), "Event");
+    }
+    let answering = Arc::clone(&fake);
+    let host = TestHost::start(move |asked| {
+        if asked.path.ends_with("/3.ics") || asked.body.contains("/3.ics") {
+            return Reply::raw("").then_hang();
+        }
+        answering.lock().unwrap().answer(asked)
+    })
+    .await;
+    let mut feed = caldav(&host.url(FOLDER));
+    feed.timeout = Duration::from_millis(200);
+    let client = FeedClient::new(&feed, &Network::new()).unwrap();
+    let pulled = client.pull(&Held::default(), NOW).await.unwrap();
+    assert_eq!(pulled.missing(), ["3.ics"]);
+    assert!(matches!(&pulled, Pulled::Changed { items, .. } if items.len() == 4));
 }

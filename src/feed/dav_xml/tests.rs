@@ -256,3 +256,71 @@ fn tokens_and_addresses_are_escaped_and_otherwise_sent_as_they_came() {
     }
     assert!(ask_for_events().contains("comp-filter name=\"VEVENT\""));
 }
+
+#[test]
+fn elements_without_a_namespace_are_read() {
+    for xml in [
+        "<multistatus><response><href>/c/</href><propstat><prop><resourcetype><collection/><calendar/></resourcetype><getctag>7</getctag></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>",
+        "<D:multistatus><D:response><D:href>/c/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/><C:calendar/></D:resourcetype><S:getctag>7</S:getctag></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>",
+    ] {
+        let place = only(xml);
+        assert!(place.properties.is_calendar, "{xml}");
+        assert_eq!(place.properties.ctag.as_deref(), Some("7"));
+    }
+    // Another namespace is another name.
+    let other = read(b"<multistatus xmlns=\"urn:other\"/>");
+    assert_eq!(other, Err(XmlProblem::Unexpected));
+}
+
+#[test]
+fn one_response_for_many_has_properties_for_one() {
+    let answer = read(
+        b"<multistatus xmlns=\"DAV:\"><response><href>/a</href><href>/b</href><status>HTTP/1.1 404 Not Found</status></response>\
+          <response><href>/c</href><href>/d</href><propstat><prop><getetag>1</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>",
+    )
+    .unwrap();
+    let seen: Vec<_> = answer
+        .responses
+        .iter()
+        .map(|response| {
+            (
+                response.href.as_str(),
+                response.status,
+                response.properties.etag.is_some(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("/a", Some(404), false),
+        ("/b", Some(404), false),
+        ("/c", None, true),
+        ("/d", None, false),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn more_than_any_server_sends_is_refused_by_name() {
+    let refused = |inner: String| {
+        let text = format!("<multistatus xmlns=\"DAV:\">{inner}</multistatus>");
+        read(text.as_bytes()).unwrap_err().to_string()
+    };
+    let hrefs = "<href>/a</href>".repeat(MAX_HREFS + 1);
+    assert_eq!(
+        refused(format!("<response>{hrefs}</response>")),
+        "more than 120000 addresses"
+    );
+    let responses = "<response><href>/a</href></response>".repeat(MAX_RESPONSES + 1);
+    assert!(refused(responses).starts_with("more than 120000 "));
+    let long = "x".repeat(MAX_HREF + 1);
+    let href = format!("<response><href>{long}</href></response>");
+    assert_eq!(refused(href), "more than 8192 bytes in one address");
+    let long = "x".repeat(MAX_PROPERTY + 1);
+    let name = format!(
+        "<response><propstat><prop><displayname>{long}</displayname></prop></propstat></response>"
+    );
+    assert_eq!(refused(name), "more than 65536 bytes in one property");
+    // What is not asked for may be as long as it likes.
+    let text = format!("<multistatus xmlns=\"DAV:\"><x>{long}</x></multistatus>");
+    assert!(read(text.as_bytes()).is_ok());
+}

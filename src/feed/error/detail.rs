@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use super::PullError;
-
 /// A status code with its usual words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u16);
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = reqwest::StatusCode::from_u16(self.0)
+        let words = hyper::StatusCode::from_u16(self.0)
             .ok()
             .and_then(|status| status.canonical_reason());
         match words {
@@ -46,43 +44,14 @@ impl fmt::Display for LoginUsed {
     }
 }
 
-/// Why the token endpoint of OAuth 2.0 gave no access token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenProblem {
-    /// The `error` of RFC 6749 section 5.2, checked to be a plain word, and the
-    /// pause that was asked for.
-    Denied {
-        word: String,
-        retry_after: Option<std::time::Duration>,
-    },
-    Status {
-        status: Status,
-        retry_after: Option<std::time::Duration>,
-    },
-    /// 200, but without `access_token`.
-    Unreadable,
-    /// The request itself failed.
-    NotReached(Box<PullError>),
-}
-
-impl fmt::Display for TokenProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Denied { word, .. } => {
-                let means = match word.as_str() {
-                    "invalid_grant" => ", the refresh token is not valid or was revoked",
-                    "invalid_client" => ", the client id or client secret is wrong",
-                    "unauthorized_client" => ", this client may not use refresh tokens",
-                    "slow_down" => ", it is asked too often",
-                    _ => "",
-                };
-                write!(f, "it answered `{word}`{means}")
-            }
-            Self::Status { status, .. } => write!(f, "it answered {status}"),
-            Self::Unreadable => f.write_str("its answer contains none"),
-            Self::NotReached(error) => write!(f, "{error}"),
-        }
-    }
+/// How a server rejected the login of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The account's secret was rejected: 401, or OAuth 2.0 `invalid_grant` and
+    /// `invalid_client`. It is wrong for every feed of the account.
+    Unauthorized,
+    /// 403: the secret may be good, but not for this feed.
+    Forbidden,
 }
 
 /// Which of the sizes of an answer.
@@ -106,46 +75,15 @@ impl fmt::Display for Measure {
     }
 }
 
-/// Why no answer came at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
-    NameUnknown,
-    ConnectionRefused,
-    ConnectionLost,
-    NoRoute,
-    /// What is wrong with the certificate or the handshake, in words.
-    Tls(String),
-    /// The proxy of the environment refused.
-    Proxy,
-    /// Other requests to this host failed one after the other while this one waited.
-    HostIsDown,
-    /// The answer is not HTTP.
-    NotHttp,
-    /// The kind of error that the operating system gave.
-    Other(String),
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameUnknown => f.write_str("its name cannot be resolved"),
-            Self::ConnectionRefused => f.write_str("the connection was refused"),
-            Self::ConnectionLost => f.write_str("the connection was lost"),
-            Self::NoRoute => f.write_str("there is no route to it"),
-            Self::Tls(words) => write!(f, "no safe connection ({words})"),
-            Self::Proxy => f.write_str("the proxy did not let podcal through"),
-            Self::HostIsDown => f.write_str("other requests to it have just failed"),
-            Self::NotHttp => f.write_str("its answer is not HTTP"),
-            Self::Other(words) => f.write_str(words),
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectProblem {
     TooMany,
     /// From https to http; the host it would have led to.
     ToPlainHttp {
+        to: String,
+    },
+    /// From outside to a private address.
+    ToPrivate {
         to: String,
     },
     /// No `Location`, or none that is an http(s) address.
@@ -157,6 +95,9 @@ impl fmt::Display for RedirectProblem {
         match self {
             Self::TooMany => f.write_str("redirected more than five times"),
             Self::ToPlainHttp { to } => write!(f, "redirected from https to http, at {to}"),
+            Self::ToPrivate { to } => {
+                write!(f, "led to {to}, which has a private address, from outside")
+            }
             Self::Nowhere => f.write_str("redirected without a usable target address"),
         }
     }
@@ -192,6 +133,11 @@ pub enum XmlProblem {
     Entities,
     TooDeep,
     NotUtf8,
+    /// More of something than any server sends.
+    TooMuch {
+        what: &'static str,
+        limit: usize,
+    },
     /// Well-formed, but not the document that was asked for.
     Unexpected,
 }
@@ -203,6 +149,7 @@ impl fmt::Display for XmlProblem {
             Self::Entities => "XML with a document type or entities of its own",
             Self::TooDeep => "XML nested too deeply",
             Self::NotUtf8 => "XML that is not valid UTF-8",
+            Self::TooMuch { what, limit } => return write!(f, "more than {limit} {what}"),
             Self::Unexpected => "not the document that was asked for",
         })
     }

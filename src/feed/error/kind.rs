@@ -6,15 +6,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    Cause, FileProblem, LoginUsed, Measure, Names, RedirectProblem, Rejection, Status,
-    TokenProblem, XmlProblem,
+use super::detail::{
+    FileProblem, LoginUsed, Measure, Names, RedirectProblem, Rejection, Status, XmlProblem,
 };
-use crate::fault::Fault as _;
+use crate::net::transport::Cause;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullErrorKind {
-    /// 401, 403 or 407, or a DAV error that says so in a body with another status.
+    /// 401 or 403, or a DAV error that says so in a body with another status.
     LoginRejected {
         status: Status,
         login: LoginUsed,
@@ -78,10 +77,51 @@ pub enum PullErrorKind {
         what: &'static str,
         limit: usize,
     },
+    /// The addresses in its answers lack the beginning that a proxy adds to them.
+    ProxyPath,
     /// Nothing of what was listed could be had.
     Incomplete {
         missing: usize,
     },
+}
+
+/// Why the token endpoint of OAuth 2.0 gave no access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenProblem {
+    /// The `error` of RFC 6749 section 5.2, checked to be a plain word, and the
+    /// pause that was asked for.
+    Denied {
+        word: String,
+        retry_after: Option<Duration>,
+    },
+    Status {
+        status: Status,
+        retry_after: Option<Duration>,
+    },
+    /// 200, but without `access_token`.
+    Unreadable,
+    /// The request itself failed.
+    NotReached(Box<PullErrorKind>),
+}
+
+impl TokenProblem {
+    fn write(&self, host: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied { word, .. } => {
+                let means = match word.as_str() {
+                    "invalid_grant" => ", the refresh token is not valid or was revoked",
+                    "invalid_client" => ", the client id or client secret is wrong",
+                    "unauthorized_client" => ", this client may not use refresh tokens",
+                    "slow_down" => ", it is asked too often",
+                    _ => "",
+                };
+                write!(f, "it answered `{word}`{means}")
+            }
+            Self::Status { status, .. } => write!(f, "it answered {status}"),
+            Self::Unreadable => f.write_str("its answer contains none"),
+            Self::NotReached(kind) => kind.write(host, f),
+        }
+    }
 }
 
 impl PullErrorKind {
@@ -90,10 +130,13 @@ impl PullErrorKind {
             Self::LoginRejected { status, login } => {
                 write!(f, "the feed at {host} answered {status}: {login}")
             }
-            Self::NoAccessToken(problem) => write!(
-                f,
-                "no access token from the OAuth 2.0 token endpoint at {host}: {problem}"
-            ),
+            Self::NoAccessToken(problem) => {
+                write!(
+                    f,
+                    "no access token from the OAuth 2.0 token endpoint at {host}: "
+                )?;
+                problem.write(host, f)
+            }
             Self::NotFound(status) | Self::UnexpectedStatus(status) => {
                 write!(f, "the feed at {host} answered {status}")
             }
@@ -162,6 +205,10 @@ impl PullErrorKind {
             Self::TooMany { what, limit } => {
                 write!(f, "the calendar at {host} has more than {limit} {what}")
             }
+            Self::ProxyPath => write!(
+                f,
+                "the CalDAV answers of {host} name addresses without the beginning of the configured path"
+            ),
             Self::Incomplete { missing } => {
                 let events = if *missing == 1 { "event" } else { "events" };
                 write!(
@@ -181,7 +228,7 @@ impl PullErrorKind {
             Self::UnexpectedStatus(_) | Self::NotModifiedUnasked => "status",
             Self::TooLarge { .. } | Self::TooMany { .. } => "too_large",
             Self::TimedOut(_) => "timeout",
-            Self::Unreachable(Cause::Tls(_)) => "tls",
+            Self::Unreachable(cause) if cause.is_tls() => "tls",
             Self::Unreachable(_) => "unreachable",
             Self::CutOff { .. } => "cut_off",
             Self::Redirect(_) => "redirect",
@@ -195,6 +242,7 @@ impl PullErrorKind {
                 "no_calendar"
             }
             Self::BadXml(_) => "bad_xml",
+            Self::ProxyPath => "proxy_path",
             Self::Incomplete { .. } => "incomplete",
         }
     }
@@ -257,17 +305,13 @@ impl PullErrorKind {
             Self::TooLarge { .. } => "publish a shorter period, or raise `http.max_feed_size`",
             Self::TooMany { .. } => "give the room a calendar of its own, or remove old events from this one",
             Self::TimedOut(_) => "if the server is always this slow, raise `http.timeout`",
-            Self::Unreachable(cause) => match cause {
-                Cause::NameUnknown => "check the spelling of the host, and the name servers of this machine",
-                Cause::Tls(_) => "the certificate must be valid for this host and signed by an authority that this machine knows (package `ca-certificates`)",
-                Cause::Proxy => "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-                Cause::NotHttp => "check the port and whether the address should begin with https",
-                Cause::ConnectionRefused | Cause::NoRoute => "check the port, the firewall and whether the server runs",
-                Cause::ConnectionLost | Cause::HostIsDown | Cause::Other(_) => "podcal tries again by itself; if it lasts, check the network between this machine and the host",
-            },
+            Self::Unreachable(Cause::SelfSigned) => "set `tls = { sha256 = \"...\" }` of this feed to its fingerprint, or `tls = { ca_file = \"...\" }` to a file with its certificate",
+            Self::Unreachable(Cause::UnknownIssuer) => "set `tls = { ca_file = \"...\" }` of this feed to the certificate of that authority, or install it on this machine (package `ca-certificates`)",
+            Self::Unreachable(cause) => cause.hint(),
             Self::CutOff { .. } => "podcal tries again by itself; if it lasts, the server or a proxy in front of it is broken",
             Self::Redirect(problem) => match problem {
                 RedirectProblem::ToPlainHttp { .. } => "podcal does not leave an encrypted connection; if http is intended, write the http address into the configuration",
+                RedirectProblem::ToPrivate { .. } => "if that is intended, write the address that it leads to into the configuration",
                 RedirectProblem::TooMany | RedirectProblem::Nowhere => "the address may need a login in a browser; use the one for calendar programs",
             },
             Self::ClientRefused => "this service refuses programs that it does not know; set `user_agent` of this feed to that of a browser",
@@ -287,6 +331,7 @@ impl PullErrorKind {
             Self::SeveralCalendars(_) => "choose one: add `calendar = \"its name\"` to this feed, or give its own address; `podcal check --connect` lists them",
             Self::NoSuchCalendar { .. } => "correct the key `calendar` of this feed; `podcal check --connect` lists the names",
             Self::BadXml(_) => "a proxy or a login page may stand between; `podcal check --connect` says what answers",
+            Self::ProxyPath => "tell the CalDAV server behind the proxy the path under which it is reached (Radicale: `X-Script-Name`, others: base URL)",
             Self::Incomplete { .. } => "podcal tries again by itself; if it lasts, the calendar is damaged at the server",
         }
         .into()
@@ -304,7 +349,7 @@ impl PullErrorKind {
             // A login page or half a document may be a captive network, gone in an hour.
             | Self::NotACalendar { .. }
             | Self::BadXml(_) => true,
-            Self::Unreachable(cause) => !matches!(cause, Cause::Tls(_) | Cause::NotHttp),
+            Self::Unreachable(cause) => cause.is_passing(),
             Self::NoAccessToken(problem) => match problem {
                 TokenProblem::Denied { word, .. } => matches!(
                     word.as_str(),
@@ -331,7 +376,8 @@ impl PullErrorKind {
             | Self::NoCalendar
             | Self::SeveralCalendars(_)
             | Self::NoSuchCalendar { .. }
-            | Self::TooMany { .. } => false,
+            | Self::TooMany { .. }
+            | Self::ProxyPath => false,
         }
     }
 }

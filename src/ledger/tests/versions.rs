@@ -168,8 +168,7 @@ async fn a_version_and_its_validators_are_written_together_or_not_at_all() {
     ledger.store(&naming(1, &[&first])).await.unwrap();
     let text = (0..300_000).map(|n| format!("{n:x}")).collect::<String>();
     let second = version(2, vec![item("", &text)]);
-    *ledger.0.writer.lock().await = None;
-    ledger.set_hindrance(Some("PRAGMA max_page_count = 1"));
+    ledger.fail_writes(Some("PRAGMA max_page_count = 1")).await;
     let mut both = naming(2, &[&second]);
     both.unnamed = vec![(feed("a").as_str().to_owned(), first.id)];
     ledger.store(&both).await.unwrap_err();

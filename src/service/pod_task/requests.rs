@@ -25,10 +25,10 @@ pub(super) fn reported(mode: &CalendarMode) -> ReportedMode {
 
 /// What an answer says about the password: whatever the pod answered to anything but a
 /// sign-in, it had accepted the password for that.
-pub(super) fn verdict<T>(answer: &Result<T, PodError>) -> Verdict {
-    let error = match answer {
-        Ok(_) => return Verdict::Accepted,
-        Err(error) => error,
+#[must_use]
+pub fn verdict(error: Option<&PodError>) -> Verdict {
+    let Some(error) = error else {
+        return Verdict::Accepted;
     };
     match (&error.kind, error.operation) {
         (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,
@@ -56,7 +56,8 @@ pub(super) fn failed(step: &PodStep, failure: Failure) -> PodOutcome {
     }
 }
 
-pub(super) fn not_writable(pod: &Pod, says: &str) -> Failure {
+#[must_use]
+pub fn not_writable(pod: &Pod, says: &str) -> Failure {
     Failure {
         class: FailureClass::SignInPaused,
         kind: "sign_in_not_writable".to_owned(),

@@ -4,11 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tracing::Level;
 
 use crate::model::ledger_event::LedgerEvent;
 use crate::telemetry::events;
-use crate::telemetry::line::Line;
+use crate::telemetry::line::{Level, Line};
 
 #[must_use]
 pub fn line(event: &LedgerEvent) -> Line {
@@ -22,7 +21,7 @@ pub fn line(event: &LedgerEvent) -> Line {
             lost,
         } => Line {
             name: events::LEDGER_SET_ASIDE,
-            level: Level::ERROR,
+            level: Level::Error,
             text: format!(
                 "{damage}; it was set aside as {} and a new one begun with {} and {} of it; the \
                  history is lost{}",
@@ -41,7 +40,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::WasEmpty { path } => Line {
             name: events::LEDGER_EMPTY,
-            level: Level::WARN,
+            level: Level::Warn,
             text: format!(
                 "the ledger {} was an empty file; whatever it held before is lost, also trusted \
                  certificates: pods are trusted again on first contact",
@@ -51,7 +50,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::Upgraded { path, rooms, pods } => Line {
             name: events::LEDGER_UPGRADED,
-            level: Level::INFO,
+            level: Level::Info,
             text: format!(
                 "the ledger {} of an older podcal was brought up to date: {}, {}",
                 path.display(),
@@ -62,7 +61,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::Narrowed { path } => Line {
             name: events::LEDGER_PERMISSIONS,
-            level: Level::WARN,
+            level: Level::Warn,
             text: format!(
                 "{} could be read or written by others; now only its owner can",
                 path.display()
@@ -71,7 +70,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::WidePermissions { path, error } => Line {
             name: events::LEDGER_PERMISSIONS,
-            level: Level::WARN,
+            level: Level::Warn,
             text: format!(
                 "{} can be read or written by others, and this cannot be changed: {error}; run \
                  `chmod 600` on it as its owner",
@@ -81,7 +80,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::NoWriteAheadLog { path } => Line {
             name: events::LEDGER_NO_WRITE_AHEAD_LOG,
-            level: Level::WARN,
+            level: Level::Warn,
             text: format!(
                 "the file system of the ledger {} has no shared memory, so a slower journal is \
                  used; put the ledger on a local disk",
@@ -91,7 +90,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::WriteFailed { path, failure } => Line {
             name: events::LEDGER_WRITE_FAILED,
-            level: Level::ERROR,
+            level: Level::Error,
             text: format!(
                 "{}; displays are served from memory and writing is tried again until it works: {}",
                 failure.says, failure.hint
@@ -105,7 +104,7 @@ pub fn line(event: &LedgerEvent) -> Line {
             lost_history,
         } => Line {
             name: events::LEDGER_WRITE_RECOVERED,
-            level: Level::INFO,
+            level: Level::Info,
             text: format!(
                 "the ledger {} can be written again after {} and {}; everything current was \
                  written{}",
@@ -127,7 +126,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::Replaced { path, was_deleted } => Line {
             name: events::LEDGER_REPLACED,
-            level: Level::WARN,
+            level: Level::Warn,
             text: match was_deleted {
                 true => format!(
                     "the ledger {} was deleted while podcal uses it; a new one was begun with \
@@ -144,7 +143,7 @@ pub fn line(event: &LedgerEvent) -> Line {
         },
         LedgerEvent::LostToAnother { path, failure } => Line {
             name: events::LEDGER_LOST,
-            level: Level::ERROR,
+            level: Level::Error,
             text: format!(
                 "{}: its lock file was deleted and another process claimed the ledger; this one \
                  no longer writes to it: {}",
@@ -227,17 +226,17 @@ mod tests {
         for (event, level, says) in [
             (
                 set_aside(1, vec![]),
-                Level::ERROR,
+                Level::Error,
                 "1 certificate pin and 0",
             ),
             (
                 set_aside(0, vec!["pin", "sign_in", "pod"]),
-                Level::ERROR,
+                Level::Error,
                 "not all could be read of: certificate pins, sign-in pauses",
             ),
             (
                 LedgerEvent::WasEmpty { path: path() },
-                Level::WARN,
+                Level::Warn,
                 "empty file",
             ),
             (
@@ -246,12 +245,12 @@ mod tests {
                     rooms: 1,
                     pods: 2,
                 },
-                Level::INFO,
+                Level::Info,
                 "1 room, 2 pods",
             ),
             (
                 LedgerEvent::Narrowed { path: path() },
-                Level::WARN,
+                Level::Warn,
                 "only its owner",
             ),
             (
@@ -259,12 +258,12 @@ mod tests {
                     path: path(),
                     error: "operation not permitted".to_owned(),
                 },
-                Level::WARN,
+                Level::Warn,
                 "chmod 600",
             ),
             (
                 LedgerEvent::NoWriteAheadLog { path: path() },
-                Level::WARN,
+                Level::Warn,
                 "local disk",
             ),
             (
@@ -272,18 +271,18 @@ mod tests {
                     path: path(),
                     failure: failure(),
                 },
-                Level::ERROR,
+                Level::Error,
                 "displays are served",
             ),
-            (recovered(0), Level::INFO, "after 1h2m and 1 failed write"),
-            (recovered(1), Level::INFO, "1 line of the history is lost"),
-            (recovered(7), Level::INFO, "7 lines of the history are lost"),
+            (recovered(0), Level::Info, "after 1h2m and 1 failed write"),
+            (recovered(1), Level::Info, "1 line of the history is lost"),
+            (recovered(7), Level::Info, "7 lines of the history are lost"),
             (
                 LedgerEvent::Replaced {
                     path: path(),
                     was_deleted: true,
                 },
-                Level::WARN,
+                Level::Warn,
                 "deleted",
             ),
             (
@@ -291,7 +290,7 @@ mod tests {
                     path: path(),
                     was_deleted: false,
                 },
-                Level::WARN,
+                Level::Warn,
                 "replaced",
             ),
             (
@@ -299,7 +298,7 @@ mod tests {
                     path: path(),
                     failure: failure(),
                 },
-                Level::ERROR,
+                Level::Error,
                 "another process",
             ),
         ] {
