@@ -325,7 +325,6 @@ impl PodClient {
             }),
         };
         let answer = result.map_err(|kind| self.error(operation, kind))?;
-        self.0.connection.answered();
         self.clock_showed(answer.date);
         Ok(answer)
     }
@@ -347,7 +346,10 @@ impl PodClient {
             let attempt = connection.attempt(operation);
             let attempt = attempt.map_err(PodErrorKind::NotConnected)?;
             let error = match prepare(&attempt.client).send().await {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    connection.answered(&response);
+                    return Ok(response);
+                }
                 Err(error) => error,
             };
             if let Some((expected, found)) = verifier.take_refused() {
