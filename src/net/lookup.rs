@@ -31,7 +31,7 @@ pub struct Lookup {
 pub enum LookupError {
     #[error("no such name")]
     NotFound,
-    /// No name server answered, or it answered that it cannot tell now.
+    /// No name server answered, or it answered that it failed.
     #[error("the name servers did not answer")]
     NoAnswer,
 }

@@ -394,7 +394,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What only the words of an error tell.
+/// What only the text of an error says.
 fn by_words(error: &(dyn StdError + 'static)) -> Option<Cause> {
     let words = error.to_string();
     // hyper-util's `TunnelError`, and what reqwest puts around it.

@@ -204,10 +204,10 @@ impl PodClient {
     ///
     /// # Errors
     /// The pod could not be asked. That it does not know one of the two
-    /// configurations is no error.
+    /// configurations is not an error.
     pub async fn calendar_mode(&self) -> Result<CalendarMode, PodError> {
         let legacy = match self.legacy_config().await {
-            // A pod without the first API may say so in any way; the second tells then.
+            // A pod without the first API may say so in any way; then the second one is read.
             Err(error) if error.kind.is_no_legacy() => None,
             other => other?.calendar_type(),
         };
@@ -285,10 +285,7 @@ impl PodClient {
         }
         let fail = |kind| self.error(Operation::SignIn, kind);
         if let Some(pause) = session.pause(now) {
-            return Err(fail(PodErrorKind::WrongPassword {
-                pause,
-                asked: false,
-            }));
+            return Err(fail(session.reason(pause)));
         }
         let form = token::form(self.pod());
         let prepare = |http: &reqwest::Client| {

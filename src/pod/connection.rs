@@ -1,7 +1,7 @@
 //! The connection to a pod: kept for the requests of one contact, where the pod
 //! allows it.
 //!
-//! A handshake costs a pod more than all the rest of a request. But a connection
+//! A TLS handshake costs a pod more than the request itself. But a connection
 //! that is kept for long would outlive a restart or a new certificate of the pod
 //! unseen, and a pod has few; so none grows older than two seconds.
 

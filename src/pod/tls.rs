@@ -61,7 +61,7 @@ async fn handshake(pod: &Pod, verifier: &Arc<Verifier>) -> Result<(), Cause> {
         .connect(name, stream)
         .await
         .map_err(|error| Cause::of_connecting(&error))?;
-    // A polite end; that the pod does not wait for it is no fault.
+    // A polite end; it does no harm if the pod does not wait for it.
     let end = tokio::io::AsyncWriteExt::shutdown(&mut stream);
     let _ = tokio::time::timeout(Duration::from_millis(200), end).await;
     Ok(())

@@ -346,7 +346,7 @@ fn explained(error: &ApiError, not_found: &'static str) -> &'static str {
         }
         ApiError::NotFound => not_found,
         ApiError::ResourceConflict => {
-            "something else is changing the same settings; look whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
+            "something else is changing the same settings; check whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
         }
         ApiError::PathFailed => {
             "the pod could not apply a part of the configuration that was sent; send a smaller part, with the keys as `podcal pod ROOM config get` shows them"
