@@ -361,7 +361,10 @@ impl PodClient {
                 (sent, Cause::TimedOut | Cause::ConnectTimedOut) => {
                     PodErrorKind::TimedOut { after: limit, sent }
                 }
-                (false, cause) => PodErrorKind::NotConnected(cause),
+                (false, cause) => {
+                    let cause = connection.explained(self.pod(), cause).await;
+                    PodErrorKind::NotConnected(cause)
+                }
                 (true, cause) => PodErrorKind::NoAnswer(cause),
             });
         }

@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpInfo;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::operation::Operation;
 use super::tls;
 use super::verifier::Verifier;
+use crate::config::Pod;
 use crate::net::lookup::Lookup;
 use crate::net::transport::{self, Cause};
 
@@ -25,6 +27,8 @@ pub(super) struct Connection {
     verifier: Arc<Verifier>,
     connect_timeout: Duration,
     state: Mutex<State>,
+    /// Why the pod has nothing in common with podcal, once it was asked.
+    explained: OnceCell<Cause>,
 }
 
 struct State {
@@ -69,6 +73,7 @@ impl Connection {
                 keeps: true,
                 has_kept: false,
             }),
+            explained: OnceCell::new(),
         })
     }
 
@@ -134,6 +139,15 @@ impl Connection {
             state.keeps = false;
         }
         was_closed
+    }
+
+    /// The cause of a failed handshake in full; the pod is asked for it once.
+    pub(super) async fn explained(&self, pod: &Pod, cause: Cause) -> Cause {
+        if !matches!(cause, Cause::OldTls | Cause::NothingInCommon { .. }) {
+            return cause;
+        }
+        let asking = || tls::explained(pod, cause);
+        self.explained.get_or_init(asking).await.clone()
     }
 
     fn client(&self, keeps: bool) -> Result<reqwest::Client, Cause> {

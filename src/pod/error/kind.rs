@@ -321,8 +321,8 @@ fn not_connected(cause: &Cause, pod: &PodUrl) -> Cow<'static, str> {
         Cause::BadCertificate { .. } => {
             "install another certificate on the pod (RSA of 2048 bits, or P-256); `tls = { verify = \"pin\" }` accepts older kinds than authorities do, and as a last resort `verify = \"off\"` any".into()
         }
-        Cause::NothingInCommon => {
-            "update the pod's firmware, or install another certificate on it: podcal needs ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
+        Cause::NothingInCommon { .. } => {
+            "update the pod's firmware, or install another certificate on it: podcal needs TLS 1.2 or 1.3, ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
         }
         Cause::OldTls => {
             "update the pod's firmware: podcal needs TLS 1.2 or 1.3 with AES-GCM or ChaCha20 ciphers".into()
