@@ -116,15 +116,18 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
             None => Meant::Address(url),
         });
     }
-    let config = load(global)?;
-    let room = match (room::find(&config, &args.target), address) {
+    let configured = load(global).and_then(|config| {
+        let room = room::find(&config, &args.target)?.clone();
+        Ok((config, room))
+    });
+    let (config, room) = match (configured, address) {
         (Err(_), Err(says)) if looks_like_address => {
             return Err(Failure::usage(
                 format!("the address `{}` {says}", clean::line(&args.target, 100)),
                 "write it in full, or name a room of the configuration",
             ));
         }
-        (room, _) => room?.clone(),
+        (configured, _) => configured?,
     };
     if args.options.address.are_given() {
         return Err(Failure::usage(
