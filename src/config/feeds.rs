@@ -1,7 +1,6 @@
 //! The feeds of a room: addresses, how to sign in, and which events are meant.
 //! An address is never repeated in a problem, because it is often a password.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,82 +64,6 @@ pub fn feed(value: &Value<'_>, limits: Limits, sources: &Sources<'_>) -> Option<
         tls: tls.map_or(Some(TlsTrust::Ca), |tls| tls)?,
     };
     Some(finished(source, &digest, own, limits))
-}
-
-/// The feeds of all rooms: entries with the same id are one feed and have to ask
-/// for it in one way.
-#[derive(Default)]
-pub struct KnownFeeds(HashMap<String, KnownFeed>);
-
-struct KnownFeed {
-    feed: Feed,
-    room: String,
-    line: usize,
-}
-
-impl KnownFeeds {
-    /// Notes a problem where this entry differs from an earlier one of the same feed.
-    pub fn add(&mut self, feed: &Feed, room: &str, value: &Value<'_>) {
-        let Some(known) = self.0.get(feed.id.as_str()) else {
-            let known = KnownFeed {
-                feed: feed.clone(),
-                room: room.to_owned(),
-                line: value.line(),
-            };
-            self.0.insert(feed.id.as_str().to_owned(), known);
-            return;
-        };
-        if let Some(key) = difference(&known.feed, feed) {
-            let whose = match known.room == room {
-                true => "this room".to_owned(),
-                false => format!("room {}", quoted(&known.room)),
-            };
-            value.wrong(format!(
-                "is the same feed as one of {whose} (line {}), but with another `{key}`; write the same `{key}` in both",
-                known.line
-            ));
-        }
-    }
-}
-
-/// The first key that decides how a feed is asked and is not the same in both.
-fn difference(one: &Feed, other: &Feed) -> Option<&'static str> {
-    let login = |feed: &Feed| match &feed.source {
-        Source::Ics { login, .. } | Source::CalDav { login, .. } => login.clone(),
-        Source::File { .. } => Login::None,
-    };
-    match (login(one), login(other)) {
-        (Login::None, Login::None) => {}
-        (
-            Login::Password { password: one, .. },
-            Login::Password {
-                password: other, ..
-            },
-        ) => {
-            if one != other {
-                return Some("password");
-            }
-        }
-        (Login::Token(one), Login::Token(other)) => {
-            if one != other {
-                return Some("token");
-            }
-        }
-        (Login::OAuth2(one), Login::OAuth2(other)) => {
-            if one != other {
-                return Some("oauth2");
-            }
-        }
-        (Login::OAuth2(_), _) | (_, Login::OAuth2(_)) => return Some("oauth2"),
-        (Login::Token(_), _) | (_, Login::Token(_)) => return Some("token"),
-        (Login::Password { .. }, Login::None) | (Login::None, Login::Password { .. }) => {
-            return Some("password");
-        }
-    }
-    if one.user_agent != other.user_agent {
-        return Some("user_agent");
-    }
-    (one.tls != other.tls).then_some("tls")
 }
 
 /// What tells this feed from others beside its kind.
