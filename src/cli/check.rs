@@ -231,12 +231,7 @@ impl Checking<'_> {
                 says: vec![failure.says.clone(), failure.hint.clone()],
             };
         }
-        let meetings = study
-            .view
-            .wanted
-            .agenda
-            .as_ref()
-            .map_or(0, |agenda| agenda.len());
+        let meetings = study.view.wanted.agenda.as_ref().map_or(0, |agenda| agenda.len());
         let mut says = vec![format!(
             "{} in the window of {}",
             count(meetings, "meeting", "meetings"),
@@ -255,11 +250,8 @@ impl Checking<'_> {
                 room.name
             ));
         }
-        let zones: BTreeSet<&String> = study
-            .feeds
-            .iter()
-            .flat_map(|feed| &feed.unknown_zones)
-            .collect();
+        let zones: BTreeSet<&String> =
+            study.feeds.iter().flat_map(|feed| &feed.unknown_zones).collect();
         for zone in zones {
             warn(format!(
                 "the time zone `{zone}` is defined nowhere; its meetings are read in {}, and may be \
@@ -299,13 +291,8 @@ impl Checking<'_> {
             Ok(contact) => {
                 let seen = look(contact.client()).await;
                 contact.report(&seen).await;
-                seen.map(|seen| {
-                    (
-                        pod_found(subject.clone(), pod, contact.client(), &seen, now),
-                        seen,
-                    )
-                })
-                .map_err(|error| error.failure())
+                seen.map(|seen| (pod_found(subject.clone(), pod, contact.client(), &seen, now), seen))
+                    .map_err(|error| error.failure())
             }
             Err(failure) => Err(failure),
         };

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use super::fault::{ConfigFaults, Problem};
 use super::feeds::Limits;
-use super::file::{self, Noted, Table, duration, size};
+use super::file::{self, Table, duration, size};
 use super::include;
 use super::keys;
+use super::notes::Noted;
 use super::pods::{self, Settings};
 use super::rooms::{Defaults, Rooms};
 use super::rules;

@@ -4,98 +4,25 @@
 //!
 //! What the values mean is for `check` and its neighbours.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::fault::Problem;
 use super::keys::Section;
-use super::{syntax, units};
-
-/// A TOML document and the notes that are taken while it is read.
-pub struct Notes {
-    /// Of an included file.
-    file: Option<PathBuf>,
-    /// Where each line begins, in bytes.
-    line_starts: Vec<usize>,
-    problems: RefCell<Vec<(Problem, Kind)>>,
-    warnings: RefCell<Vec<Problem>>,
-}
-
-/// Whether a problem can be caused by another: what is missing may stand behind
-/// a quotation mark that was never closed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Wrong,
-    Missing,
-}
-
-/// Problems and warnings, each in the order of the file.
-pub struct Noted {
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
-}
-
-/// Where something stands, for a problem that is found later.
-#[derive(Clone, Debug)]
-pub struct Place {
-    file: Option<PathBuf>,
-    line: usize,
-    key: String,
-}
-
-impl Place {
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The line, and the file where it is another one than that of the value.
-    #[must_use]
-    pub fn seen_from(&self, value: &Value<'_>) -> String {
-        self.seen_from_file(value.notes.file.as_deref())
-    }
-
-    /// The same, seen from the configuration itself.
-    #[must_use]
-    pub fn seen_from_root(&self) -> String {
-        self.seen_from_file(None)
-    }
-
-    fn seen_from_file(&self, from: Option<&Path>) -> String {
-        let line = self.line;
-        match &self.file {
-            file if file.as_deref() == from => format!("line {line}"),
-            Some(file) => format!("{}, line {line}", file.display()),
-            None => format!("line {line} of the main file"),
-        }
-    }
-}
+use super::notes::{Kind, Noted, Notes, Place};
+use super::units;
 
 /// Reads the text as TOML and hands its root, a table with the keys of `section`, to
 /// `check`; gives back what that made of it, and all that was noted. `file` is named in
 /// the problems of an included file.
-///
-/// Where the text is no TOML, what seems to be missing may only be unreadable, and
-/// from the first bracket or quotation mark that is not closed the tables cannot be
-/// relied on; of the other problems those are given that hold nevertheless.
 pub fn read<T>(
     text: &str,
     file: Option<&Path>,
     section: &'static Section,
     check: impl FnOnce(&Table<'_>) -> T,
 ) -> (T, Noted) {
-    let notes = Notes {
-        file: file.map(Path::to_owned),
-        line_starts: std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect(),
-        problems: RefCell::default(),
-        warnings: RefCell::default(),
-    };
+    let notes = Notes::new(text, file);
     let (root, faults) = DeTable::parse_recoverable(text);
     let checked = {
         let root = Table {
@@ -108,50 +35,7 @@ pub fn read<T>(
         root.refuse_unknown_keys();
         check(&root)
     };
-    let mut problems = notes.problems.take();
-    let syntax = syntax::problems(text, &faults, |at| notes.line_of(at));
-    if !syntax.is_empty() {
-        let unreadable: BTreeSet<usize> = syntax.iter().map(|problem| problem.line).collect();
-        let lost = faults
-            .iter()
-            .filter(|fault| !syntax::stays_on_its_line(fault.message()))
-            .map(|fault| notes.line_of(fault.span().unwrap_or_default().start))
-            .min()
-            .unwrap_or(usize::MAX);
-        problems.retain(|(problem, kind)| {
-            *kind == Kind::Wrong && problem.line < lost && !unreadable.contains(&problem.line)
-        });
-    }
-    let mut problems: Vec<Problem> = problems.into_iter().map(|(problem, _)| problem).collect();
-    problems.extend(syntax.into_iter().map(|problem| Problem {
-        file: notes.file.clone(),
-        ..problem
-    }));
-    problems.sort_by_key(|problem| problem.line);
-    let mut warnings = notes.warnings.take();
-    warnings.sort_by_key(|warning| warning.line);
-    (checked, Noted { problems, warnings })
-}
-
-impl Notes {
-    fn problem(&self, line: usize, key: String, says: String) -> Problem {
-        Problem {
-            file: self.file.clone(),
-            line,
-            key,
-            says,
-        }
-    }
-
-    fn wrong(&self, problem: Problem, kind: Kind) {
-        self.problems.borrow_mut().push((problem, kind));
-    }
-
-    fn line_of(&self, at: usize) -> usize {
-        self.line_starts
-            .partition_point(|start| *start <= at)
-            .max(1)
-    }
+    (checked, notes.finished(text, &faults))
 }
 
 /// A table of the file, its unknown keys already refused.
@@ -193,17 +77,12 @@ impl<'a> Table<'a> {
         let warning = self
             .notes
             .problem(self.line, self.path_of(key), says.into());
-        self.notes.warnings.borrow_mut().push(warning);
+        self.notes.warn(warning);
     }
 
     /// The same for a key that is missing elsewhere, perhaps in another file.
     pub fn missing_at(&self, place: &Place, key: &str, says: &str) {
-        let problem = Problem {
-            file: place.file.clone(),
-            line: place.line,
-            key: joined(&place.key, key),
-            says: format!("missing; {says}"),
-        };
+        let problem = place.problem(|path| joined(path, key), format!("missing; {says}"));
         self.notes.wrong(problem, Kind::Missing);
     }
 
@@ -243,11 +122,7 @@ impl<'a> Value<'a> {
     /// Where it stands, for later.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place {
-            file: self.notes.file.clone(),
-            line: self.line,
-            key: self.path.clone(),
-        }
+        self.notes.place(self.line, self.path.clone())
     }
 
     /// Notes that a key is needed that this table, or the table it could be, lacks.
@@ -282,7 +157,7 @@ impl<'a> Value<'a> {
         let warning = self
             .notes
             .problem(self.line, self.path.clone(), says.into());
-        self.notes.warnings.borrow_mut().push(warning);
+        self.notes.warn(warning);
     }
 
     /// Notes that something else was expected here; `expected` begins with an article.

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::file::{Place, Value, quoted};
+use super::file::{Value, quoted};
+use super::notes::Place;
 use super::{Feed, Login, Source};
 
 /// The feeds of all rooms: entries with the same id are one feed and have to ask
@@ -36,7 +37,7 @@ impl KnownFeeds {
             };
             value.wrong(format!(
                 "is the same feed as one of {whose} ({}), but with another `{key}`; write the same `{key}` in both",
-                known.place.seen_from(value)
+                known.place.seen_from(&value.place())
             ));
         }
     }

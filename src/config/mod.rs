@@ -12,6 +12,7 @@ mod include;
 mod keys;
 mod known_feeds;
 pub mod load;
+mod notes;
 mod pods;
 mod rooms;
 mod rules;

@@ -9,8 +9,9 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 
-use super::file::{self, Place, Table, Value, duration, quoted};
+use super::file::{self, Table, Value, duration, quoted};
 use super::keys;
+use super::notes::Place;
 use super::secret::{Empty, Sources, secret};
 use super::{Pod, TlsTrust};
 

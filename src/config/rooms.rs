@@ -6,9 +6,10 @@ use crate::model::name::RoomName;
 use crate::model::zone::Zone;
 
 use super::feeds::{self, Limits};
-use super::file::{Place, Table, Value, quoted};
+use super::file::{Table, Value, quoted};
 use super::keys;
 use super::known_feeds::KnownFeeds;
+use super::notes::Place;
 use super::pods::{self, RoomPod, Settings};
 use super::secret::Sources;
 use super::{Feed, Guard, MeetingRules, Pod, Room, rules, zone};
@@ -121,7 +122,7 @@ impl<'d> Rooms<'d> {
         match self.names.insert(name.to_lowercase(), known) {
             Some((other, place)) if other == name => value.wrong(format!(
                 "is given twice ({}); keep one",
-                place.seen_from(value)
+                place.seen_from(&value.place())
             )),
             Some((other, _)) => value.warn(format!(
                 "differs from room {} in capital letters only",
@@ -169,7 +170,7 @@ impl<'d> Rooms<'d> {
             value.wrong(format!(
                 "{} is already a pod of {whose} ({}); a pod shows one room, once",
                 pod.url,
-                place.seen_from(value)
+                place.seen_from(&value.place())
             ));
             return;
         }
