@@ -17,6 +17,7 @@ mod pods;
 mod rooms;
 mod rules;
 mod schedule;
+pub mod schema;
 mod secret;
 mod syntax;
 mod text;

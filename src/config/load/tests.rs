@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::keys;
 use super::super::{Config, Description, Login, OnRemove, Room, Source, TlsTrust, WhenStale};
+use super::super::{keys, schema};
 use super::*;
 use crate::fault::Fault as _;
 use crate::report;
@@ -247,6 +247,34 @@ fn the_example_and_the_interface_name_the_defaults_that_hold() {
     let silent = what_holds(&good_file("good-smallest.toml"));
     assert_eq!(what_holds(&good(&example())), silent);
     assert_eq!(what_holds(&good_file("good-interface.toml")), silent);
+}
+
+#[test]
+fn the_schema_names_the_defaults_that_hold() {
+    let mut text =
+        "time_zone = \"America/Denver\"\ninclude = []\non_remove = \"keep\"\n".to_owned();
+    for (section, name) in [
+        (&keys::LEDGER, "ledger"),
+        (&keys::SCHEDULE, "schedule"),
+        (&keys::WINDOW, "window"),
+        (&keys::MEETINGS, "meetings"),
+        (&keys::GUARD, "guard"),
+        (&keys::LIMITS, "limits"),
+        (&keys::HTTP, "http"),
+        (&keys::POD, "pod"),
+    ] {
+        text += &format!("[{name}]\n");
+        for key in section.keys {
+            match schema::entry(section, key).unwrap().default {
+                "" if *key == "password" => text += "password = { file = \"secrets/pod\" }\n",
+                "" => {}
+                default => text += &format!("{key} = {default}\n"),
+            }
+        }
+    }
+    text += "[rooms.aurora]\nfeed = \"https://calendar.example.com/aurora.ics\"\npod = \"192.0.2.11\"\n";
+    let silent = what_holds(&good_file("good-smallest.toml"));
+    assert_eq!(what_holds(&good(&text)), silent);
 }
 
 #[test]
