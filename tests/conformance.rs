@@ -2,7 +2,8 @@
 //!
 //! `NAME.ics` is the calendar; `NAME.json` holds the window, the zone, the instances
 //! that must come out, and why. A second folder of the same form beside the
-//! repository, `../shared/conformance`, is read too where it exists.
+//! repository, `../shared/conformance`, is read too where it exists, and so is
+//! `../shared/found`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed")]
 
@@ -45,7 +46,7 @@ fn calendars_are_read_as_their_case_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/conformance");
     let cases = calendars(&folder);
     assert!(
-        cases.len() >= 120,
+        cases.len() >= 220,
         "only {} calendars in {}",
         cases.len(),
         folder.display()
@@ -55,8 +56,10 @@ fn calendars_are_read_as_their_case_says() {
 
 #[test]
 fn calendars_beside_the_repository_are_read_as_their_case_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
-    check_all(&calendars(&folder));
+    for folder in ["../shared/conformance", "../shared/found"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        check_all(&calendars(&folder));
+    }
 }
 
 fn calendars(folder: &Path) -> Vec<PathBuf> {

@@ -23,7 +23,7 @@ use crate::pod::{CalendarMode, PodClient, PodError};
 use crate::report;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
-use crate::service::pod_task::PodContact;
+use crate::service::pod_contact::PodContact;
 use crate::service::study::study;
 use crate::service::{Ground, feed_task, reload};
 use crate::telemetry::words::service::count;
@@ -231,7 +231,12 @@ impl Checking<'_> {
                 says: vec![failure.says.clone(), failure.hint.clone()],
             };
         }
-        let meetings = study.view.wanted.agenda.as_ref().map_or(0, |agenda| agenda.len());
+        let meetings = study
+            .view
+            .wanted
+            .agenda
+            .as_ref()
+            .map_or(0, |agenda| agenda.len());
         let mut says = vec![format!(
             "{} in the window of {}",
             count(meetings, "meeting", "meetings"),
@@ -250,8 +255,11 @@ impl Checking<'_> {
                 room.name
             ));
         }
-        let zones: BTreeSet<&String> =
-            study.feeds.iter().flat_map(|feed| &feed.unknown_zones).collect();
+        let zones: BTreeSet<&String> = study
+            .feeds
+            .iter()
+            .flat_map(|feed| &feed.unknown_zones)
+            .collect();
         for zone in zones {
             warn(format!(
                 "the time zone `{zone}` is defined nowhere; its meetings are read in {}, and may be \
@@ -286,12 +294,14 @@ impl Checking<'_> {
 
     async fn pod(&self, room: &Room, pod: &Pod, now: UnixTime) -> Finding {
         let subject = format!("pod {}", pod.url);
-        let contact = PodContact::open(&self.ground, pod, self.insists).await;
+        let contact =
+            PodContact::open(&self.ground.recorder, &self.ground.gate, pod, self.insists).await;
         let found = match contact {
             Ok(contact) => {
-                let seen = look(contact.client()).await;
+                let client = contact.client().clone();
+                let seen = look(&client).await;
                 contact.report(&seen).await;
-                seen.map(|seen| (pod_found(subject.clone(), pod, contact.client(), &seen, now), seen))
+                seen.map(|seen| (pod_found(subject.clone(), pod, &client, &seen, now), seen))
                     .map_err(|error| error.failure())
             }
             Err(failure) => Err(failure),

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::{Ended, Output};
-use crate::telemetry::words::service::count;
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
+use crate::telemetry::words::service::count;
 use crate::{compose, expand, ics};
 
 /// Far more than any calendar; a pipe without an end is noticed.

@@ -155,7 +155,12 @@ async fn of_room(
 
 /// How each feed was read, and what the display keeps besides, for people.
 fn feeds(room: &Room, study: &Study) -> Vec<String> {
-    let time = |at| room.zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let time = |at| {
+        room.zone
+            .local(at)
+            .strftime("%a %Y-%m-%d %H:%M")
+            .to_string()
+    };
     let mut says: Vec<String> = study
         .feeds
         .iter()

@@ -26,7 +26,9 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
     let config = load(global)?;
     let room = room::find(&config, &args.room)?;
     let ledger = Ledger::open_to_read(&config.ledger).await?;
-    let entries = ledger.history(&room.name, args.limit).await?;
+    let feeds: Vec<_> = room.feeds.iter().map(|feed| feed.id.clone()).collect();
+    let entries = ledger.history(&room.name, &feeds, args.limit).await?;
+    ledger.close().await;
     if output.json {
         output.json(&json!({ "room": room.name, "history": entries }));
         return Ok(Ended::Well);

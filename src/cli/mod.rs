@@ -7,7 +7,8 @@ mod expand;
 mod explain;
 mod history;
 pub mod output;
-pub mod reload;
+pub mod pod;
+mod reload;
 mod room;
 
 mod run;

@@ -107,12 +107,12 @@ pub struct SimulateArgs {
     /// Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.
     #[arg(long = "feed-fault", value_name = "SPEC", value_parser = feedhost::parse_fault, requires = "feeds", long_help = feed_fault_help())]
     feed_faults: Vec<FeedFault>,
-    /// Ask for this name at the calendar host (Basic).
+    /// Require this user name at the calendar host (Basic).
     #[arg(long, value_name = "NAME", requires_all = ["feeds", "feeds_password"])]
     feeds_user: Option<String>,
-    /// And for this password.
+    /// The password that goes with it.
     #[arg(long, value_name = "P", requires = "feeds_user")]
-    feeds_password: Option<String>,
+    feeds_password: Option<Password>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -150,7 +150,7 @@ fn fault_help() -> String {
 fn feed_fault_help() -> String {
     format!(
         "Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.\n\n\
-         FileMarks are {}. Each may be followed by times=N, after=N, for=TIME, method=M and path=P (a * at the end of a \
+         Known are {}. Each may be followed by times=N, after=N, for=TIME, method=M and path=P (a * at the end of a \
          path stands for anything). See docs/simulate.md.",
         feedhost::WORDS
     )
@@ -195,7 +195,7 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         *(quirk.of)(&mut quirks) = is_on;
     }
     let feed_sign_in = args.feeds_user.zip(args.feeds_password);
-    let feed_sign_in = feed_sign_in.map(|(user, password)| SignIn::basic(&user, &password));
+    let feed_sign_in = feed_sign_in.map(|(user, password)| SignIn::basic(&user, password.reveal()));
     let (few, many) = REMEMBERED;
     let options = Options {
         seed: args.seed,

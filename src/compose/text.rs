@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 use url::Url;
 
+use crate::model::entities;
 use crate::model::occurrence::Details;
 
 /// Longer titles do not fit a display; OpenControl gives no limit of its own.
@@ -213,6 +214,8 @@ fn text_of(text: &str) -> Cow<'_, str> {
         .unwrap_or_default();
     if looks_like_html(text) {
         Cow::Owned(without_markup(text))
+    } else if text.contains('&') {
+        entities::read_all(text)
     } else {
         Cow::Borrowed(text)
     }
@@ -323,7 +326,7 @@ fn looks_like_html(text: &str) -> bool {
         .any(|(at, _)| text.get(at..).and_then(tag).is_some())
 }
 
-/// HTML as text: known tags out, blocks on lines of their own, common entities read.
+/// HTML as text: known tags out, blocks on lines of their own, entities read.
 fn without_markup(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -333,7 +336,7 @@ fn without_markup(text: &str) -> String {
         let used = if from.starts_with('<') {
             skip_tag(from, &mut plain)
         } else {
-            read_entity(from, &mut plain)
+            entities::read(from, &mut plain)
         };
         rest = from.get(used.max(1)..).unwrap_or_default();
     }
@@ -360,43 +363,6 @@ fn skip_tag(from: &str, plain: &mut String) -> usize {
         return found.unwrap_or(from.len()).max(length);
     }
     length
-}
-
-fn read_entity(from: &str, plain: &mut String) -> usize {
-    let end = from.bytes().take(12).position(|byte| byte == b';');
-    let read = end.and_then(|end| from.get(1..end)).and_then(entity);
-    match (read, end) {
-        (Some(c), Some(end)) => {
-            plain.push(c);
-            end + 1
-        }
-        _ => {
-            plain.push('&');
-            1
-        }
-    }
-}
-
-fn entity(name: &str) -> Option<char> {
-    Some(match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => ' ',
-        "ndash" => '–',
-        "mdash" => '—',
-        "hellip" => '…',
-        _ => {
-            let digits = name.strip_prefix('#')?;
-            let code = match digits.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => digits.parse().ok()?,
-            };
-            char::from_u32(code)?
-        }
-    })
 }
 
 #[cfg(test)]
@@ -426,6 +392,39 @@ mod tests {
         check_title("a < b and c > d", Some("a < b and c > d"));
         check_title("I <3 Rust & <T>", Some("I <3 Rust & <T>"));
         check_title("R&D", Some("R&D"));
+    }
+
+    #[test]
+    fn entities_are_read_whether_or_not_there_is_markup() {
+        for (text, expected) in [
+            ("R&amp;D sync", "R&D sync"),
+            (
+                "Research &amp; Development &#8211; Q&#039;s",
+                "Research & Development – Q's",
+            ),
+            (
+                "&quot;Caf&eacute;&quot; &copy; &#x2019; &hellip;&nbsp;x",
+                "\"Café\" © ’ … x",
+            ),
+            (
+                "M&uuml;nchen &Ouml;l &szlig; &ntilde; &euro; &rarr;",
+                "München Öl ß ñ € →",
+            ),
+            // Written twice by two programs in a row.
+            ("R&amp;amp;D &amp;#8211; x", "R&D – x"),
+            // Windows-1252 under the numbers of control characters, as browsers read them.
+            ("Don&#146;t &#150; x", "Don’t – x"),
+            ("Don&#8217t", "Don’t"),
+            // What is none stays as it is.
+            (
+                "AT&T; R&D; &bogus; &#xD800; &#; & &",
+                "AT&T; R&D; &bogus; &#xD800; &#; & &",
+            ),
+            ("a &lt; b &gt; c", "a < b > c"),
+            ("x&#8203;y&#0;z&#10;w", "xyz w"),
+        ] {
+            check_title(text, Some(expected));
+        }
     }
 
     #[test]

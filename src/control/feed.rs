@@ -375,9 +375,10 @@ impl FeedController {
         }
     }
 
-    /// Its password or token is another one: tried at once.
-    pub fn secret_changed(&mut self, now: Now) {
-        if self.sign_in.take().is_some() {
+    /// Its password or token is another one, or something else that it is asked with:
+    /// tried at once, if it failed.
+    pub fn source_changed(&mut self, now: Now) {
+        if self.sign_in.take().is_some() || self.health.failing().is_some() {
             self.due = now.monotonic;
         }
     }

@@ -81,8 +81,10 @@ pub struct PodController {
     contact_failures: u32,
     config_failures: u32,
     log: StateLog,
-    config: Option<Value>,
-    config_changes: u64,
+    /// Of the configuration that was read last.
+    config_digest: Option<[u8; 32]>,
+    /// A configuration that is to be written down.
+    new_config: Option<Value>,
     counts: PodCounts,
     last_push: Option<PushReport>,
     checked_at: Option<UnixTime>,
@@ -199,8 +201,8 @@ impl PodController {
             contact_failures: 0,
             config_failures: 0,
             log: StateLog::new(now),
-            config: None,
-            config_changes: 0,
+            config_digest: None,
+            new_config: None,
             counts: PodCounts::default(),
             last_push: None,
             checked_at: None,
@@ -474,16 +476,13 @@ impl PodController {
         due::next_due(now, cron, &settings.zone, settings.jitter)
     }
 
-    /// What the configuration of the pod was when it was read last, without secrets.
-    #[must_use]
-    pub fn config(&self) -> Option<&Value> {
-        self.config.as_ref()
-    }
-
-    /// Counts changes of what [`PodController::config`] gives.
-    #[must_use]
-    pub fn config_changes(&self) -> u64 {
-        self.config_changes
+    /// A configuration of the pod that is another than before, without secrets: to be written
+    /// down, and handed back with the next one that is read.
+    pub fn take_config(&mut self) -> Option<Value> {
+        match self.phase {
+            Phase::Patch(_) => None,
+            _ => self.new_config.take(),
+        }
     }
 
     /// Counts changes of what [`PodController::memory`] gives, but for the times at which

@@ -9,6 +9,7 @@
 //! | rejected here, accepted elsewhere within the hour | this user alone pauses; the secret counts as never having worked, so a second rejection pauses the account |
 //! | right, but not allowed here (403) | this user alone pauses |
 //! | sent and not answered | a minute, and no rejection is counted |
+//! | not sent, or answered with something else | nothing: it is as it was before |
 //!
 //! A user of a secret is a feed or a pod. Every secret of an account is counted for
 //! itself: a new one is tried at once, an old one stays paused.
@@ -22,12 +23,17 @@ use super::retry::doubling;
 use crate::model::sign_in::{AccountKey, Credential, SignIn};
 use crate::model::time::UnixTime;
 
+#[cfg(test)]
+mod tests;
+
 /// The pause after the first rejection; each further one is twice as long.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// A secret is tried a few times a day at most.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 /// After a sign-in that was not answered.
 pub const UNANSWERED_PAUSE: Duration = Duration::from_secs(60);
+/// What was to be sent this long ago was answered, or its process was killed.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 /// A success within this time says that the secret is right.
 const RECENT: Duration = Duration::from_secs(3600);
 
@@ -47,7 +53,9 @@ pub enum Verdict {
     Forbidden,
     /// The secret certainly did not leave.
     NotSent,
-    /// It may have arrived; nothing is known of what the other side made of it.
+    /// An answer that says nothing of the secret, such as 404.
+    Inconclusive,
+    /// It may have arrived, and no answer came.
     Unknown,
 }
 
@@ -76,6 +84,8 @@ pub enum Asked {
 pub enum Looked {
     Go(Grant),
     Paused(Pause),
+    /// Another process is proving it; the ledger is to be read again in a moment.
+    Pending,
     /// To be written by compare-and-set before the secret is sent.
     Reserve {
         expected: Option<SignIn>,
@@ -233,10 +243,13 @@ impl SecretGate {
         Asked::Look(Turn(turn))
     }
 
-    /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`
-    /// or a grant of a secret that did not work in this process yet.
+    /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`,
+    /// `Pending` or a grant of a secret that did not work in this process yet.
     pub fn looked(&mut self, turn: &Turn, request: &Request, rows: Rows, now: Now) -> Looked {
         let state = self.secrets.entry(request.credential.clone()).or_default();
+        if state.is_pending_elsewhere(&rows, now) {
+            return Looked::Pending;
+        }
         let paused = state.take_in(&request.credential, &request.user, rows, now);
         if let Some(pause) = paused.filter(|_| !request.insists) {
             state.end(turn.0);
@@ -257,6 +270,7 @@ impl SecretGate {
                         rejections,
                         until: now.wall.plus(pause(rejections)),
                         proven_at: None,
+                        is_pending: true,
                     },
                 }
             }
@@ -271,17 +285,19 @@ impl SecretGate {
         state.grant(request, turn.0, Some((new, before)))
     }
 
-    /// The ledger cannot be read: a secret that worked is sent all the same.
-    pub fn unreadable(&mut self, turn: &Turn, request: &Request) -> Option<Grant> {
+    /// The ledger cannot be read: a secret that worked is sent anyway, by what this
+    /// process knows. `None`: it never worked.
+    pub fn unreadable(&mut self, turn: &Turn, request: &Request, now: Now) -> Option<Looked> {
         let state = self.secrets.get_mut(&request.credential)?;
-        if state.trust == Trust::None {
+        let paused = state.pause(&request.user, now);
+        if let Some(pause) = paused.filter(|_| !request.insists) {
             state.end(turn.0);
-            return None;
+            return Some(Looked::Paused(pause));
         }
-        if state.trust == Trust::Proven {
+        if state.trust != Trust::Recorded {
             state.end(turn.0);
         }
-        Some(state.grant(request, turn.0, None))
+        (state.trust != Trust::None).then(|| Looked::Go(state.grant(request, turn.0, None)))
     }
 
     /// The ledger could not be asked, or somebody else was faster: nothing is sent.
@@ -295,10 +311,17 @@ impl SecretGate {
     pub fn peek(&mut self, request: &Request, rows: Rows, now: Now) -> Option<Pause> {
         let state = self.secrets.entry(request.credential.clone()).or_default();
         // A row that was written for a request under way is no pause yet.
-        if state.turn.is_some() {
+        if state.turn.is_some() || state.is_pending_elsewhere(&rows, now) {
             return state.pause(&request.user, now);
         }
         state.take_in(&request.credential, &request.user, rows, now)
+    }
+
+    /// The same without the ledger.
+    #[must_use]
+    pub fn known_pause(&self, request: &Request, now: Now) -> Option<Pause> {
+        let state = self.secrets.get(&request.credential)?;
+        state.pause(&request.user, now)
     }
 
     /// Takes in what came of a request.
@@ -319,7 +342,7 @@ impl SecretGate {
                 state.release(&grant, &mut writes);
                 Some(state.pause_alone(&grant, true, now, &mut writes))
             }
-            Verdict::NotSent => {
+            Verdict::NotSent | Verdict::Inconclusive => {
                 state.release(&grant, &mut writes);
                 None
             }
@@ -377,6 +400,18 @@ impl SecretState {
         if self.turn == Some(turn) {
             self.turn = None;
         }
+    }
+
+    /// Whether another process wrote that it is about to send this secret, and may not
+    /// have had the answer yet.
+    fn is_pending_elsewhere(&self, rows: &Rows, now: Now) -> bool {
+        rows.shared.as_ref().is_some_and(|row| {
+            let began = row.until.minus(pause(row.rejections));
+            row.is_pending
+                && !self.known.contains(row)
+                && began <= now.wall
+                && now.wall.since(began) <= LONGEST_ANSWER
+        })
     }
 
     /// Learns what other processes wrote. What this one wrote itself, it knows better.
@@ -452,6 +487,7 @@ impl SecretState {
                 rejections: 0,
                 until: now.wall,
                 proven_at: Some(now.wall),
+                is_pending: false,
             };
             writes.push(Write::Set(credential.key(), row.clone()));
             self.set_row(Some(row));
@@ -487,19 +523,22 @@ impl SecretState {
         }
         self.pauses += 1;
         let row = match &grant.reserved {
-            Some((row, _)) => row.clone(),
+            Some((row, _)) => SignIn {
+                is_pending: false,
+                ..row.clone()
+            },
             None => {
                 let rejections = self.rejections.saturating_add(1);
-                let row = SignIn {
+                SignIn {
                     secret_tag: request.credential.tag,
                     rejections,
                     until: now.wall.plus(pause(rejections)),
                     proven_at: None,
-                };
-                writes.push(Write::Set(request.credential.key(), row.clone()));
-                row
+                    is_pending: false,
+                }
             }
         };
+        writes.push(Write::Set(request.credential.key(), row.clone()));
         self.rejections = row.rejections;
         self.paused_until = Some(now.restored(row.until, pause(row.rejections)));
         let event = GateEvent::Paused {
@@ -531,6 +570,7 @@ impl SecretState {
             rejections: alone.rejections,
             until: now.wall.plus(length),
             proven_at: None,
+            is_pending: false,
         };
         writes.push(Write::Set(credential.key_alone(user), row.clone()));
         let event = GateEvent::PausedAlone {
@@ -567,6 +607,7 @@ impl SecretState {
             rejections: self.rejections,
             until: now.wall.plus(UNANSWERED_PAUSE),
             proven_at: None,
+            is_pending: false,
         };
         self.paused_until = Some(now.monotonic.plus(UNANSWERED_PAUSE));
         writes.push(Write::Set(grant.request.credential.key(), row.clone()));
@@ -598,6 +639,7 @@ fn corrected(key: &AccountKey, row: &SignIn, now: Now) -> Option<Correction> {
         expected: row.clone(),
         new: SignIn {
             until: now.wall.plus(longest),
+            is_pending: false,
             ..row.clone()
         },
     })

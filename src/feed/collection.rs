@@ -13,6 +13,9 @@ use super::pace::Pace;
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{FeedItem, Held};
 
+/// About what a response weighs, for the time that it takes to read it.
+const PER_RESPONSE: usize = 100;
+
 /// One pull of one calendar.
 pub(super) struct Collection<'a> {
     pub dav: &'a Dav<'a>,
@@ -89,12 +92,13 @@ impl<'a> Collection<'a> {
             let Some(next) = page.multistatus.sync_token.take() else {
                 return Ok(Err(Doubt::Refused));
             };
+            let size = page.multistatus.responses.len() * PER_RESPONSE;
             let read = move || {
                 let more = changes.take(page)?;
                 Ok::<_, PullError>((changes, more))
             };
             let more;
-            (changes, more) = self.dav.exchange.network().aside(read).await?;
+            (changes, more) = self.dav.exchange.network().work_on(size, read).await?;
             if !more {
                 return Ok(Ok((changes, next)));
             }
@@ -143,7 +147,8 @@ impl<'a> Collection<'a> {
 
     async fn read_list(&self, page: Page) -> Result<List, PullError> {
         let network = self.dav.exchange.network();
-        network.aside(move || List::of(page)).await
+        let size = page.multistatus.responses.len() * PER_RESPONSE;
+        network.work_on(size, move || List::of(page)).await
     }
 
     /// Whether this very version is held.

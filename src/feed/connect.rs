@@ -21,11 +21,14 @@ use url::Host;
 use super::place::{Reach, is_loopback, is_private, is_written_private};
 use super::request_body::RequestBody;
 use crate::model::feed_url::FeedUrl;
-use crate::net::lookup::Lookup;
+use crate::net::lookup::{Lookup, LookupError};
 use crate::net::transport::Cause;
 
 /// A host that cannot even be connected to within this long is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A name server that is silent for this long is down; the look-up itself may go on.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// When one address does not answer, the next is tried beside it.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
@@ -181,7 +184,11 @@ impl Connector {
         let found = match url.reveal().host() {
             Some(Host::Ipv4(address)) => return Ok(vec![(address, port).into()]),
             Some(Host::Ipv6(address)) => return Ok(vec![(address, port).into()]),
-            Some(Host::Domain(name)) => self.lookup.addresses(name, port).await,
+            Some(Host::Domain(name)) => {
+                tokio::time::timeout(LOOKUP_TIMEOUT, self.lookup.addresses(name, port))
+                    .await
+                    .unwrap_or(Err(LookupError::NoAnswer))
+            }
             None => return Err(Cause::NameNotFound),
         };
         found.map_err(|error| Cause::of_connecting(&std::io::Error::other(error)))

@@ -106,10 +106,11 @@ impl Dav<'_> {
         }
         // Large answers take a while; the body is dropped before its list is used.
         let (body, content_type) = (answer.body, answer.headers.get(CONTENT_TYPE));
+        let size = body.len();
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
         let read = move || dav_xml::read(&body::in_utf8(body, content_type.as_deref()));
-        Ok(match self.exchange.network().aside(read).await {
+        Ok(match self.exchange.network().work_on(size, read).await {
             Ok(multistatus) => Reply::Multi(Page {
                 multistatus,
                 url: answer.url,

@@ -50,8 +50,9 @@ pub(super) async fn choose(
 ) -> Result<Calendar, PullError> {
     let host = url.host();
     let wanted = wanted.map(str::to_owned);
+    let size = found.calendars.len() * 100;
     let choose = move || chosen(&found, wanted.as_deref());
-    let chosen = dav.exchange.network().aside(choose).await;
+    let chosen = dav.exchange.network().work_on(size, choose).await;
     chosen.map_err(|kind| kind.at(host))
 }
 

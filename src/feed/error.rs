@@ -12,9 +12,9 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::detail::{
-    FileProblem, LoginUsed, Measure, Names, RedirectProblem, Status, TokenProblem, XmlProblem,
+    FileProblem, LoginUsed, Measure, Names, RedirectProblem, Rejection, Status, XmlProblem,
 };
-pub use self::kind::PullErrorKind;
+pub use self::kind::{PullErrorKind, TokenProblem};
 use crate::fault::Fault;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::time::UnixTime;
@@ -28,16 +28,6 @@ pub struct PullError {
     pub kind: PullErrorKind,
     server_date: Option<UnixTime>,
     secret_sent: bool,
-}
-
-/// How a server rejected the login of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rejection {
-    /// The account's secret was rejected: 401, or OAuth 2.0 `invalid_grant` and
-    /// `invalid_client`. It is wrong for every feed of the account.
-    Unauthorized,
-    /// 403: the secret may be good, but not for this feed.
-    Forbidden,
 }
 
 impl PullErrorKind {

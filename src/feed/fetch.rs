@@ -170,8 +170,10 @@ async fn single(collection: &Collection<'_>, member: &Member) -> Result<Single, 
             let content_type = answer.headers.get(CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok());
             let content_type = content_type.map(str::to_owned);
+            let size = answer.body.len();
             let read = move || body::in_utf8(answer.body, content_type.as_deref());
-            let body = collection.dav.exchange.network().aside(read).await;
+            let network = collection.dav.exchange.network();
+            let body = network.work_on(size, read).await;
             Ok(if contains_calendar(&body) {
                 Single::Body(body)
             } else if body.trim_ascii_start().starts_with(b"<") {
@@ -242,9 +244,10 @@ impl Fetched {
             Some(etag) => etag,
             None => {
                 self.untagged = true;
-                let body = body.clone();
+                let (body, size) = (body.clone(), body.len());
                 let tag = move || tag_of(&body);
-                collection.dav.exchange.network().aside(tag).await
+                let network = collection.dav.exchange.network();
+                network.work_on(size, tag).await
             }
         };
         // Without a tag of the server's, the same body is the same version.

@@ -62,8 +62,9 @@ pub(super) async fn hashed(exchange: &Exchange<'_>, answer: &Response) -> Hashed
         _ => answer.body.clone(),
     };
     let content_type = header(&answer.headers, &CONTENT_TYPE);
+    let size = body.len();
     let finish = move || Hashed::new(body::in_utf8(body, content_type.as_deref()));
-    exchange.network().aside(finish).await
+    exchange.network().work_on(size, finish).await
 }
 
 /// Lets only an answer pass that may be a calendar.

@@ -23,6 +23,7 @@ mod exchange;
 mod fetch;
 mod file;
 mod http;
+mod idle;
 pub mod inspect;
 mod listing;
 mod marks;

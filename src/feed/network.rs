@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::connect::{ConnectError, Connection, Connector};
 use super::error::{PullError, PullErrorKind, RedirectProblem};
+use super::idle::{IdleConnections, ServerKey};
 use super::place::Reach;
 use super::tls;
 use super::tokens::Tokens;
@@ -34,15 +35,23 @@ const MEMORY_KB: usize = 256 * 1024;
 /// processors stay bounded whatever the number of feeds.
 const MAX_CONCURRENT_WORK: usize = 4;
 
+/// Work on so many bytes takes well under a millisecond.
+const QUICK: usize = 16 * 1024;
+
 /// Shared by all feeds of a process; a clone is the same network.
 #[derive(Clone)]
 pub struct Network {
     inner: Arc<Inner>,
 }
 
+/// Why it could not be made, in words.
+type MadeTls = Result<Arc<ClientConfig>, String>;
+
 struct Inner {
     connector: Connector,
-    tls: Mutex<HashMap<[u8; 32], Result<Arc<ClientConfig>, String>>>,
+    /// By a digest of what is trusted.
+    tls: Mutex<HashMap<[u8; 32], MadeTls>>,
+    idle: IdleConnections,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     memory: Arc<Semaphore>,
     work: Arc<Semaphore>,
@@ -78,6 +87,7 @@ impl Network {
             inner: Arc::new(Inner {
                 connector,
                 tls: Mutex::default(),
+                idle: IdleConnections::default(),
                 gates: Mutex::default(),
                 memory: Arc::new(Semaphore::new(MEMORY_KB)),
                 work: Arc::new(Semaphore::new(MAX_CONCURRENT_WORK)),
@@ -119,16 +129,19 @@ impl Network {
         })
     }
 
+    /// A connection that was kept, if there is one.
+    pub(super) fn idle(&self, url: &FeedUrl, reach: Reach, trust: &TlsTrust) -> Option<Connection> {
+        self.inner.idle.take(&server_key(url, trust), reach)
+    }
+
+    pub(super) fn keep(&self, url: &FeedUrl, trust: &TlsTrust, connection: Connection) {
+        self.inner.idle.keep(server_key(url, trust), connection);
+    }
+
     fn tls(&self, trust: &TlsTrust) -> Result<Arc<ClientConfig>, ConnectError> {
-        let key = match trust {
-            TlsTrust::Ca | TlsTrust::Pin => Parts::of(["ca"]),
-            TlsTrust::Off => Parts::of(["off"]),
-            TlsTrust::Sha256(bytes) => Parts::of([b"sha256".as_slice(), bytes]),
-            TlsTrust::CaFile(pem) => Parts::of([b"file".as_slice(), pem]),
-        };
         let mut known = locked(&self.inner.tls);
         let made = known
-            .entry(key)
+            .entry(trust_key(trust))
             .or_insert_with(|| tls::client_config(trust));
         made.clone().map_err(ConnectError::NoTls)
     }
@@ -173,7 +186,23 @@ impl Network {
         memory.acquire_many_owned(kilobytes).await.ok()
     }
 
-    /// Runs work that takes a processor for more than a moment, beside the async threads.
+    /// Runs work on so many bytes: at once where they are few, else beside the
+    /// async threads.
+    ///
+    /// # Panics
+    /// Passes on a panic of the work.
+    pub(super) async fn work_on<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        if bytes <= QUICK {
+            return work();
+        }
+        self.aside(work).await
+    }
+
+    /// Runs work that may take a processor for a while beside the async threads.
     ///
     /// # Panics
     /// Passes on a panic of the work.
@@ -196,6 +225,22 @@ impl Network {
 impl Default for Network {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn server_key(url: &FeedUrl, trust: &TlsTrust) -> ServerKey {
+    ServerKey {
+        origin: url.reveal().origin().ascii_serialization(),
+        trust: trust_key(trust),
+    }
+}
+
+fn trust_key(trust: &TlsTrust) -> [u8; 32] {
+    match trust {
+        TlsTrust::Ca | TlsTrust::Pin => Parts::of(["ca"]),
+        TlsTrust::Off => Parts::of(["off"]),
+        TlsTrust::Sha256(bytes) => Parts::of([b"sha256".as_slice(), bytes]),
+        TlsTrust::CaFile(pem) => Parts::of([b"file".as_slice(), pem]),
     }
 }
 

@@ -187,7 +187,8 @@ async fn ask(
             .at(oauth2.token_url.host())
             .seen(None, wire.secret_was_sent())
     };
-    let answer = answered.map_err(|error| problem(TokenProblem::NotReached(Box::new(error))))?;
+    let answer =
+        answered.map_err(|error| problem(TokenProblem::NotReached(Box::new(error.kind))))?;
     let granted: Option<Granted> = serde_json::from_slice(&answer.body).ok();
     if answer.status.is_success() {
         return granted.ok_or_else(|| problem(TokenProblem::Unreadable));

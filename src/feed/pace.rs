@@ -9,7 +9,7 @@ pub(super) struct Pace(usize);
 impl Pace {
     pub(super) async fn step(&mut self) {
         self.0 += 1;
-        if self.0 % SLICE == 0 {
+        if self.0.is_multiple_of(SLICE) {
             tokio::task::yield_now().await;
         }
     }

@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 
 /// What the host was asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct TestRequest {
     pub method: String,
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Asked {
+impl TestRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -97,12 +97,14 @@ impl Reply {
 
 pub(crate) struct TestHost {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<TestRequest>>>,
     task: JoinHandle<()>,
 }
 
 impl TestHost {
-    pub(crate) async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(
+        answer: impl Fn(&TestRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -124,7 +126,7 @@ impl TestHost {
     /// The same over TLS, with a certificate for 127.0.0.1 that vouches for itself;
     /// the certificate in PEM and its fingerprint.
     pub(crate) async fn start_tls(
-        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(&TestRequest) -> Reply + Send + Sync + 'static,
     ) -> (Self, String, [u8; 32]) {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
@@ -176,7 +178,7 @@ impl TestHost {
     }
 
     /// Everything asked since the last time, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn requests(&self) -> Vec<TestRequest> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
@@ -189,8 +191,8 @@ impl Drop for TestHost {
 
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    answer: &(dyn Fn(&Asked) -> Reply + Send + Sync),
-    asked: &Mutex<Vec<Asked>>,
+    answer: &(dyn Fn(&TestRequest) -> Reply + Send + Sync),
+    asked: &Mutex<Vec<TestRequest>>,
 ) {
     let Some(question) = read(&mut stream).await else {
         return;
@@ -214,7 +216,7 @@ async fn serve(
     }
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<TestRequest> {
     let mut bytes = Vec::new();
     loop {
         if let Some(head_end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -232,7 +234,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
                 .map_or(0, |(_, value)| value.parse().unwrap());
             if bytes.len() >= head_end + 4 + length {
                 let body = bytes[head_end + 4..].to_vec();
-                return Some(Asked {
+                return Some(TestRequest {
                     method,
                     path,
                     headers,

@@ -1,6 +1,7 @@
 //! ICS documents and files: every way in which a feed can fail, against a host
 //! that fails in just that way.
 
+mod hostile;
 mod hosts;
 mod oauth;
 
@@ -15,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use std::sync::Arc;
 
 use super::error::*;
-use super::testhost::{Asked, Reply, TestHost};
+use super::testhost::{Reply, TestHost, TestRequest};
 use super::*;
 use crate::config::{Login, Only, TlsTrust};
 use crate::fault::Fault as _;
@@ -132,7 +133,7 @@ async fn a_feed_that_did_not_change_is_not_sent_again() {
     assert_eq!(held.items[0].etag.as_deref(), Some("\"a1\""));
     let second = pull_holding(&feed, &held).await.unwrap();
     assert!(matches!(second, Pulled::Unchanged { .. }));
-    let asked = host.asked();
+    let asked = host.requests();
     let agent = asked[0].header("user-agent").unwrap();
     assert!(agent.starts_with("podcal/") && agent.ends_with("(+room calendar sync)"));
     assert_eq!(asked[0].header("accept-encoding"), Some("gzip"));
@@ -147,7 +148,7 @@ async fn a_validator_without_its_body_is_not_sent() {
     held.items.clear();
     let pulled = pull_holding(&feed, &held).await.unwrap();
     assert_eq!(body(&pulled), ICS.as_bytes());
-    assert!(host.asked()[1].header("if-none-match").is_none());
+    assert!(host.requests()[1].header("if-none-match").is_none());
 }
 
 #[tokio::test]
@@ -165,7 +166,7 @@ async fn the_same_bytes_are_no_change_whatever_the_headers_say() {
     // The newer tag is the one to ask with.
     let held = keep(held, second);
     pull_holding(&feed, &held).await.unwrap();
-    assert_eq!(host.asked()[2].header("if-none-match"), Some("W/\"1\""));
+    assert_eq!(host.requests()[2].header("if-none-match"), Some("W/\"1\""));
 }
 
 #[tokio::test]
@@ -448,7 +449,7 @@ async fn a_server_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn redirects_are_followed_five_times() {
-    fn hop(asked: &Asked) -> Reply {
+    fn hop(asked: &TestRequest) -> Reply {
         let (_, left) = asked.path.rsplit_once('/').unwrap();
         match left.parse::<u32>().unwrap() {
             0 => Reply::ok(ICS),
@@ -464,7 +465,7 @@ async fn redirects_are_followed_five_times() {
             .ends_with("redirected more than five times"),
         "{error}"
     );
-    assert_eq!(host.asked().len(), 12);
+    assert_eq!(host.requests().len(), 12);
 }
 
 #[tokio::test]
@@ -503,8 +504,8 @@ async fn a_login_is_not_carried_to_another_host() {
     let error = pull(&ics(&address)).await.unwrap_err();
     assert!(error.to_string().contains("a redirect led here"), "{error}");
     assert!(!format!("{error:?}").contains("hunter2"));
-    assert!(host.asked()[0].header("authorization").is_some());
-    let asked = other.asked();
+    assert!(host.requests()[0].header("authorization").is_some());
+    let asked = other.requests();
     assert!(
         !asked.is_empty()
             && asked
@@ -527,7 +528,11 @@ async fn a_password_is_sent_and_a_wrong_one_not_repeated() {
     .await;
     let right = host.url("/").replace("http://", "http://room:p%25w@");
     assert!(pull(&ics(&right)).await.is_ok());
-    assert_eq!(host.asked().len(), 1, "on this machine nobody listens in");
+    assert_eq!(
+        host.requests().len(),
+        1,
+        "on this machine nobody listens in"
+    );
     let wrong = host.url("/").replace("http://", "http://room:other@");
     let error = pull(&ics(&wrong)).await.unwrap_err();
     assert!(error.rejection() == Some(Rejection::Unauthorized));
@@ -537,7 +542,7 @@ async fn a_password_is_sent_and_a_wrong_one_not_repeated() {
             .contains("does not accept the login (Basic)"),
         "{error}"
     );
-    assert_eq!(host.asked().len(), 1);
+    assert_eq!(host.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -555,9 +560,9 @@ async fn digest_is_spoken_and_basic_tried_once_where_it_is_refused() {
     let feed = ics(&host.url("/a?b=c").replace("http://", "http://room:p@"));
     let client = FeedClient::new(&feed, &Network::new()).unwrap();
     client.pull(&Held::default(), NOW).await.unwrap();
-    assert_eq!(host.asked().len(), 2);
+    assert_eq!(host.requests().len(), 2);
     client.pull(&Held::default(), NOW).await.unwrap();
-    let asked = host.asked();
+    let asked = host.requests();
     assert_eq!(asked.len(), 1, "the way to sign in is remembered");
     assert!(
         asked[0]
@@ -572,7 +577,7 @@ async fn digest_is_spoken_and_basic_tried_once_where_it_is_refused() {
     let feed = ics(&host.url("/a").replace("http://", "http://room:p@"));
     assert!(pull(&feed).await.unwrap_err().rejection().is_some());
     let schemes: Vec<String> = host
-        .asked()
+        .requests()
         .iter()
         .map(|asked| {
             asked
@@ -609,7 +614,7 @@ async fn many_rooms_of_a_dead_host_do_not_queue_for_it() {
         .iter()
         .map(|result| result.as_ref().unwrap_err().kind())
         .collect();
-    let asked = host.asked().len();
+    let asked = host.requests().len();
     assert!((4..=8).contains(&asked), "{asked} requests, {kinds:?}");
     assert!(kinds.contains(&"unreachable"));
 }

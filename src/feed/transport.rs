@@ -2,8 +2,8 @@
 //! of interim answers. What a status or a body means is left to others.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use url::Position;
 use super::body::{self, Body, BodyProblem};
 use super::connect::Connection;
 use super::error::{LoginUsed, Measure, PullError, PullErrorKind};
-use super::network::{Network, locked};
+use super::network::Network;
 use super::place::Reach;
 use super::request_body::RequestBody;
 use crate::config::TlsTrust;
@@ -32,9 +32,6 @@ const MAX_INTERIM_ANSWERS: usize = 16;
 
 /// A download that grows beyond this waits for memory.
 const SMALL: u64 = 1024 * 1024;
-
-/// A body beyond this is inflated beside the async threads.
-const QUICK: usize = 16 * 1024;
 
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -69,14 +66,13 @@ pub(super) struct Response {
     pub is_private: bool,
 }
 
-/// The connections of one pull, and what it takes of the memory for downloads.
+/// The requests of one pull, and what it takes of the memory for downloads.
 pub(super) struct Wire {
     network: Network,
     /// How the host of `home` is trusted; others are trusted by the system's
     /// authorities, and by those of a file.
     trust: TlsTrust,
     home: String,
-    idle: Mutex<Vec<(String, Connection)>>,
     memory: tokio::sync::Mutex<Option<OwnedSemaphorePermit>>,
     secret_sent: AtomicBool,
 }
@@ -87,7 +83,6 @@ impl Wire {
             network: network.clone(),
             trust: trust.clone(),
             home: home.host(),
-            idle: Mutex::default(),
             memory: tokio::sync::Mutex::default(),
             secret_sent: AtomicBool::new(false),
         }
@@ -157,7 +152,8 @@ impl Wire {
             let body =
                 body.map_err(|problem| at(body_error(problem, response.sent, limits.size)))?;
             (response.body, response.compressed) = (body.bytes, body.compressed);
-            self.keep(&request.url, connection);
+            let trust = self.trust(&request.url);
+            self.network.keep(&request.url, trust, connection);
         } else if !head.status.is_redirection() {
             let start = read_start(incoming, *deadline).await.map_err(at)?;
             response.body = body::decoded_start(start, ERROR_BODY as u64);
@@ -172,17 +168,14 @@ impl Wire {
         request: &Request,
         reach: Reach,
     ) -> Result<(Connection, hyper::Response<Incoming>), PullError> {
-        if let Some(connection) = self.idle(&request.url)
+        let trust = self.trust(&request.url);
+        // A refresh token is good for one request; it is not sent twice.
+        if request.method != Method::POST
+            && let Some(connection) = self.network.idle(&request.url, reach, trust)
             && let Ok(answered) = self.ask_over(connection, request).await
         {
             return Ok(answered);
         }
-        let trust = if request.url.host() == self.home || matches!(self.trust, TlsTrust::CaFile(_))
-        {
-            &self.trust
-        } else {
-            &TlsTrust::Ca
-        };
         let connection = self.network.connect(&request.url, reach, trust).await?;
         self.ask_over(connection, request).await
     }
@@ -278,7 +271,7 @@ impl Wire {
     ) -> Result<Body, BodyProblem> {
         let sent = Bytes::from(sent);
         // A few kilobytes of gzip can become megabytes.
-        if sent.len() <= QUICK && !headers.contains_key(CONTENT_ENCODING) && !body::is_gzip(&sent) {
+        if !headers.contains_key(CONTENT_ENCODING) && !body::is_gzip(&sent) {
             return body::decoded(sent, headers, limit);
         }
         let decode = async |limit: u64| {
@@ -295,21 +288,13 @@ impl Wire {
         decode(limit).await
     }
 
-    fn idle(&self, url: &FeedUrl) -> Option<Connection> {
-        let origin = url.reveal().origin().ascii_serialization();
-        let mut idle = locked(&self.idle);
-        while let Some(at) = idle.iter().position(|(known, _)| *known == origin) {
-            let (_, connection) = idle.swap_remove(at);
-            if connection.sender.is_ready() {
-                return Some(connection);
-            }
+    /// How the server at this address is trusted.
+    fn trust(&self, url: &FeedUrl) -> &TlsTrust {
+        if url.host() == self.home || matches!(self.trust, TlsTrust::CaFile(_)) {
+            &self.trust
+        } else {
+            &TlsTrust::Ca
         }
-        None
-    }
-
-    fn keep(&self, url: &FeedUrl, connection: Connection) {
-        let origin = url.reveal().origin().ascii_serialization();
-        locked(&self.idle).push((origin, connection));
     }
 }
 

@@ -10,6 +10,7 @@ use super::property::{self, Name, Property};
 use super::rrule::{self, LeftOut, NoRule, RuleText};
 use super::series::{Freq, Nominal, Rule};
 use super::zone::{Tzid, Zones};
+use crate::model::entities;
 use crate::model::occurrence::{BusyStatus, Class, Person, Status};
 use crate::model::time::UnixTime;
 use crate::model::verdict;
@@ -163,9 +164,9 @@ impl Draft {
                     self.uid = Some(uid.to_owned());
                 }
             }
-            Name::Summary => text(&mut self.summary, property),
+            Name::Summary => title(&mut self.summary, property),
             Name::Description => text(&mut self.description, property),
-            Name::Location => text(&mut self.location, property),
+            Name::Location => title(&mut self.location, property),
             Name::Url => text(&mut self.url, property),
             Name::Categories => {
                 let room = MAX_CATEGORIES.saturating_sub(self.categories.len());
@@ -405,6 +406,17 @@ fn rule_trouble(name: &str, freq: Freq, left_out: LeftOut) -> verdict::Rule {
 fn text(slot: &mut Option<String>, property: &Property<'_>) {
     if slot.is_none() {
         *slot = Some(property.text());
+    }
+}
+
+/// A text of one line, in which publishers of web pages leave HTML entities.
+fn title(slot: &mut Option<String>, property: &Property<'_>) {
+    if slot.is_none() {
+        let text = property.text();
+        *slot = Some(match text.contains('&') {
+            true => entities::read_all(&text).into_owned(),
+            false => text,
+        });
     }
 }
 

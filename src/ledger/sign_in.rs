@@ -144,6 +144,7 @@ impl Ledger {
                     rejections,
                     until,
                     proven_at: None,
+                    is_pending: false,
                 };
                 (secret.account.as_str(), sign_in)
             }));

@@ -5,6 +5,7 @@
 pub mod agenda;
 pub mod cron;
 pub mod digest;
+pub mod entities;
 pub mod failure;
 pub mod feed_url;
 pub mod fingerprint;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
-use url::Url;
+use url::{Host, Url};
 
 use super::digest::Parts;
 pub use super::digest::hex;
@@ -110,8 +110,10 @@ impl PodUrl {
         } else {
             format!("https://{}", bracketed(text))
         };
+        let host = host_in(&spelt_out);
+        refuse_zeros(host)?;
         let mut url = Url::parse(&spelt_out)
-            .map_err(|error| format!("is no address ({error}); {EXPECTED}"))?;
+            .map_err(|error| format!("is not an address ({error}); {EXPECTED}"))?;
         if url.scheme() != "https" {
             return Err(format!(
                 "begins with `{}:`, but pods answer over https only; {EXPECTED}",
@@ -133,6 +135,7 @@ impl PodUrl {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(format!("has no host; {EXPECTED}"));
         }
+        refuse_other_spelling(&url, host)?;
         // `Url` drops an explicit `:443`, which here means something else than no port.
         if url.port().is_none()
             && !spelt_out
@@ -170,6 +173,62 @@ impl PodUrl {
     #[must_use]
     pub fn key(&self) -> String {
         format!("https://{}:{}", self.host(), self.port())
+    }
+}
+
+/// The host as it is written in an address, without user, port and path.
+fn host_in(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    match host.rfind(']') {
+        Some(bracket) => host.get(..=bracket).unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// Refuses `010.001.002.011`: for many programs, with `Url` among them, numbers that
+/// begin with a zero are octal, so that it would be 8.1.2.9.
+fn refuse_zeros(host: &str) -> Result<(), String> {
+    let parts: Option<Vec<u8>> = host
+        .split('.')
+        .map(|part| {
+            let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse().ok().filter(|_| digits)
+        })
+        .collect();
+    match parts.as_deref() {
+        Some(&[a, b, c, d]) => {
+            let meant = std::net::Ipv4Addr::new(a, b, c, d).to_string();
+            if meant == host {
+                return Ok(());
+            }
+            Err(format!(
+                "has numbers that begin with a zero, which some programs read as octal; did you mean \"{meant}\"?"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what `Url` reads as another host than is written: `10.1` as 10.0.0.1,
+/// numbers, hexadecimal digits and wide ones as IPv4 addresses, names with escapes.
+fn refuse_other_spelling(url: &Url, host: &str) -> Result<(), String> {
+    match url.host() {
+        Some(Host::Ipv4(address)) if address.to_string() != host => Err(format!(
+            "is not an IPv4 address in its usual form; did you mean \"{address}\"?"
+        )),
+        Some(Host::Domain(name))
+            if host.contains('%') || host.is_ascii() && !host.eq_ignore_ascii_case(name) =>
+        {
+            Err(format!(
+                "holds characters that do not belong into a name; did you mean \"{name}\"?"
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -212,6 +271,11 @@ mod tests {
             ("https://192.0.2.11:5443/v2/", "https://192.0.2.11:5443"),
             ("2001:db8::1", "https://[2001:db8::1]:5443"),
             ("[2001:db8::1]:444", "https://[2001:db8::1]:444"),
+            ("Pod-1.Example.com", "https://pod-1.example.com:5443"),
+            ("localhost", "https://localhost:5443"),
+            ("0.0.0.0", "https://0.0.0.0:5443"),
+            ("1.example", "https://1.example:5443"),
+            ("pöd.example", "https://xn--pd-fka.example:5443"),
         ] {
             assert_eq!(PodUrl::parse(text).unwrap().key(), key, "{text}");
         }
@@ -224,7 +288,24 @@ mod tests {
             ("http://192.0.2.11", "https only"),
             ("https://admin:pw@192.0.2.11", "`username` and `password`"),
             ("https://192.0.2.11/calendar", "has a path"),
-            ("not a host", "is no address"),
+            ("not a host", "is not an address"),
+            ("010.001.002.011", "did you mean \"10.1.2.11\"?"),
+            ("010.001.002.099", "did you mean \"10.1.2.99\"?"),
+            ("https://192.0.2.011:5443", "did you mean \"192.0.2.11\"?"),
+            ("10.1", "did you mean \"10.0.0.1\"?"),
+            ("10.1:5443", "did you mean \"10.0.0.1\"?"),
+            ("192.0.523", "did you mean \"192.0.2.11\"?"),
+            ("3221225995", "did you mean \"192.0.2.11\"?"),
+            ("0xc000020b", "did you mean \"192.0.2.11\"?"),
+            ("0xc0.0.2.11", "did you mean \"192.0.2.11\"?"),
+            ("192.0.2.11.", "did you mean \"192.0.2.11\"?"),
+            ("１９２.0.2.11", "did you mean \"192.0.2.11\"?"),
+            ("192。0。2。11", "did you mean \"192.0.2.11\"?"),
+            ("%31%39%32.0.2.11", "did you mean \"192.0.2.11\"?"),
+            ("pod%2eexample.com", "did you mean \"pod.example.com\"?"),
+            ("po\td.example.com", "did you mean \"pod.example.com\"?"),
+            ("300.1.1.1", "is not an address"),
+            ("1.2.3.4.5", "is not an address"),
         ] {
             let error = PodUrl::parse(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

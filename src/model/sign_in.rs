@@ -124,6 +124,9 @@ pub struct SignIn {
     pub until: UnixTime,
     /// When the secret was last accepted; `None`: it has not worked yet.
     pub proven_at: Option<UnixTime>,
+    /// It was about to be sent when this was written, and nothing is known of the answer.
+    #[serde(default)]
+    pub is_pending: bool,
 }
 
 #[cfg(test)]

@@ -300,6 +300,37 @@ mod tests {
         assert_eq!(Certificate::parse(&[0x30, 0x83, 0xff, 0xff, 0xff]), None);
     }
 
+    fn decoded(text: &str) -> Vec<u8> {
+        use base64::Engine as _;
+        let engine = base64::engine::general_purpose::STANDARD;
+        engine.decode(text).unwrap()
+    }
+
+    /// As `openssl` makes them, with a signature of `handshake`.
+    const RSA_1024: &str = "MIICAjCCAWugAwIBAgIUetS8a7QoWhNs+IzIL+iN889Ca68wDQYJKoZIhvcNAQELBQAwEzERMA8GA1UEAwwIc29sc3RpY2UwHhcNMjYxMTI1MDIyMDM2WhcNMzYxMTIyMDIyMDM2WjATMREwDwYDVQQDDAhzb2xzdGljZTCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEA43Njpo0f5jLmzSsTdHV1Ef4QVmSAY0eEOvnrM55siP4E0zST2fMPFVT4FY0q1cb3W6xFKD16ZaR6/oCQ+dDvMVgawRPgz2SueLTPj1ECDzBwePwPnsGpMaaaHPpQolZ83ES6QLTKLRLCKTqrc46HHrsF7wrDwDhOaPZBuJ8TdOkCAwEAAaNTMFEwHQYDVR0OBBYEFJHhwR/tPqUBPpXIuFmHxfMCc5fEMB8GA1UdIwQYMBaAFJHhwR/tPqUBPpXIuFmHxfMCc5fEMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEAZA9KXIqKND22aU3WCHmMqfDdbSgt8YH2MPaXETwo12Pm7DyR5ICh91xq6sGGDKQcqUvXyJfly+FFfCJToJE9QWf4aey3ejuymhxQLFtK2wr6vy/xUGBNqt/oc2afGU0dXmqQdEVhu7RFhCo345CnMLzJ7lpg3Xc3XclXnamdbBs=";
+    const SIGNATURE: &str = "IiPSpZrYsn4ASlJYm3ahsbPOcMRHZa5EWG9ekb1dSmNByDBoTzVKMJPzBdGyW7a7labmZNDX6G9pJqMmyEWmvulFfe8oRAIi4VbXJQIsT6opcjsUFTekUWkMHZZDVoyuOXz+Pvgb2MmCTt+Jeqvht/btvQv64k1s7ypK8YSR/vk=";
+    const P521: &str = "MIICAzCCAWSgAwIBAgIULUuIieS0JCgbqpMHhBwL6M+LyVIwCgYIKoZIzj0EAwIwEzERMA8GA1UEAwwIc29sc3RpY2UwHhcNMjYxMTI1MDIyMDM3WhcNMzYxMTIyMDIyMDM3WjATMREwDwYDVQQDDAhzb2xzdGljZTCBmzAQBgcqhkjOPQIBBgUrgQQAIwOBhgAEAdtAyCdY7CqDZIUI7NiIHpKKVMu9DJzWDT9GV3eNY6t4ZcP89dMCy+kFvovU2a9IodoLqxiqCk8ZFoDp9Drid9dmANsicJ9vtvja1NUFYbKpTDhzMFDWT1G17Q8p7aS4mH/gmzkjIiUTnSk3MYYXEN1j7DyvYCpOP0OVwccsTTbIC63Go1MwUTAdBgNVHQ4EFgQUB/+coo0q5M9Qtu3npvTqRCIYyFwwHwYDVR0jBBgwFoAUB/+coo0q5M9Qtu3npvTqRCIYyFwwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgOBjAAwgYgCQgETsLz5Kd+wqB4ahehydwmdcdBOH078y1DddrkzF0txMU3aktmcEA3dyQ7xlj5kBYSeCr7WuUqBKdnOOrkqo+D7dQJCAUZSLFmDwfKj4gMKcvWUYrIWKSOSagKyjbRkHvHjtlrTcggQTUU2bUE+f4JtN553DirDNxIudEcrnelIIpmesq6O";
+
+    #[test]
+    fn a_short_key_counts_under_a_pin_and_only_for_its_owner() {
+        let certificate = decoded(RSA_1024);
+        let read = Certificate::parse(&certificate).unwrap();
+        assert_eq!(read.key.kind, KeyKind::Rsa { bits: 1024 });
+        assert!(read.is_self_signed);
+        let scheme = SignatureScheme::RSA_PKCS1_SHA256;
+        let mut signature = decoded(SIGNATURE);
+        let verify =
+            |strength, signature: &[u8]| read.key.verify(strength, scheme, b"handshake", signature);
+        verify(Strength::Pinned, &signature).unwrap();
+        assert!(verify(Strength::Usual, &signature).is_err());
+        signature[7] ^= 1;
+        let forged = verify(Strength::Pinned, &signature).unwrap_err();
+        assert_eq!(forged, CertificateError::BadSignature.into());
+        let other = decoded(P521);
+        let other = Certificate::parse(&other).unwrap();
+        assert_eq!((other.key.kind, other.version), (KeyKind::P521, 3));
+    }
+
     #[test]
     fn a_key_that_cannot_be_checked_is_not_taken_for_a_stranger() {
         let key = |kind| Key { kind, bytes: b"" };

@@ -41,6 +41,9 @@ pub enum Cause {
     NotTls,
     /// Only versions or ciphers that are no longer safe.
     OldTls,
+    /// Neither a cipher nor a kind of key that is safe: CBC alone, RSA without a key
+    /// exchange, P-521 in TLS 1.2.
+    NothingInCommon,
     /// The handshake failed for another reason than the certificate.
     TlsHandshake {
         detail: String,
@@ -160,10 +163,10 @@ impl Cause {
                 | PeerIncompatible::NoKxGroupsInCommon,
             )
             | Error::AlertReceived(AlertDescription::ProtocolVersion) => Self::OldTls,
-            Error::PeerIncompatible(_) => handshake("it has no TLS feature in common with podcal"),
+            Error::PeerIncompatible(_) => Self::NothingInCommon,
             Error::AlertReceived(
                 AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity,
-            ) => handshake("it has no cipher or kind of key in common with podcal"),
+            ) => Self::NothingInCommon,
             Error::AlertReceived(
                 AlertDescription::CertificateRequired | AlertDescription::AccessDenied,
             ) => handshake("it wants a certificate of the client"),
@@ -294,7 +297,7 @@ impl Cause {
         self.is_certificate()
             || matches!(
                 self,
-                Self::NotTls | Self::OldTls | Self::TlsHandshake { .. }
+                Self::NotTls | Self::OldTls | Self::NothingInCommon | Self::TlsHandshake { .. }
             )
     }
 
@@ -329,6 +332,9 @@ impl Cause {
             Self::OldTls => {
                 "update the server: podcal needs TLS 1.2 or 1.3 with AES-GCM or ChaCha20"
             }
+            Self::NothingInCommon => {
+                "update the server, or its certificate: podcal needs ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519"
+            }
             Self::TlsHandshake { .. } => "check the port, and the TLS settings of the server",
             Self::SelfSigned | Self::UnknownIssuer => {
                 "the certificate must be signed by an authority that this machine knows (package `ca-certificates`)"
@@ -362,6 +368,9 @@ impl fmt::Display for Cause {
             Self::ProxyAuth407 => "the proxy requires a login (407)",
             Self::Proxy => "the proxy did not make the connection",
             Self::NotTls => "what answers does not speak TLS",
+            Self::NothingInCommon => {
+                "the TLS handshake failed: it has no safe cipher or kind of key in common with podcal"
+            }
             Self::OldTls => "it offers only outdated TLS versions or ciphers",
             Self::TlsHandshake { detail } => {
                 return write!(f, "the TLS handshake failed: {detail}");

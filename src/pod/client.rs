@@ -344,9 +344,9 @@ impl PodClient {
         // A certificate that was refused for an earlier request does not count.
         let _ = verifier.take_refused();
         loop {
-            let attempt = connection.attempt(verifier, operation);
+            let attempt = connection.attempt(operation);
             let attempt = attempt.map_err(PodErrorKind::NotConnected)?;
-            let error = match prepare(&attempt.http).send().await {
+            let error = match prepare(&attempt.client).send().await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -354,7 +354,7 @@ impl PodClient {
                 return Err(PodErrorKind::CertificateChanged { expected, found });
             }
             // Once more without a kept connection, or as a short key can be checked.
-            if connection.is_worth_repeating(verifier, &attempt, &error) {
+            if connection.is_worth_repeating(&attempt, &error) {
                 continue;
             }
             let limit = self.pod().timeout;

@@ -114,7 +114,9 @@ impl PodError {
         use PodErrorKind as Kind;
         match &self.kind {
             Kind::WrongPassword { asked: true, .. } => FailureClass::SecretRejected,
-            Kind::WrongPassword { asked: false, .. } => FailureClass::SignInPaused,
+            Kind::WrongPassword { asked: false, .. } | Kind::SignInPaused(_) => {
+                FailureClass::SignInPaused
+            }
             Kind::CertificateChanged { .. } | Kind::CertificateUnknown { .. } => {
                 FailureClass::CertificateChanged
             }
@@ -199,6 +201,7 @@ impl fmt::Display for PodError {
             Kind::SignInRefused { status, error } => {
                 write!(f, "the pod at {pod} refused to sign in: {status} {error}")
             }
+            Kind::SignInPaused(failure) => f.write_str(&failure.says),
             Kind::TokenRefused => {
                 asked(f)?;
                 f.write_str("refused the token that it had just issued")

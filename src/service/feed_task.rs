@@ -1,7 +1,10 @@
 //! The shell of a feed: pulls, reads and publishes what the controller says, one step at
 //! a time. Nothing of it outlives the task: a pull that is under way ends with it.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -20,7 +23,7 @@ use crate::control::feed::{
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
 use crate::control::secret_gate::Verdict;
-use crate::feed::error::{PullError, Rejection};
+use crate::feed::error::{PullError, PullErrorKind, Rejection};
 use crate::feed::inspect::Inspection;
 use crate::feed::{FeedClient, Network};
 use crate::ledger::{Event, HistoryLine};
@@ -34,6 +37,9 @@ use crate::telemetry::{self, words};
 
 #[cfg(test)]
 mod tests;
+
+/// A pull that began no longer ago serves also whoever asks for one now.
+const JUST_BEGUN: Duration = Duration::from_secs(1);
 
 /// What a feed is, with what its rooms want of it.
 #[derive(Clone, Debug)]
@@ -114,14 +120,21 @@ pub async fn run(
     let mut task = FeedTask::new(controller, config, shared, outputs);
     task.learn_clock(*clock_state.borrow_and_update());
     task.publish(Vec::new());
+    let mut waiting = VecDeque::new();
     loop {
+        while let Some(command) = waiting.pop_front() {
+            task.take(command);
+        }
         let now = task.shared.clock.now();
         let step = task.controller.next(now);
         task.publish_late_after();
         let wait = match step {
             FeedStep::Wait(until) => until,
             FeedStep::Pull { afresh, insists } => {
-                let outcome = task.pull(afresh, insists).await;
+                let pull = PullNow { afresh, insists };
+                let Some(outcome) = task.pull_while(pull, &mut commands, &mut waiting).await else {
+                    return;
+                };
                 task.learn_clock(*clock_state.borrow_and_update());
                 task.learn(outcome);
                 continue;
@@ -137,8 +150,7 @@ pub async fn run(
         tokio::select! {
             biased;
             command = commands.recv() => match command {
-                Some(FeedCommand::PullNow(command)) => task.controller.pull_now(command),
-                Some(FeedCommand::Configure(config)) => task.configure(*config),
+                Some(command) => task.take(command),
                 None => return,
             },
             Ok(()) = clock_state.changed() => {
@@ -177,6 +189,38 @@ impl FeedTask {
         self.shared.clock.now()
     }
 
+    fn take(&mut self, command: FeedCommand) {
+        match command {
+            FeedCommand::PullNow(command) => self.controller.pull_now(command),
+            FeedCommand::Configure(config) => self.configure(*config),
+        }
+    }
+
+    /// Pulls, and meanwhile puts commands aside; `None` when nobody can send any more.
+    async fn pull_while(
+        &mut self,
+        pull: PullNow,
+        commands: &mut mpsc::Receiver<FeedCommand>,
+        waiting: &mut VecDeque<FeedCommand>,
+    ) -> Option<FeedOutcome> {
+        let clock = self.shared.clock;
+        let began = clock.now().monotonic;
+        let mut outcome = pin!(self.pull(pull.afresh, pull.insists));
+        loop {
+            tokio::select! {
+                outcome = &mut outcome => return Some(outcome),
+                command = commands.recv() => match command? {
+                    // Whoever asks for a pull that has just begun anyway is served by it.
+                    FeedCommand::PullNow(asked)
+                        if (pull.afresh || !asked.afresh)
+                            && (pull.insists || !asked.insists)
+                            && clock.now().monotonic.since(began) <= JUST_BEGUN => {}
+                    command => waiting.push_back(command),
+                },
+            }
+        }
+    }
+
     fn learn_clock(&mut self, state: ClockState) {
         let now = self.now();
         if state.is_believed != self.clock_state.is_believed {
@@ -195,7 +239,7 @@ impl FeedTask {
         self.config = config;
         if !is_same_source {
             self.renew_client();
-            self.controller.secret_changed(now);
+            self.controller.source_changed(now);
         }
     }
 
@@ -276,8 +320,9 @@ impl FeedTask {
                 }
             }
         };
-        let mut room = self.shared.budget.room(self.last_size).await;
         let latest = self.controller.latest().cloned();
+        let size = self.last_size.or_else(|| latest.as_deref().map(size));
+        let mut room = self.shared.budget.room(size).await;
         let held = match (&latest, afresh) {
             (Some(latest), false) => held(latest, self.controller.client_state()),
             _ => Held::default(),
@@ -378,7 +423,7 @@ impl FeedTask {
                 let pause = self.shared.gate.paused(credential, user).await;
                 pause.map(|pause| pause.until)
             }
-            Verdict::Accepted | Verdict::NotSent | Verdict::Unknown => None,
+            Verdict::Accepted | Verdict::NotSent | Verdict::Inconclusive | Verdict::Unknown => None,
         }
     }
 
@@ -522,42 +567,35 @@ fn held(version: &FeedVersion, state: Option<&str>) -> Held {
     }
 }
 
+/// The unpacked size of what is held.
+fn size(version: &FeedVersion) -> u64 {
+    let sizes = version.items.iter().map(|item| item.body.size() as u64);
+    sizes.sum()
+}
+
 /// What an answer says of the secret.
 fn verdict<T>(answer: &Result<T, PullError>) -> Verdict {
-    match answer {
-        Ok(_) => Verdict::Accepted,
-        Err(error) => match error.rejection() {
-            Some(Rejection::Unauthorized) => Verdict::Rejected,
-            Some(Rejection::Forbidden) => Verdict::Forbidden,
-            None if error.secret_was_sent() => Verdict::Unknown,
-            None => Verdict::NotSent,
-        },
+    let Err(error) = answer else {
+        return Verdict::Accepted;
+    };
+    match (error.rejection(), &error.kind) {
+        (Some(Rejection::Unauthorized), _) => Verdict::Rejected,
+        (Some(Rejection::Forbidden), _) => Verdict::Forbidden,
+        (None, _) if !error.secret_was_sent() => Verdict::NotSent,
+        (
+            None,
+            PullErrorKind::TimedOut(_)
+            | PullErrorKind::Unreachable(_)
+            | PullErrorKind::CutOff { .. }
+            | PullErrorKind::NoAccessToken(_),
+        ) => Verdict::Unknown,
+        (None, _) => Verdict::Inconclusive,
     }
 }
 
+/// Whether the client of one asks as that of the other would.
 fn same_source(one: &Feed, other: &Feed) -> bool {
-    use crate::config::Login;
-    let login = |feed: &Feed| match &feed.source {
-        Source::Ics { login, .. } | Source::CalDav { login, .. } => login.clone(),
-        Source::File { .. } => Login::None,
-    };
-    let same_login = match (login(one), login(other)) {
-        (Login::None, Login::None) => true,
-        (
-            Login::Password { username, password },
-            Login::Password {
-                username: other_name,
-                password: other_password,
-            },
-        ) => username == other_name && password == other_password,
-        (Login::Token(one), Login::Token(other)) => one == other,
-        (Login::OAuth2(one), Login::OAuth2(other)) => {
-            one.client_secret == other.client_secret && one.refresh_token == other.refresh_token
-        }
-        _ => false,
-    };
-    same_login
-        && one.id == other.id
+    one.source == other.source
         && one.user_agent == other.user_agent
         && one.timeout == other.timeout
         && one.max_size == other.max_size

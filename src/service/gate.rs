@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -29,6 +30,9 @@ mod tests;
 
 /// Other processes may be faster at most so many times in a row.
 const TRIES: usize = 8;
+
+/// How often the ledger is read while another process is proving a secret.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a feed signs in with; `None` where it has no login.
 #[must_use]
@@ -161,9 +165,12 @@ impl Gate {
             user: user.to_owned(),
             insists: false,
         };
-        let rows = self.rows(&request).await.unwrap_or_default();
+        let rows = self.rows(&request).await;
         let now = self.inner.clock.now();
-        let pause = self.state().gate.peek(&request, rows, now)?;
+        let pause = match rows {
+            Ok(rows) => self.state().gate.peek(&request, rows, now),
+            Err(_) => self.state().gate.known_pause(&request, now),
+        }?;
         self.correct(&pause).await;
         Some(self.sign_in_pause(&pause))
     }
@@ -198,28 +205,30 @@ impl Gate {
     }
 
     async fn look(&self, held: &mut HeldTurn<'_>) -> Permit {
-        for _ in 0..TRIES {
-            let rows = match self.rows(held.request).await {
-                Ok(rows) => rows,
+        let mut tries = 0;
+        while tries < TRIES {
+            let rows = self.rows(held.request).await;
+            let now = self.inner.clock.now();
+            let looked = match rows {
+                Ok(rows) => {
+                    let gate = &mut self.state().gate;
+                    gate.looked(&held.turn, held.request, rows, now)
+                }
                 Err(says) => {
-                    let grant = self.state().gate.unreadable(&held.turn, held.request);
-                    return match grant {
-                        Some(grant) => held.pass(grant),
-                        None => Permit::NotWritable(says),
-                    };
+                    let gate = &mut self.state().gate;
+                    match gate.unreadable(&held.turn, held.request, now) {
+                        Some(looked) => looked,
+                        None => return Permit::NotWritable(says),
+                    }
                 }
             };
-            let now = self.inner.clock.now();
-            let looked = self
-                .state()
-                .gate
-                .looked(&held.turn, held.request, rows, now);
             match looked {
                 Looked::Go(grant) => return held.pass(grant),
                 Looked::Paused(pause) => {
                     self.correct(&pause).await;
                     return Permit::Paused(self.sign_in_pause(&pause));
                 }
+                Looked::Pending => tokio::time::sleep(LOOK_AGAIN).await,
                 Looked::Reserve { expected, new } => {
                     let key = held.request.credential.key();
                     let written = self.inner.ledger.reserve(&key, expected.as_ref(), &new);
@@ -229,7 +238,7 @@ impl Gate {
                             return held.pass(grant);
                         }
                         // Another process was faster: it says what holds now.
-                        Ok(false) => {}
+                        Ok(false) => tries += 1,
                         Err(says) => return Permit::NotWritable(says),
                     }
                 }

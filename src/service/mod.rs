@@ -28,6 +28,7 @@ mod identity_task;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
+pub mod pod_contact;
 pub mod pod_task;
 pub mod read_budget;
 pub mod reading;

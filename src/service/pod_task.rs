@@ -35,6 +35,9 @@ mod tests;
 /// A step takes several requests at most, each with the time-out of the pod.
 const REQUESTS_OF_A_STEP: u32 = 10;
 
+/// On a busy machine a task may be woken late.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A pod as the configuration has it.
 #[derive(Clone, Debug)]
 pub struct PodConfig {
@@ -101,7 +104,6 @@ struct PodTask {
     clock_steps: u64,
     told: Option<PodIdentity>,
     recorded: Option<u64>,
-    recorded_config: u64,
 }
 
 /// Runs a pod until its task is dropped, its commands end, or it was removed.
@@ -122,7 +124,6 @@ pub async fn run(
     let mut task = PodTask {
         credential: gate::credential_of(&config.pod),
         clock_steps,
-        recorded_config: controller.config_changes(),
         controller,
         config,
         client: None,
@@ -349,8 +350,10 @@ impl PodTask {
                 let answer = answer.await;
                 let answer = self.report(pass, answer).await;
                 let clock = self.pod_clock(&client);
+                let last = self.last_config().await;
                 PodOutcome::Config(answer.map(|(config, mode)| ConfigAnswer {
                     config: config.without_secrets(),
+                    last,
                     mode: reported(&mode),
                     clock,
                 }))
@@ -383,7 +386,7 @@ impl PodTask {
 
     /// Tells the gate what became of the secret.
     async fn report<T>(&mut self, pass: Pass, answer: Result<T, PodError>) -> Result<T, Failure> {
-        let verdict = verdict(&answer);
+        let verdict = verdict(answer.as_ref().err());
         pass.report(verdict).await;
         if matches!(verdict, Verdict::Rejected | Verdict::Forbidden) {
             let user = self.config.pod.url.key();
@@ -416,6 +419,14 @@ impl PodTask {
         }
     }
 
+    /// The configuration as it was written down; what cannot be read is compared with nothing.
+    async fn last_config(&self) -> Option<serde_json::Value> {
+        let ledger = self.shared.recorder.ledger();
+        let kept = ledger.pod_settings(&self.config.pod.url).await;
+        let (_, json) = kept.ok().flatten()?;
+        serde_json::from_str(&json).ok()
+    }
+
     fn pod_clock(&self, client: &PodClient) -> Option<UnixTime> {
         let wall = self.now().wall;
         let offset = client.clock_offset(wall)?;
@@ -446,10 +457,7 @@ impl PodTask {
             self.recorded = changes;
             recorder.pod(url, self.controller.memory(now));
         }
-        let config_changes = self.controller.config_changes();
-        if config_changes != std::mem::replace(&mut self.recorded_config, config_changes)
-            && let Some(config) = self.controller.config()
-        {
+        if let Some(config) = self.controller.take_config() {
             recorder.pod_config(url, config.to_string());
         }
         for event in events {
@@ -475,7 +483,7 @@ impl PodTask {
 
     fn publish_late_after(&self, step: &PodStep) {
         let late_after = match step {
-            PodStep::Wait(until) => *until,
+            PodStep::Wait(until) => until.plus(GRACE),
             _ => {
                 let step = self.config.pod.timeout * REQUESTS_OF_A_STEP;
                 self.now().monotonic.plus(step)
@@ -503,10 +511,9 @@ fn reported(mode: &CalendarMode) -> ReportedMode {
 
 /// What an answer says about the password: whatever the pod answered to anything but a
 /// sign-in, it had accepted the password for that.
-fn verdict<T>(answer: &Result<T, PodError>) -> Verdict {
-    let error = match answer {
-        Ok(_) => return Verdict::Accepted,
-        Err(error) => error,
+pub fn verdict(error: Option<&PodError>) -> Verdict {
+    let Some(error) = error else {
+        return Verdict::Accepted;
     };
     match (&error.kind, error.operation) {
         (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,
@@ -534,7 +541,7 @@ fn failed(step: &PodStep, failure: Failure) -> PodOutcome {
     }
 }
 
-fn not_writable(pod: &Pod, says: &str) -> Failure {
+pub fn not_writable(pod: &Pod, says: &str) -> Failure {
     Failure {
         class: FailureClass::SignInPaused,
         kind: "sign_in_not_writable".to_owned(),

@@ -216,6 +216,12 @@ impl Recorder {
         self.wake(true);
     }
 
+    /// How the service is doing, as it was written down last.
+    #[must_use]
+    pub fn service(&self) -> ServiceTimes {
+        self.desk().service().clone()
+    }
+
     /// Before the stop of the recorder itself.
     pub fn service_stopped(&self) {
         let mut desk = self.desk();

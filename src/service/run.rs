@@ -89,7 +89,7 @@ impl Server {
                     Next::Go
                 }
                 _ = look.tick() => {
-                    self.look();
+                    self.look().await;
                     Next::Go
                 }
             };
@@ -107,8 +107,8 @@ impl Server {
         signal
     }
 
-    fn look(&mut self) {
-        self.service.revive();
+    async fn look(&mut self) {
+        self.service.revive().await;
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
             telemetry::emit(self.service.summary(true));

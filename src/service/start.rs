@@ -310,7 +310,7 @@ impl Service {
             controller.restore(memory, now);
         }
         let (commands, mailbox) = mpsc::channel(MAILBOX);
-        let (view, published) = watch::channel(controller.view(now));
+        let (view, published) = watch::channel(controller.view());
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let shared = PodShared {
             clock: self.ground.clock,

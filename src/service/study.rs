@@ -123,7 +123,8 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now, insists: bool) -> Pulled {
             view.latest = ground.recorder.version(&feed.id, version).await;
         }
     }
-    let fetched = feed_task::fetch_afresh(feed, &ground.network, &ground.gate, insists, now.wall).await;
+    let fetched =
+        feed_task::fetch_afresh(feed, &ground.network, &ground.gate, insists, now.wall).await;
     let read = match fetched {
         Ok(fetched) => read(feed, fetched, now).await,
         Err(failure) => Err(failure),

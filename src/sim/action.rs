@@ -2,6 +2,7 @@
 //!
 //! All of it is said in words (`mode=exchange,for=5m`) or in JSON (`{"mode": "exchange", "for": "5m"}`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::handle::{Fault, Sim};
 use super::options::{CalendarMode, Password, Quirks};
 use super::pod_fault;
 use super::spec::Spec;
-use super::state::Pod;
+use super::state::{Pod, State};
 
 pub use super::spec::duration;
 
@@ -96,13 +97,19 @@ impl ScheduledCommand {
         })
     }
 
-    /// Does it to the pods that it is for.
-    pub(super) fn perform(&self, pods: &[Sim]) {
-        let is_meant = |sim: &&Sim| self.pod.is_none_or(|number| sim.number() == number);
-        for sim in pods.iter().filter(is_meant) {
-            // A certificate that cannot be made, or a pod that does not exist, leaves things as they are.
-            let _ = self.command.perform(sim, pods);
+    /// The pods that it is for.
+    pub(super) fn targets<'a>(&self, pods: &'a [Sim]) -> Result<Vec<&'a Sim>, String> {
+        match self.pod {
+            Some(number) => Ok(vec![numbered(pods, number)?]),
+            None => Ok(pods.iter().collect()),
         }
+    }
+
+    /// Does it to the pods that it is for.
+    pub(super) fn perform(&self, pods: &[Sim]) -> Result<(), String> {
+        self.targets(pods)?
+            .into_iter()
+            .try_for_each(|sim| self.command.perform(sim, pods))
     }
 }
 
@@ -175,7 +182,7 @@ impl Command {
         let undo = self.lasts.map(|lasts| (lasts, self.action.undo(sim, pods)));
         self.action.perform(sim, pods)?;
         if let Some((lasts, Some(undo))) = undo {
-            let pod = std::sync::Arc::downgrade(&sim.pod);
+            let pod = Arc::downgrade(&sim.pod);
             tokio::spawn(async move {
                 tokio::time::sleep(lasts).await;
                 if let Some(pod) = pod.upgrade() {
@@ -225,32 +232,17 @@ impl Action {
                     let _ = pod.present(number);
                 })
             }
-            Self::Clock(_) => {
-                let offset = pod.read(|state| state.clock_offset);
-                Box::new(move |pod| pod.change(|state| state.clock_offset = offset))
-            }
-            Self::Mode(_) => {
-                let mode = pod.read(|state| state.mode);
-                Box::new(move |pod| pod.change(|state| state.mode = mode))
-            }
+            Self::Clock(_) => restore(pod, |state| &mut state.clock_offset),
+            Self::Mode(_) => restore(pod, |state| &mut state.mode),
             Self::Password(_) => {
                 let password = pod.read(|state| state.password.clone());
                 Box::new(move |pod| pod.change(|state| state.take_password(password)))
             }
-            Self::Licence(_) => {
-                let licensed = pod.read(|state| state.licensed);
-                Box::new(move |pod| pod.change(|state| state.licensed = licensed))
-            }
-            Self::Quirks(_) => {
-                let quirks = pod.read(|state| state.quirks);
-                Box::new(move |pod| pod.change(|state| state.quirks = quirks))
-            }
-            Self::DeviceId(_) | Self::DeviceIdOf(_) => {
-                let device_id = sim.device_id();
-                Box::new(move |pod| pod.change(|state| state.device_id = device_id))
-            }
+            Self::Licence(_) => restore(pod, |state| &mut state.licensed),
+            Self::Quirks(_) => restore(pod, |state| &mut state.quirks),
+            Self::DeviceId(_) | Self::DeviceIdOf(_) => restore(pod, |state| &mut state.device_id),
             Self::Swap(number) => {
-                let other = std::sync::Arc::downgrade(&numbered(pods, *number).ok()?.pod);
+                let other = Arc::downgrade(&numbered(pods, *number).ok()?.pod);
                 Box::new(move |pod| {
                     if let Some(other) = other.upgrade() {
                         pod.swap(&other);
@@ -262,11 +254,22 @@ impl Action {
     }
 }
 
+/// Puts a part of the state back as it is now.
+fn restore<T: Clone + Send + 'static>(pod: &Pod, part: fn(&mut State) -> &mut T) -> Undo {
+    let before = pod.change_quietly(|state| part(state).clone());
+    Box::new(move |pod| pod.change(|state| *part(state) = before))
+}
+
 /// The pod with this number.
 pub(super) fn numbered(pods: &[Sim], number: u32) -> Result<&Sim, String> {
     pods.iter()
         .find(|sim| sim.number() == number)
-        .ok_or_else(|| format!("there are {} pods, from 1 on", pods.len()))
+        .ok_or_else(|| {
+            format!(
+                "there is no pod {number}; pods are numbered from 1 to {}",
+                pods.len()
+            )
+        })
 }
 
 fn quirks(spec: &mut Spec) -> Result<Quirks, String> {

@@ -35,6 +35,12 @@ impl Answer {
         }
     }
 
+    /// 200 with a page that asks for a password, as a portal in between answers.
+    pub fn login_page() -> Self {
+        let page = "<!doctype html><title>Sign in</title><form><input name=user><input type=password></form>\n";
+        Self::bytes(StatusCode::OK, "text/html; charset=utf-8", page.into())
+    }
+
     /// An answer that the reference documents as having no body.
     pub fn empty(status: StatusCode) -> Self {
         Self {

@@ -69,6 +69,8 @@ pub enum SetupError {
     OpenControl { address: SocketAddr },
     #[error("cannot read the folder of feeds {}", path.display())]
     Feeds { path: PathBuf, source: io::Error },
+    #[error("cannot do what --fault asks for: {message}")]
+    Command { message: String },
     #[error("cannot use the state file {}", path.display())]
     State { path: PathBuf, source: io::Error },
 }
@@ -90,6 +92,7 @@ impl SetupError {
             Self::OpenControl { .. } => {
                 "whoever reaches it controls the pods; use 127.0.0.1 or [::1]"
             }
+            Self::Command { .. } => "see docs/simulate.md for what a pod can do",
             Self::Feeds { .. } => "name a folder with .ics files that can be read",
             Self::State { .. } => "name a file that can be written; delete it to start anew",
         }
@@ -156,9 +159,11 @@ impl Building {
             }
         }
         for scheduled in setup.schedule {
+            let refused = |message| SetupError::Command { message };
             match scheduled.every {
-                None => scheduled.perform(&pods),
+                None => scheduled.perform(&pods).map_err(refused)?,
                 Some(every) => {
+                    scheduled.targets(&pods).map_err(refused)?;
                     tasks.spawn(keep_doing(scheduled, every, Arc::clone(&pods)));
                 }
             }
@@ -269,7 +274,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, SetupError> {
 async fn keep_doing(scheduled: ScheduledCommand, every: Duration, pods: Arc<Vec<Sim>>) {
     loop {
         tokio::time::sleep(every).await;
-        scheduled.perform(&pods);
+        // What cannot be done at one turn leaves things as they are.
+        let _ = scheduled.perform(&pods);
     }
 }
 

@@ -148,14 +148,7 @@ fn show(pod: &Arc<Pod>, state: &mut State, call: &Call, mut meetings: Vec<Meetin
         match fault {
             PodFault::KeepOld => return,
             PodFault::Late(delay) => due = Some(delay),
-            PodFault::NewIds => {
-                state.own_ids = state.own_ids.wrapping_add(1);
-                for (index, meeting) in meetings.iter_mut().enumerate() {
-                    let place = [state.own_ids.to_string(), index.to_string()];
-                    let id = derive(&state.key, &["own id", &place[0], &place[1]]);
-                    meeting.id = hex(id.get(..12).unwrap_or_default());
-                }
-            }
+            PodFault::NewIds => give_ids(&mut meetings, state),
             PodFault::Cap(limit) => keep_nearest(&mut meetings, limit, pod.now(state).seconds()),
             text => meetings
                 .iter_mut()
@@ -184,6 +177,15 @@ fn show(pod: &Arc<Pod>, state: &mut State, call: &Call, mut meetings: Vec<Meetin
     };
     state.pending.push_back(PendingSet { meetings, due });
     state.show_pending();
+}
+
+fn give_ids(meetings: &mut [Meeting], state: &mut State) {
+    state.own_ids = state.own_ids.wrapping_add(1);
+    let set = state.own_ids.to_string();
+    for (index, meeting) in meetings.iter_mut().enumerate() {
+        let id = derive(&state.key, &["own id", &set, &index.to_string()]);
+        meeting.id = hex(id.get(..12).unwrap_or_default());
+    }
 }
 
 /// Keeps the meetings that are going on or come next, in the order of the set.

@@ -32,7 +32,7 @@ use serde_json::{Map, Value, json};
 
 use super::action::{Command, numbered};
 use super::answer::Answer;
-use super::feedhost::{FeedFault, FeedHost, FeedRequest, SignIn};
+use super::feedhost::{FeedFault, FeedHost, SignIn};
 use super::handle::{Fault, Sim};
 use super::page;
 use super::request::RequestRecord;
@@ -303,7 +303,7 @@ async fn feeds(State(control): State<Arc<Control>>) -> Reply {
 async fn show_feeds(State(control): State<Arc<Control>>, Path(what): Path<String>) -> Reply {
     let host = control.feeds()?;
     let shown = match what.as_str() {
-        "requests" => host.requests().iter().map(feed_request).collect(),
+        "requests" => json!(host.requests()),
         "counts" => host.traffic().to_json(),
         _ => return Err(unknown()),
     };
@@ -386,18 +386,6 @@ fn request(seen: &RequestRecord) -> Value {
         "status": seen.status,
         "authorized": seen.authorized,
         "body": seen.body,
-    })
-}
-
-fn feed_request(seen: &FeedRequest) -> Value {
-    json!({
-        "method": seen.method,
-        "path": seen.path,
-        "status": seen.status,
-        "authorization": seen.authorization,
-        "if_none_match": seen.if_none_match,
-        "if_modified_since": seen.if_modified_since,
-        "user_agent": seen.user_agent,
     })
 }
 

@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Refusal;
 use super::fields::{self, Field, Kind};
 
 /// A meeting as the reference's `Meeting` has it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Meeting {
     pub id: String,
     pub title: String,
     pub organizer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     pub start_time: i64,
     pub end_time: i64,
@@ -37,16 +39,7 @@ const WHOLE: [Field; 6] = [
 
 impl Meeting {
     pub fn to_json(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("id".to_owned(), json!(self.id));
-        object.insert("title".to_owned(), json!(self.title));
-        object.insert("organizer".to_owned(), json!(self.organizer));
-        if let Some(description) = &self.description {
-            object.insert("description".to_owned(), json!(description));
-        }
-        object.insert("start_time".to_owned(), json!(self.start_time));
-        object.insert("end_time".to_owned(), json!(self.end_time));
-        Value::Object(object)
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// As the calendar operations give it.

@@ -27,7 +27,7 @@ pub mod building;
 pub mod feedhost;
 pub mod options;
 
-// From the ground up: values, the state of a pod, the operations on it, the wire, and what runs many of them.
+// The ground: values, faults, and the listening side that pods, calendar host and control address share.
 mod answer;
 mod authorization;
 mod certificate;
@@ -38,9 +38,11 @@ mod meeting;
 mod pod_fault;
 mod request;
 mod secret;
+mod server;
 mod spec;
 mod traffic;
 
+// One pod, and the operations on it.
 mod state;
 
 mod calendar;
@@ -52,12 +54,12 @@ mod page;
 mod splash;
 mod token;
 
+// The pod on the wire and in hand.
+mod handle;
 mod routes;
 mod serve;
-mod server;
 
-mod handle;
-
+// What is beside many pods.
 mod control;
 mod folder;
 mod persist;

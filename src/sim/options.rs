@@ -70,12 +70,12 @@ impl Default for Options {
     }
 }
 
-/// The admin password of a pod; not printed.
+/// A password; not printed.
 #[derive(Clone, Default)]
 pub struct Password(String);
 
 impl Password {
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -28,16 +28,18 @@ pub(super) fn page(pod: &Pod) -> Response<Body> {
     let html = PAGE
         .replace("{{title}}", &title)
         .replace("{{board}}", &board);
-    let mut response = Response::new(Body::from(html));
+    let mut response = uncached("text/html; charset=utf-8", Body::from(html));
+    let policy = HeaderValue::from_static(POLICY);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn uncached(media: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -63,14 +65,7 @@ pub(super) fn events(pod: Arc<Pod>) -> Response<Body> {
                 }
             }
         });
-    let mut response = Response::new(Body::from_stream(stream));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    uncached("text/event-stream", Body::from_stream(stream))
 }
 
 fn room_name(state: &State) -> String {

@@ -93,10 +93,7 @@ impl PodFault {
         Ok(match spec.word() {
             "slow" => Self::Slow(spec.needed("seconds", Spec::time)?),
             "status" => {
-                let status = spec.needed("status", Spec::number)?;
-                if !(200..=599).contains(&status) {
-                    return Err("`status` must be from 200 to 599".to_owned());
-                }
+                let status = spec.needed("status", Spec::status)?;
                 Self::Status(status, spec.number("retry_after")?)
             }
             "html" => Self::Html,

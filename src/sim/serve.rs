@@ -97,11 +97,7 @@ async fn receive(
     call.unanswered = matches!(fault, Some(PodFault::LostAnswer | PodFault::Hang));
     let instead = match fault {
         Some(PodFault::Status(status, retry_after)) => Some(failed(status, retry_after, &call)),
-        Some(PodFault::Html) => Some(Answer::bytes(
-            StatusCode::OK,
-            "text/html; charset=utf-8",
-            LOGIN_PAGE.into(),
-        )),
+        Some(PodFault::Html) => Some(Answer::login_page()),
         Some(PodFault::EmptyObject | PodFault::Hang) => Some(Answer::json(&serde_json::json!({}))),
         _ => None,
     };
@@ -137,6 +133,3 @@ fn failed(status: u16, retry_after: Option<u64>, call: &Call) -> Answer {
         None => answer,
     }
 }
-
-const LOGIN_PAGE: &str =
-    "<!doctype html><title>Sign in</title><form><input name=user><input type=password></form>\n";

@@ -143,6 +143,16 @@ impl Spec {
             .ok_or_else(|| format!("`{key}` is out of range"))
     }
 
+    /// An HTTP status.
+    pub fn status(&mut self, key: &str) -> Result<Option<u16>, String> {
+        match self.number(key)? {
+            Some(status) if !(200..=599).contains(&status) => {
+                Err(format!("`{key}` must be from 200 to 599"))
+            }
+            status => Ok(status),
+        }
+    }
+
     /// A time: a number of seconds, or a string such as `5s`, `250ms` or `2m`.
     pub fn time(&mut self, key: &str) -> Result<Option<Duration>, String> {
         let time = match self.value(key) {

@@ -6,23 +6,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Job, Outcome, PodArgs, Streams, Target, UsageError, job, run};
+use super::args::PodArgs;
+use super::input::{Job, job};
+use super::run::{Outcome, Streams, Target, run};
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::ledger::old::Ledger;
+use crate::feed::Network;
+use crate::ledger::{Ledger, LedgerError};
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
 use crate::model::time::Window;
 use crate::model::zone::Zone;
+use crate::net::clean;
 use crate::pod::Fingerprint;
+use crate::service::clock::Clock;
+use crate::service::control_socket::{self, Answer, Request};
+use crate::service::open_ledger::OpenLedger;
 use crate::{expand, ics, report};
 
 /// The window of a calendar file for a pod without a room.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The service accepts a certificate after it has looked at the pod.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is meant by the first argument.
 enum Meant {
@@ -42,19 +52,18 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         Meant::Address(_) => Zone::utc(),
     };
     let from_ics = |bytes: &[u8]| meetings(bytes, &meant);
-    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics)
-        .await
-        .map_err(usage)?;
+    let job = job(&args.action, &zone, &mut tokio::io::stdin(), &from_ics).await?;
     let targets = match &meant {
         Meant::Room { config, room } => targets(config, room, &args).await?,
         Meant::Address(url) => {
             let shows_only = args.options.dry_run && job.writes();
             let signs_in = !shows_only && !matches!(job, Job::Trust);
-            let pod = args.options.address.pod(url.clone(), signs_in);
+            let pod = args.options.address.pod(url.clone(), signs_in)?;
             vec![Target {
-                pod: pod.map_err(usage)?,
+                pod,
                 pin: known_pin(global, url).await,
                 keeps_pin: false,
+                gate: None,
             }]
         }
     };
@@ -65,11 +74,9 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         talk: &mut talk,
         progress,
     };
-    let outcome = run(&job, &args.options, &targets, &mut streams)
-        .await
-        .map_err(usage)?;
+    let outcome = run(&job, &args.options, &targets, &mut streams).await?;
     if let Meant::Room { config, .. } = &meant {
-        keep_pins(config, &outcome).await?;
+        keep_pins(config, &outcome, matches!(job, Job::Trust)).await?;
     }
     match outcome.errors.as_slice() {
         [] if outcome.denied => Ok(Ended::WithTrouble),
@@ -86,9 +93,9 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
 
 /// A room of the configuration; else an address, which needs no configuration.
 fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
-    let address = PodUrl::parse(&args.target).ok();
+    let address = PodUrl::parse(&args.target);
     let looks_like_address = args.target.contains(['.', ':', '[']) || args.target == "localhost";
-    if let Some(url) = address.clone().filter(|_| looks_like_address) {
+    if let Some(url) = address.clone().ok().filter(|_| looks_like_address) {
         if args.options.address.are_given() || !global.config.exists() {
             return Ok(Meant::Address(url));
         }
@@ -111,7 +118,15 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
         });
     }
     let config = load(global)?;
-    let room = room::find(&config, &args.target)?.clone();
+    let room = match (room::find(&config, &args.target), address) {
+        (Err(_), Err(says)) if looks_like_address => {
+            return Err(Failure::usage(
+                format!("the address `{}` {says}", clean::line(&args.target, 100)),
+                "write it in full, or name a room of the configuration",
+            ));
+        }
+        (room, _) => room?.clone(),
+    };
     if args.options.address.are_given() {
         return Err(Failure::usage(
             format!(
@@ -145,24 +160,24 @@ async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Tar
         }
         wanted.push(url);
     }
-    let ledger = Ledger::open_existing(&config.ledger).await?;
-    let mut targets = Vec::new();
-    for pod in room
+    let clock = Clock::start(clock);
+    let ledger = OpenLedger::open(config, clock, true).await?;
+    let gate = ledger.ground(clock, &Network::new(), true, true).gate;
+    let chosen = room
         .pods
         .iter()
-        .filter(|pod| wanted.is_empty() || wanted.contains(&pod.url))
-    {
-        let pin = match &ledger {
-            Some(ledger) => ledger.pod(&pod.url).await?.pin.map(Fingerprint),
-            None => None,
-        };
-        targets.push(Target {
+        .filter(|pod| wanted.is_empty() || wanted.contains(&pod.url));
+    Ok(chosen
+        .map(|pod| Target {
             pod: pod.clone(),
-            pin,
+            pin: ledger
+                .recorder
+                .pin(&pod.url)
+                .map(|pin| Fingerprint(pin.sha256)),
             keeps_pin: true,
-        });
-    }
-    Ok(targets)
+            gate: Some(gate.clone()),
+        })
+        .collect())
 }
 
 /// The certificate that the ledger knows for an address. Without a configuration or
@@ -172,21 +187,55 @@ async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
         return None;
     }
     let config = load(global).ok()?;
-    let ledger = Ledger::open_existing(&config.ledger).await.ok()??;
-    let standing = ledger.pod(url).await.ok()?;
-    standing.pin.map(Fingerprint)
+    let ledger = Ledger::open_to_read(&config.ledger).await.ok()?;
+    let pin = ledger.pin(url).await.ok()??;
+    Some(Fingerprint(pin.sha256))
 }
 
-async fn keep_pins(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
+/// Keeps certificates as pins: the service does it where one runs, since it alone owns
+/// what is known of its pods.
+async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result<(), Failure> {
     if outcome.pins.is_empty() {
         return Ok(());
     }
-    let ledger = Ledger::open(&config.ledger).await?;
+    let path = crate::ledger::resolve(&config.ledger)?;
+    if is_trust {
+        let mut asked = false;
+        for (url, _) in &outcome.pins {
+            asked |= trust_by_service(&path, url).await?;
+        }
+        if asked {
+            return Ok(());
+        }
+    }
+    let lock = match Ledger::claim(&config.ledger) {
+        Ok(lock) => lock,
+        // It meets the pod itself, and pins what it finds then.
+        Err(LedgerError::ServiceRunning { .. }) if !is_trust => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let (ledger, _) = Ledger::open(lock, clock()).await?;
     for (url, pin) in &outcome.pins {
-        ledger.set_pin(url, Some(pin.0), clock()).await?;
+        let rooms = config.rooms.iter();
+        let mut of_pod = rooms.filter(|room| room.pods.iter().any(|pod| pod.url == *url));
+        let room = of_pod.next().map(|room| &room.name);
+        ledger.set_pin(url, room, Some(pin.0), clock()).await?;
     }
     ledger.close().await;
     Ok(())
+}
+
+/// Whether a service runs that accepted what answers at the address now.
+async fn trust_by_service(ledger: &std::path::Path, url: &PodUrl) -> Result<bool, Failure> {
+    let request = Request::Trust { pod: url.key() };
+    let answer = control_socket::ask(ledger, &request, PATIENCE)
+        .await
+        .map_err(|error| Failure::no_answer(ledger, &error))?;
+    match answer {
+        None => Ok(false),
+        Some(Answer::Done(_)) => Ok(true),
+        Some(Answer::Refused { says, hint }) => Err(Failure::at_work(says, &hint)),
+    }
 }
 
 /// The meetings of a calendar file as a display of the room would be sent them.
@@ -217,11 +266,4 @@ fn meetings(bytes: &[u8], meant: &Meant) -> Result<Vec<Meeting>, String> {
         .agenda
         .meetings()
         .to_vec())
-}
-
-fn usage(error: UsageError) -> Failure {
-    Failure {
-        text: report::print(&error),
-        code: report::USAGE,
-    }
 }

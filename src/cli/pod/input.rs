@@ -1,9 +1,7 @@
 //! From arguments to a finished request: files and standard input are read and
 //! checked here, before any pod is asked for anything.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,9 +12,11 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::watch;
 
+use super::args::{
+    Action, CalendarAction, CameraAction, ConfigAction, Fields, SplashAction, Switch,
+};
 use super::show::{self, Shown};
-use super::{Action, CalendarAction, CameraAction, ConfigAction, Fields, SplashAction, Switch};
-use crate::fault::Fault;
+use crate::cli::Failure;
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
@@ -30,39 +30,6 @@ const TEXT_LIMIT: u64 = 50 * 1024 * 1024;
 
 /// Reads the meetings of an iCalendar file, or says why it is none.
 pub type MeetingsFromIcs<'a> = &'a (dyn Fn(&[u8]) -> Result<Vec<Meeting>, String> + Sync);
-
-/// Arguments that do not make sense, or name what is not there.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UsageError {
-    what: String,
-    hint: Cow<'static, str>,
-}
-
-impl UsageError {
-    #[must_use]
-    pub fn new(what: String, hint: impl Into<Cow<'static, str>>) -> Self {
-        let hint = hint.into();
-        Self { what, hint }
-    }
-}
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-impl Fault for UsageError {
-    fn hint(&self) -> Cow<'static, str> {
-        self.hint.clone()
-    }
-
-    fn is_passing(&self) -> bool {
-        false
-    }
-}
 
 /// What to do on each pod; everything that had to be read for it was read.
 pub enum Job {
@@ -106,7 +73,7 @@ pub async fn job(
     zone: &Zone,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
     meetings_from_ics: MeetingsFromIcs<'_>,
-) -> Result<Job, UsageError> {
+) -> Result<Job, Failure> {
     let mut progress = None;
     let request = match action {
         Action::Token { reveal } => return Ok(Job::Token { reveal: *reveal }),
@@ -151,7 +118,7 @@ pub async fn job(
             let (sender, receiver) = watch::channel(0);
             progress = Some(receiver);
             let image = Image {
-                bytes: read_image(image, stdin).await?,
+                bytes: named(image, stdin, IMAGE_LIMIT).await?,
                 progress: Some(Arc::new(move |sent| {
                     let _ = sender.send(sent);
                 })),
@@ -182,7 +149,7 @@ async fn calendar(
     zone: &Zone,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
     meetings_from_ics: MeetingsFromIcs<'_>,
-) -> Result<Request<Shown>, UsageError> {
+) -> Result<Request<Shown>, Failure> {
     let zone = zone.clone();
     Ok(match action {
         CalendarAction::List => {
@@ -197,7 +164,7 @@ async fn calendar(
             let bytes = text_or_file(meetings, stdin).await?;
             let meetings = if is_ics(meetings, &bytes) {
                 meetings_from_ics(&bytes).map_err(|why| {
-                    UsageError::new(
+                    Failure::usage(
                         format!("the iCalendar file cannot be read: {why}"),
                         "look at it with `podcal expand`",
                     )
@@ -221,8 +188,8 @@ async fn calendar(
             let changes: MeetingChanges =
                 meeting_from(changes.as_deref(), fields, description, stdin).await?;
             if changes == MeetingChanges::default() {
-                return Err(UsageError::new(
-                    "nothing is to be changed".to_owned(),
+                return Err(Failure::usage(
+                    "nothing is to be changed",
                     "name a field, such as `--title \"Review\"`",
                 ));
             }
@@ -242,15 +209,14 @@ async fn meeting_from<T: DeserializeOwned>(
     fields: &Fields,
     description: Option<&str>,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<T, UsageError> {
+) -> Result<T, Failure> {
     const FORM: &str = "write such as {\"title\": \"Review\", \"start_time\": 1772442000}";
     let mut map = match argument {
         None => Map::new(),
         Some(argument) => match parse(&text_or_file(argument, stdin).await?)? {
             Value::Object(map) => map,
             _ => {
-                let what = "the meeting is not a JSON object".to_owned();
-                return Err(UsageError::new(what, FORM));
+                return Err(Failure::usage("the meeting is not a JSON object", FORM));
             }
         },
     };
@@ -271,10 +237,10 @@ async fn meeting_from<T: DeserializeOwned>(
         }
     }
     serde_json::from_value(Value::Object(map))
-        .map_err(|error| UsageError::new(format!("this is not such a meeting: {error}"), FORM))
+        .map_err(|error| Failure::usage(format!("this is not such a meeting: {error}"), FORM))
 }
 
-fn time(key: &str, value: &Value) -> Result<UnixTime, UsageError> {
+fn time(key: &str, value: &Value) -> Result<UnixTime, Failure> {
     let time = match value {
         Value::Number(number) => number.as_i64().map(UnixTime::from_seconds),
         Value::String(text) => match text.trim().parse() {
@@ -284,7 +250,7 @@ fn time(key: &str, value: &Value) -> Result<UnixTime, UsageError> {
         _ => None,
     };
     time.ok_or_else(|| {
-        UsageError::new(
+        Failure::usage(
             format!("`{key}` is not a time"),
             "write RFC 3339 such as 2026-03-02T09:00:00Z, or whole Unix seconds",
         )
@@ -292,7 +258,7 @@ fn time(key: &str, value: &Value) -> Result<UnixTime, UsageError> {
 }
 
 /// A strict reading: what is sent to a display is a whole, valid set.
-fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, UsageError> {
+fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, Failure> {
     /// As it is sent; anything else in it is a mistake.
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -305,22 +271,20 @@ fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, UsageError> {
         end_time: UnixTime,
     }
     const FORM: &str = "write {\"meetings\": [{\"id\", \"title\", \"organizer\", \"start_time\", \"end_time\", \"description\"?}]} with times in Unix seconds, or give an .ics file";
-    let wrong = |what: String| UsageError::new(what, FORM);
+    let wrong = |says: &str| Failure::usage(says, FORM);
     let list = match parse(bytes)? {
         Value::Array(list) => list,
         Value::Object(mut map) => match map.remove("meetings") {
             Some(Value::Array(list)) if map.is_empty() => list,
             _ => {
-                return Err(wrong(
-                    "the object holds something else than `meetings`".to_owned(),
-                ));
+                return Err(wrong("the object holds something else than `meetings`"));
             }
         },
-        _ => return Err(wrong("this is not a list of meetings".to_owned())),
+        _ => return Err(wrong("this is not a list of meetings")),
     };
     let mut ids = HashSet::new();
     let one = |(index, item): (usize, Value)| {
-        let wrong = |what: &str| wrong(format!("meeting {}: {what}", index + 1));
+        let wrong = |what: &str| wrong(&format!("meeting {}: {what}", index + 1));
         let read: Strict =
             serde_json::from_value(item).map_err(|error| wrong(&error.to_string()))?;
         if read.start_time >= read.end_time {
@@ -369,7 +333,7 @@ fn config_path(text: &str) -> Vec<String> {
 async fn subset(
     changes: &[String],
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Value, UsageError> {
+) -> Result<Value, Failure> {
     const FORM: &str =
         "write JSON such as {\"display\": {\"name\": \"Aurora\"}}, or display.name=Aurora";
     let mut whole = Value::Object(Map::new());
@@ -384,10 +348,7 @@ async fn subset(
             None => parse(&text_or_file(change, stdin).await?)?,
         };
         if !part.is_object() {
-            return Err(UsageError::new(
-                "the change is not a JSON object".to_owned(),
-                FORM,
-            ));
+            return Err(Failure::usage("the change is not a JSON object", FORM));
         }
         merge(&mut whole, part);
     }
@@ -395,7 +356,7 @@ async fn subset(
     let sendable = tree::sendable(&whole);
     match &sendable {
         Value::Object(map) if map.is_empty() => {
-            Err(UsageError::new("nothing is to be changed".to_owned(), FORM))
+            Err(Failure::usage("nothing is to be changed", FORM))
         }
         _ => Ok(sendable),
     }
@@ -424,9 +385,9 @@ fn merge(whole: &mut Value, part: Value) {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, UsageError> {
+fn parse(bytes: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(bytes).map_err(|error| {
-        UsageError::new(
+        Failure::usage(
             format!(
                 "this is not JSON: line {}, column {}",
                 error.line(),
@@ -437,70 +398,54 @@ fn parse(bytes: &[u8]) -> Result<Value, UsageError> {
     })
 }
 
-/// The argument itself where it is JSON, standard input for `-`, else a file.
+/// The argument itself where it is JSON, else what it names.
 async fn text_or_file(
     argument: &str,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Bytes, UsageError> {
+) -> Result<Bytes, Failure> {
     if argument.trim_start().starts_with(['{', '[']) {
         return Ok(Bytes::copy_from_slice(argument.as_bytes()));
     }
-    if argument == "-" {
-        return read_all(stdin, TEXT_LIMIT, "standard input").await;
-    }
-    let mut file = tokio::fs::File::open(argument)
-        .await
-        .map_err(|error| unreadable(argument, &error))?;
-    read_all(&mut file, TEXT_LIMIT, argument).await
+    named(argument, stdin, TEXT_LIMIT).await
 }
 
-/// An image as a whole: it is small beside what a computer has, and the pod wants
-/// to know its length first.
-async fn read_image(
+/// Standard input for `-`, else a file; whole, and of at most so many bytes.
+async fn named(
     argument: &str,
     stdin: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Bytes, UsageError> {
-    if argument == "-" {
-        return read_all(stdin, IMAGE_LIMIT, "standard input").await;
-    }
-    let file = tokio::fs::metadata(argument).await;
-    if !file
-        .map_err(|error| unreadable(argument, &error))?
-        .is_file()
-    {
-        return Err(UsageError::new(
-            format!("{argument} is not a file"),
-            "name a JPEG or PNG file, or `-`",
-        ));
-    }
-    let mut file = tokio::fs::File::open(argument)
-        .await
-        .map_err(|error| unreadable(argument, &error))?;
-    read_all(&mut file, IMAGE_LIMIT, argument).await
-}
-
-async fn read_all(
-    from: &mut (dyn AsyncRead + Send + Unpin),
     limit: u64,
-    name: &str,
-) -> Result<Bytes, UsageError> {
+) -> Result<Bytes, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(
+            format!("{argument} cannot be read: {error}"),
+            "name a file that exists, or `-` for standard input",
+        )
+    };
+    let mut file;
+    let from: &mut (dyn AsyncRead + Send + Unpin) = if argument == "-" {
+        stdin
+    } else {
+        // A device or a pipe might never end.
+        if !tokio::fs::metadata(argument)
+            .await
+            .map_err(unreadable)?
+            .is_file()
+        {
+            let says = format!("{argument} is not a file");
+            return Err(Failure::usage(
+                says,
+                "name a file, or `-` for standard input",
+            ));
+        }
+        file = tokio::fs::File::open(argument).await.map_err(unreadable)?;
+        &mut file
+    };
     let mut bytes = Vec::new();
-    from.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| unreadable(name, &error))?;
+    let mut bounded = from.take(limit + 1);
+    bounded.read_to_end(&mut bytes).await.map_err(unreadable)?;
     if bytes.len() as u64 > limit {
-        return Err(UsageError::new(
-            format!("{name} holds more than {limit} bytes"),
-            "send less",
-        ));
+        let says = format!("{argument} holds more than {limit} bytes");
+        return Err(Failure::usage(says, "send less"));
     }
     Ok(Bytes::from(bytes))
-}
-
-fn unreadable(name: &str, error: &std::io::Error) -> UsageError {
-    UsageError::new(
-        format!("{name} cannot be read: {error}"),
-        "name a file that exists, or `-` for standard input",
-    )
 }

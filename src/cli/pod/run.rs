@@ -6,17 +6,21 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::args::Options;
 use super::input::Job;
 use super::show::{self, Shown};
-use super::{Options, UsageError};
+use crate::cli::Failure;
 use crate::config::{Pod, TlsTrust};
 use crate::fault::Fault as _;
+use crate::model::failure::Failure as ModelFailure;
 use crate::model::name::PodUrl;
 use crate::net::clean;
 use crate::pod::{
     Access, CalendarMode, Fingerprint, Operation, PodClient, PodError, PodErrorKind, Request,
     certificate,
 };
+use crate::service::gate::Gate;
+use crate::service::pod_contact::SignInPermit;
 
 /// A pod to work on, and what is known of it.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub struct Target {
     pub pin: Option<Fingerprint>,
     /// Whether the caller keeps pins for this pod: it belongs to a room.
     pub keeps_pin: bool,
+    /// Where a rejected password pauses sign-in; `None` for a bare address.
+    pub gate: Option<Gate>,
 }
 
 /// Where things are printed.
@@ -36,6 +42,24 @@ pub struct Streams<'a> {
     pub talk: &'a mut (dyn Write + Send),
     /// Whether `talk` is a terminal, which can show progress.
     pub progress: bool,
+}
+
+/// Why a job ended early: on this pod alone, or on all of them.
+enum Stop {
+    Pod(PodError),
+    All(Failure),
+}
+
+impl From<PodError> for Stop {
+    fn from(error: PodError) -> Self {
+        Self::Pod(error)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::All(failure)
+    }
 }
 
 /// What came of it.
@@ -62,7 +86,7 @@ pub async fn run(
     options: &Options,
     targets: &[Target],
     streams: &mut Streams<'_>,
-) -> Result<Outcome, UsageError> {
+) -> Result<Outcome, Failure> {
     check_targets(job, options, targets)?;
     let several = targets.len() > 1;
     let mut outcome = Outcome::default();
@@ -70,8 +94,8 @@ pub async fn run(
     for target in targets {
         let pod = &target.pod.url;
         let shown = match job {
-            Job::Trust => trust(options, target, &mut outcome).await?,
-            _ => one(job, options, target, streams, &mut outcome).await?,
+            Job::Trust => trust(options, target, &mut outcome).await,
+            _ => one(job, options, target, streams, &mut outcome).await,
         };
         match shown {
             Ok(shown) => {
@@ -92,7 +116,8 @@ pub async fn run(
                     say(streams.out, &shown.text)?;
                 }
             }
-            Err(error) => {
+            Err(Stop::All(failure)) => return Err(failure),
+            Err(Stop::Pod(error)) => {
                 if options.json && several {
                     documents.push(json!({
                         "pod": pod.key(),
@@ -118,7 +143,7 @@ pub async fn run(
     Ok(outcome)
 }
 
-fn check_targets(job: &Job, options: &Options, targets: &[Target]) -> Result<(), UsageError> {
+fn check_targets(job: &Job, options: &Options, targets: &[Target]) -> Result<(), Failure> {
     if options.json
         && matches!(
             job,
@@ -128,8 +153,8 @@ fn check_targets(job: &Job, options: &Options, targets: &[Target]) -> Result<(),
             }
         )
     {
-        return Err(UsageError::new(
-            "an image is not JSON".to_owned(),
+        return Err(Failure::usage(
+            "an image is not JSON",
             "name a file with `--output FILE`",
         ));
     }
@@ -144,54 +169,54 @@ fn check_targets(job: &Job, options: &Options, targets: &[Target]) -> Result<(),
         )
     };
     if job.is_for_one_pod() {
-        return Err(UsageError::new(
+        return Err(Failure::usage(
             format!("the room has {} pods: {}", names.len(), names.join(", ")),
-            choose(),
+            &choose(),
         ));
     }
     if job.writes() && !options.all {
-        return Err(UsageError::new(
+        return Err(Failure::usage(
             format!(
                 "the room has {} pods and it is not said which to write to: {}",
                 names.len(),
                 names.join(", ")
             ),
-            format!("{}, or write to all with `--all`", choose()),
+            &format!("{}, or write to all with `--all`", choose()),
         ));
     }
     Ok(())
 }
 
-/// The job on one pod. The outer error ends everything, the inner one this pod.
+/// The job on one pod.
 async fn one(
     job: &Job,
     options: &Options,
     target: &Target,
     streams: &mut Streams<'_>,
     outcome: &mut Outcome,
-) -> Result<Result<Shown, PodError>, UsageError> {
+) -> Result<Shown, Stop> {
     let pod = &target.pod;
     if let Job::Ask { request, .. } = job {
+        let fail = |kind| PodError::new(&pod.url, request.operation, kind);
         // What cannot be sent is found before the pod is asked for anything.
-        let would_send = show::would_send(request, &pod.url);
-        if would_send.is_err() || options.dry_run && job.writes() {
-            return Ok(would_send.map_err(|kind| PodError::new(&pod.url, request.operation, kind)));
+        let would_send = show::would_send(request, &pod.url).map_err(fail)?;
+        if options.dry_run && job.writes() {
+            return Ok(would_send);
         }
     }
     // A fingerprint that was given counts more than one that was kept.
     let pin = options.address.expected_fingerprint()?.or(target.pin);
-    if let Err(error) = check_trust(target, pin).await {
-        return Ok(Err(error));
-    }
+    check_trust(target, pin).await?;
     let access = match job.writes() {
         true => Access::ReadWrite,
         false => Access::ReadOnly,
     };
-    let client = match PodClient::new(pod, pin, access) {
-        Ok(client) => client,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut result = match job {
+    let client = PodClient::new(pod, pin, access)?;
+    let permit = permit(options, target).await.map_err(|failure| {
+        let kind = PodErrorKind::SignInPaused(Box::new(failure));
+        PodError::new(&pod.url, Operation::SignIn, kind)
+    })?;
+    let result = match job {
         Job::Ask {
             request, progress, ..
         } => {
@@ -199,28 +224,47 @@ async fn one(
             let progress = progress
                 .clone()
                 .filter(|_| streams.progress && !options.json);
-            showing_progress(asking, progress, request, &client, streams).await?
+            showing_progress(asking, progress, request, &client, streams).await
         }
-        Job::Token { reveal } => client
-            .fresh_token()
+        Job::Token { reveal: true } => {
+            let token = client.fresh_token().await;
+            let token = token.map(|(token, _)| Shown::new(token.reveal(), Value::Null));
+            token.map_err(Stop::Pod)
+        }
+        _ => client
+            .sign_in()
             .await
-            .map(|(token, facts)| match reveal {
-                true => Shown::new(token.reveal(), Value::Null),
-                false => show::token(&facts, &pod.username),
-            }),
-        Job::Trust => Ok(Shown::default()),
+            .map(|facts| show::token(&facts, &pod.username))
+            .map_err(Stop::Pod),
     };
-    if let (TlsTrust::Pin, None, Some(seen)) = (&pod.tls, pin, client.seen()) {
-        if target.keeps_pin {
-            outcome.pins.push((pod.url.clone(), seen));
-        } else {
-            let note = format!(
-                "its certificate was not checked; to insist on it add `--fingerprint {seen}`"
-            );
-            result = result.map(|shown| shown.noting(note));
-        }
+    // Dropped without a report, the password counts as sent and unanswered.
+    match (permit, &result) {
+        (Some(permit), Ok(_)) => permit.report(&Ok(())).await,
+        (Some(permit), Err(Stop::Pod(error))) => permit.report_failure(error).await,
+        _ => {}
     }
-    Ok(result)
+    match (&pod.tls, pin, client.seen()) {
+        (TlsTrust::Pin, None, Some(seen)) if target.keeps_pin => {
+            outcome.pins.push((pod.url.clone(), seen));
+            result
+        }
+        (TlsTrust::Pin, None, Some(seen)) => result.map(|shown| {
+            shown.noting(format!(
+                "its certificate was not checked; to insist on it add `--fingerprint {seen}`"
+            ))
+        }),
+        _ => result,
+    }
+}
+
+/// The right to send the password, where a rejected one pauses sign-in.
+async fn permit(options: &Options, target: &Target) -> Result<Option<SignInPermit>, ModelFailure> {
+    match &target.gate {
+        None => Ok(None),
+        Some(gate) => SignInPermit::of(gate, &target.pod, options.try_password)
+            .await
+            .map(Some),
+    }
 }
 
 /// Refuses to send a password to a bare address whose certificate nobody has
@@ -236,35 +280,26 @@ async fn check_trust(target: &Target, pin: Option<Fingerprint>) -> Result<(), Po
     Err(PodError::new(&pod.url, Operation::SignIn, kind))
 }
 
-async fn trust(
-    options: &Options,
-    target: &Target,
-    outcome: &mut Outcome,
-) -> Result<Result<Shown, PodError>, UsageError> {
+async fn trust(options: &Options, target: &Target, outcome: &mut Outcome) -> Result<Shown, Stop> {
     let pod = &target.pod;
     if target.keeps_pin && pod.tls != TlsTrust::Pin {
-        return Err(UsageError::new(
-            format!(
-                "the pod at {} is not trusted by a kept certificate",
-                pod.url
-            ),
-            "change its `tls` in the configuration",
-        ));
+        let says = format!(
+            "the pod at {} is not trusted by a kept certificate",
+            pod.url
+        );
+        return Err(Failure::usage(says, "change its `tls` in the configuration").into());
     }
     let expected = options.address.expected_fingerprint()?;
-    let found = match certificate(pod).await {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
-    };
+    let found = certificate(pod).await?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         let kind = PodErrorKind::CertificateChanged { expected, found };
         let operation = Operation::ReadCertificate;
-        return Ok(Err(PodError::new(&pod.url, operation, kind)));
+        return Err(PodError::new(&pod.url, operation, kind).into());
     }
     if target.keeps_pin {
         outcome.pins.push((pod.url.clone(), found));
     }
-    Ok(Ok(show::trusted(target.pin, found, target.keeps_pin)))
+    Ok(show::trusted(target.pin, found, target.keeps_pin))
 }
 
 /// Sends the request; before meetings are written it looks at the calendar mode,
@@ -300,9 +335,9 @@ async fn showing_progress(
     request: &Request<Shown>,
     client: &PodClient,
     streams: &mut Streams<'_>,
-) -> Result<Result<Shown, PodError>, UsageError> {
+) -> Result<Shown, Stop> {
     let Some(mut progress) = progress else {
-        return Ok(asking.await);
+        return Ok(asking.await?);
     };
     let length = request.image_length().unwrap_or_default();
     let mut last = None;
@@ -324,10 +359,10 @@ async fn showing_progress(
     if last.is_some() {
         say(streams.talk, "")?;
     }
-    Ok(result)
+    Ok(result?)
 }
 
-fn write_image(shown: &Shown, streams: &mut Streams<'_>) -> Result<(), UsageError> {
+fn write_image(shown: &Shown, streams: &mut Streams<'_>) -> Result<(), Failure> {
     match &shown.image {
         None => Ok(()),
         Some((image, None)) => streams
@@ -336,7 +371,7 @@ fn write_image(shown: &Shown, streams: &mut Streams<'_>) -> Result<(), UsageErro
             .and_then(|()| streams.out.flush())
             .map_err(unwritable),
         Some((image, Some(path))) => write_file(path, image).map_err(|error| {
-            UsageError::new(
+            Failure::usage(
                 format!("{} cannot be written: {error}", path.display()),
                 "name a file in a folder that exists",
             )
@@ -358,13 +393,13 @@ fn indented(text: &str) -> String {
     lines.join("\n")
 }
 
-fn say(to: &mut (dyn Write + Send), text: &str) -> Result<(), UsageError> {
+fn say(to: &mut (dyn Write + Send), text: &str) -> Result<(), Failure> {
     writeln!(to, "{}", clean::lines(text)).map_err(unwritable)
 }
 
-fn unwritable(error: io::Error) -> UsageError {
-    UsageError::new(
+fn unwritable(error: io::Error) -> Failure {
+    Failure::usage(
         format!("the output cannot be written: {error}"),
-        "look where it is redirected to",
+        "check where it is redirected to",
     )
 }

@@ -1,14 +1,23 @@
 //! The command as a person types it, against a simulated pod that is strict.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::*;
+use super::address::AddressOptions;
+use super::args::PodArgs;
+use super::input::job;
+use super::run::{Outcome, Streams, Target, run};
+use crate::cli::Failure;
+use crate::config::TlsTrust;
 use crate::fault::Fault as _;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::meeting::Meeting;
+use crate::model::name::PodUrl;
+use crate::model::secret::Secret;
 use crate::model::zone::Zone;
 use crate::sim::{self, Sim};
 
@@ -40,7 +49,7 @@ async fn sim(options: sim::Options) -> Sim {
 struct Saw {
     out: String,
     talk: String,
-    ran: Result<Outcome, UsageError>,
+    ran: Result<Outcome, Failure>,
 }
 
 impl Saw {
@@ -75,6 +84,7 @@ fn target(sim: &Sim) -> Target {
         pod,
         pin: None,
         keeps_pin: true,
+        gate: None,
     }
 }
 
@@ -461,8 +471,8 @@ async fn of_several_pods_one_is_chosen_or_all() {
     let targets = [target(&one), target(&two)];
     let saw = typed(&targets, &["calendar", "clear"], b"").await;
     let usage = saw.ran.unwrap_err();
-    assert!(usage.to_string().contains("has 2 pods"), "{usage}");
-    assert!(usage.hint().contains("--all"));
+    assert!(usage.text.contains("has 2 pods"), "{usage:?}");
+    assert!(usage.text.contains("--all"));
     assert!(one.requests().is_empty() && two.requests().is_empty());
     typed(&targets, &["calendar", "clear", "--all"], b"")
         .await
@@ -490,8 +500,9 @@ async fn input_that_is_wrong_is_explained_before_a_pod_is_asked() {
     let check = async |line: &[&str], says: &str| {
         let saw = typed(&targets, line, b"").await;
         let error = saw.ran.map(drop).unwrap_err();
-        assert!(error.to_string().contains(says), "{line:?}: {error}");
-        assert!(!error.hint().is_empty());
+        assert!(error.text.contains(says), "{line:?}: {error:?}");
+        assert!(error.text.contains("hint: "), "{error:?}");
+        assert_eq!(error.code, crate::report::USAGE);
     };
     let set = |meeting: Value| json!([meeting]).to_string();
     let mut lacking = json!(meeting("a"));
@@ -549,7 +560,7 @@ fn a_bare_address_needs_a_password_and_says_how_to_give_it() {
             .map(|cli| cli.pod.options.address)
     };
     let none = options(&[]).unwrap().pod(url(), true).unwrap_err();
-    assert!(none.hint().contains("--password-file"));
+    assert!(none.text.contains("--password-file"));
     options(&[]).unwrap().pod(url(), false).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password").display().to_string();

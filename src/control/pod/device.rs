@@ -100,7 +100,7 @@ impl PodController {
             ..super::Habits::default()
         };
         self.mode = None;
-        self.config = None;
+        self.config_digest = None;
         self.clock_offset = None;
     }
 

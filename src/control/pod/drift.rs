@@ -27,6 +27,30 @@ impl fmt::Display for Drift {
     }
 }
 
+/// A configuration without what moves by itself, so that nothing new is nothing to keep.
+#[must_use]
+pub fn at_rest(mut config: Value) -> Value {
+    for path in MOVING {
+        let mut keys = path.split('.').peekable();
+        let mut node = Some(&mut config);
+        while let (Some(key), Some(Value::Object(map))) = (keys.next(), node.take()) {
+            if keys.peek().is_none() {
+                map.remove(key);
+            } else {
+                node = map.get_mut(key);
+            }
+        }
+    }
+    config
+}
+
+/// Tells whether a configuration is still the same, without keeping it.
+#[must_use]
+pub fn digest(config: &Value) -> [u8; 32] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, config.to_string().as_bytes());
+    digest.as_ref().try_into().unwrap_or_default()
+}
+
 /// Every leaf in which two configurations differ.
 #[must_use]
 pub fn between(before: &Value, now: &Value) -> Vec<Drift> {
@@ -183,6 +207,16 @@ mod tests {
     fn a_clock_that_goes_is_no_drift() {
         let at = |time: &str| json!({ "display": { "clock": { "current_time": time } } });
         assert!(between(&at("10:00"), &at("10:01")).is_empty());
+    }
+
+    #[test]
+    fn what_moves_is_not_kept() {
+        let at =
+            |time: &str| json!({ "display": { "clock": { "current_time": time, "show": true } } });
+        let kept = at_rest(at("10:00"));
+        assert_eq!(kept, json!({ "display": { "clock": { "show": true } } }));
+        assert_eq!(digest(&kept), digest(&at_rest(at("10:01"))));
+        assert_eq!(at_rest(json!({ "display": 1 })), json!({ "display": 1 }));
     }
 
     #[track_caller]

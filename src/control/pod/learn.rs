@@ -480,11 +480,14 @@ impl PodController {
         self.counts.config_reads += 1;
         let mut events = self.answered(answer.clock, now);
         events.extend(self.set_mode(answer.mode, now));
-        let patch = self.patch_for(&answer.config);
-        events.extend(self.drifted(&answer.config, patch.as_ref()));
-        if self.config.as_ref() != Some(&answer.config) {
-            self.config = Some(answer.config);
-            self.config_changes += 1;
+        let config = drift::at_rest(answer.config);
+        let patch = self.patch_for(&config);
+        let digest = drift::digest(&config);
+        let is_new = self.config_digest.replace(digest) != Some(digest);
+        let last = answer.last.filter(|_| is_new);
+        events.extend(self.drifted(&config, last.as_ref(), patch.as_ref()));
+        if is_new {
+            self.new_config = Some(config);
         }
         match patch {
             Some(patch) => self.phase = Phase::Patch(patch),
@@ -499,11 +502,11 @@ impl PodController {
     fn drifted(
         &self,
         config: &serde_json::Value,
+        last: Option<&serde_json::Value>,
         patch: Option<&serde_json::Map<String, serde_json::Value>>,
     ) -> Vec<PodEvent> {
         let patch = patch.cloned().map(serde_json::Value::Object);
         let enforced = patch.as_ref().map(drift::leaves).unwrap_or_default();
-        let last = self.config.as_ref();
         let changed = last.map(|last| drift::between(last, config));
         let mut events: Vec<PodEvent> = changed
             .unwrap_or_default()
@@ -541,9 +544,9 @@ impl PodController {
             Ok(answer) => {
                 self.config_failures = 0;
                 // What was repaired must not be found drifting at the next poll.
-                if let Some(config) = &mut self.config {
+                if let Some(config) = &mut self.new_config {
                     drift::apply(patch, config);
-                    self.config_changes += 1;
+                    self.config_digest = Some(drift::digest(config));
                 }
                 let settings: Vec<String> = drift::leaves(patch)
                     .into_iter()

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{
     Blocked, Corrections, PodController, PodState, PodView, PushFailing, ReportedMode, StateLog,
     Unshown,
@@ -112,9 +110,8 @@ impl PodController {
         }
     }
 
-    /// Goes on from what was written down; `config` is the configuration of the pod as it was
-    /// read last.
-    pub fn restore(&mut self, memory: &PodMemory, config: Option<Value>, now: Now) {
+    /// Goes on from what was written down.
+    pub fn restore(&mut self, memory: &PodMemory, now: Now) {
         let memory = memory.clone();
         let pod = self;
         let was_here = memory.room.as_deref() == Some(pod.settings.room.as_str());
@@ -152,7 +149,6 @@ impl PodController {
             .map(|until| now.restored(until, LONGEST_RETRY_AFTER));
         pod.seen_at = memory.seen_at;
         pod.checked_at = memory.checked_at;
-        pod.config = config;
     }
 
     /// What others may know.

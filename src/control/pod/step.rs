@@ -124,6 +124,8 @@ pub struct PutFailure {
 pub struct ConfigAnswer {
     /// With a blank for each secret.
     pub config: Value,
+    /// The same as it was read last, by this process or an earlier one.
+    pub last: Option<Value>,
     pub mode: ReportedMode,
     pub clock: Option<UnixTime>,
 }

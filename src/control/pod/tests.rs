@@ -69,6 +69,8 @@ struct Story {
     puts: Vec<Vec<Meeting>>,
     events: Vec<PodEvent>,
     numbering: u64,
+    /// The configuration that was written down.
+    config: Option<Value>,
 }
 
 impl Story {
@@ -100,6 +102,7 @@ impl Story {
             puts: Vec::new(),
             events: Vec::new(),
             numbering: 0,
+            config: None,
         }
     }
 
@@ -159,6 +162,7 @@ impl Story {
                     let now = self.now();
                     let events = self.controller.learn(outcome, now);
                     self.events.extend(events);
+                    self.config = self.controller.take_config().or(self.config.take());
                 }
             }
         }
@@ -216,6 +220,7 @@ impl Story {
                 Some(failure) => Err(failure),
                 None => Ok(ConfigAnswer {
                     config: self.pod.config.clone(),
+                    last: self.config.clone(),
                     mode: self.pod.mode.clone(),
                     clock,
                 }),
@@ -291,7 +296,6 @@ impl Story {
         let text = serde_json::to_string(&memory).unwrap();
         let memory: PodMemory = serde_json::from_str(&text).unwrap();
         self.second += seconds_off;
-        let config = self.controller.config().cloned();
         let wanted = self.controller.wanted.clone();
         let devices = self.controller.devices.clone();
         let settings = self.controller.settings.clone();
@@ -299,7 +303,7 @@ impl Story {
         self.boot = self.second;
         let now = self.now();
         self.controller = PodController::new(settings, now);
-        self.controller.restore(&memory, config, now);
+        self.controller.restore(&memory, now);
         self.controller.set_devices(devices);
         if let Some(wanted) = wanted {
             self.want_value(wanted);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{Feed, Login, Source};
 use crate::fault::Fault as _;
-use crate::feed::testhost::{Asked, Reply, TestHost};
+use crate::feed::testhost::{Reply, TestHost, TestRequest};
 use crate::feed::tests::{NOW, feed, keep};
 use crate::feed::{FeedClient, Network};
 use crate::model::time::UnixTime;
@@ -113,7 +113,7 @@ impl Fake {
         format!("token&{}", self.log.len())
     }
 
-    fn answer(&mut self, asked: &Asked) -> Reply {
+    fn answer(&mut self, asked: &TestRequest) -> Reply {
         match asked.method.as_str() {
             "PROPFIND" if asked.header("depth") == Some("1") && !self.lists => {
                 Reply::status("501 Not Implemented")
@@ -194,7 +194,7 @@ impl Fake {
         xml
     }
 
-    fn changes(&self, asked: &Asked) -> Reply {
+    fn changes(&self, asked: &TestRequest) -> Reply {
         assert_eq!(asked.header("depth"), Some("0"));
         let shown: usize = asked
             .body
@@ -244,7 +244,7 @@ impl Fake {
         xml
     }
 
-    fn bodies(&self, asked: &Asked) -> Reply {
+    fn bodies(&self, asked: &TestRequest) -> Reply {
         let most = match self.multiget {
             Multiget::Works => usize::MAX,
             Multiget::Capped(most) => most,
@@ -362,9 +362,9 @@ impl World {
     }
 
     /// What was asked since the last time, in a word each.
-    fn asked(&self) -> Vec<&'static str> {
+    fn requests(&self) -> Vec<&'static str> {
         self.host
-            .asked()
+            .requests()
             .iter()
             .map(|asked| match asked.method.as_str() {
                 "PROPFIND" if asked.header("depth") == Some("0") => "marks",
@@ -394,9 +394,9 @@ async fn an_unchanged_calendar_costs_one_small_request() {
             ..Fake::default()
         })
         .await;
-        world.asked();
+        world.requests();
         assert_eq!(world.pull().await, (0, 0));
-        assert_eq!(world.asked(), ["marks"]);
+        assert_eq!(world.requests(), ["marks"]);
     }
 }
 
@@ -451,9 +451,9 @@ async fn changes_arrive_with_one_pull_whatever_the_token_does() {
 async fn an_increment_fetches_what_changed_and_no_list() {
     let mut world = World::start(Fake::default()).await;
     world.change(|fake| fake.put("3.ics", "Changed"));
-    world.asked();
+    world.requests();
     world.pull().await;
-    assert_eq!(world.asked(), ["marks", "changes", "bodies"]);
+    assert_eq!(world.requests(), ["marks", "changes", "bodies"]);
 }
 
 #[tokio::test]
@@ -466,10 +466,10 @@ async fn a_report_that_never_works_is_not_tried_for_ever() {
     .await;
     for at in 0..4 {
         world.change(|fake| fake.put("3.ics", &format!("Changed {at}")));
-        world.asked();
+        world.requests();
         world.pull().await;
     }
-    assert_eq!(world.asked(), ["marks", "list", "bodies"]);
+    assert_eq!(world.requests(), ["marks", "list", "bodies"]);
 }
 
 #[tokio::test]
@@ -482,9 +482,9 @@ async fn a_ctag_that_always_moves_is_soon_seen_through() {
     for _ in 0..4 {
         assert_eq!(world.pull().await, (0, 0));
     }
-    world.asked();
+    world.requests();
     assert_eq!(world.pull().await, (0, 0));
-    assert_eq!(world.asked(), ["marks", "changes"]);
+    assert_eq!(world.requests(), ["marks", "changes"]);
 }
 
 #[tokio::test]
@@ -539,7 +539,7 @@ async fn a_chunk_is_fifty_events() {
         world.change(|fake| fake.put(&format!("{at}.ics"), "Event"));
     }
     assert_eq!(world.pull().await, (120, 0));
-    let asked = world.asked();
+    let asked = world.requests();
     assert_eq!(
         asked.iter().filter(|word| **word == "bodies").count(),
         3,
@@ -625,9 +625,9 @@ async fn a_server_without_a_list_is_queried() {
     })
     .await;
     world.change(|fake| fake.delete("4.ics"));
-    world.asked();
+    world.requests();
     assert_eq!(world.pull().await, (0, 1));
-    assert_eq!(world.asked(), ["marks", "list", "query"]);
+    assert_eq!(world.requests(), ["marks", "list", "query"]);
 }
 
 #[tokio::test]
@@ -735,7 +735,7 @@ async fn every_request_has_what_servers_insist_on() {
     .await;
     world.change(|fake| fake.put("3.ics", "Changed"));
     world.pull().await;
-    for asked in world.host.asked() {
+    for asked in world.host.requests() {
         assert_eq!(asked.header("accept-encoding"), Some("gzip"));
         assert!(asked.header("expect").is_none());
         if asked.method != "GET" {
@@ -769,7 +769,7 @@ async fn redirects_keep_the_method_and_the_body() {
             client.pull(&Held::default(), NOW).await.unwrap(),
         );
         assert_eq!(held.items.len(), 1);
-        let asked = host.asked();
+        let asked = host.requests();
         assert_eq!(asked[1].method, "PROPFIND");
         assert_eq!(asked[0].body, asked[1].body);
     }
@@ -845,10 +845,10 @@ async fn a_change_within_the_tick_of_a_clock_is_seen() {
         // When the mark is old enough, one small request tells.
         world.now = world.now.plus(Duration::from_secs(600));
         world.pull().await;
-        world.asked();
+        world.requests();
         if marks == Marks::Clock {
             assert_eq!(world.pull().await, (0, 0));
-            assert_eq!(world.asked(), ["marks"]);
+            assert_eq!(world.requests(), ["marks"]);
         }
     }
 }
@@ -912,10 +912,10 @@ async fn many_members_that_cannot_be_had_make_a_reading_partial() {
             fake.bad.insert(name.clone(), "502 Bad Gateway");
         }
     });
-    world.asked();
+    world.requests();
     assert_eq!(world.try_pull().await.unwrap(), (0, 0));
     assert_eq!(world.missing.len(), 100);
-    let gets = world.asked().into_iter().filter(|asked| *asked == "get");
+    let gets = world.requests().into_iter().filter(|asked| *asked == "get");
     assert!(gets.count() < 40);
     world.change(|fake| fake.bad.clear());
     assert_eq!(world.pull().await, (100, 0));

@@ -5,14 +5,14 @@ use crate::config::{Login, Source};
 use crate::feed::error::LoginUsed;
 use crate::feed::exchange::Exchange;
 use crate::feed::inspect::{Inspection, inspect};
-use crate::feed::testhost::{Asked, Reply, TestHost};
+use crate::feed::testhost::{Reply, TestHost, TestRequest};
 use crate::feed::tests::{NOW, feed};
 use crate::feed::{FeedClient, Network};
 use crate::model::item::{Held, Pulled};
 use crate::model::secret::Secret;
 
 /// A PROPFIND answer: what is said of each place, `Depth: 0` brings the first.
-fn places(asked: &Asked, places: &[(&str, &str)]) -> Reply {
+fn places(asked: &TestRequest, places: &[(&str, &str)]) -> Reply {
     let zero = asked.header("depth") == Some("0");
     let shown = if zero { 1 } else { places.len() };
     let inner: String = places
@@ -61,7 +61,7 @@ async fn discovered(
 
 /// A web site at the root, the well-known address leading elsewhere, and a home
 /// with task lists, an inbox and a trash bin beside the calendars.
-fn nextcloud(asked: &Asked) -> Reply {
+fn nextcloud(asked: &TestRequest) -> Reply {
     let named =
         |name: &str, more: &str| format!("{CALENDAR}<displayname>{name}</displayname>{more}");
     let events = "<C:supported-calendar-component-set><C:comp name=\"VEVENT\"/></C:supported-calendar-component-set>";
@@ -251,7 +251,7 @@ async fn a_login_is_not_sent_to_a_host_that_was_named_in_clear() {
         "{error}"
     );
     assert!(error.to_string().contains(&other.host()), "{error}");
-    let asked = other.asked();
+    let asked = other.requests();
     assert!(!asked.is_empty());
     assert!(
         asked

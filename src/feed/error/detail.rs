@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::PullError;
-
 /// A status code with its usual words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u16);
@@ -46,43 +44,14 @@ impl fmt::Display for LoginUsed {
     }
 }
 
-/// Why the token endpoint of OAuth 2.0 gave no access token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenProblem {
-    /// The `error` of RFC 6749 section 5.2, checked to be a plain word, and the
-    /// pause that was asked for.
-    Denied {
-        word: String,
-        retry_after: Option<std::time::Duration>,
-    },
-    Status {
-        status: Status,
-        retry_after: Option<std::time::Duration>,
-    },
-    /// 200, but without `access_token`.
-    Unreadable,
-    /// The request itself failed.
-    NotReached(Box<PullError>),
-}
-
-impl fmt::Display for TokenProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Denied { word, .. } => {
-                let means = match word.as_str() {
-                    "invalid_grant" => ", the refresh token is not valid or was revoked",
-                    "invalid_client" => ", the client id or client secret is wrong",
-                    "unauthorized_client" => ", this client may not use refresh tokens",
-                    "slow_down" => ", it is asked too often",
-                    _ => "",
-                };
-                write!(f, "it answered `{word}`{means}")
-            }
-            Self::Status { status, .. } => write!(f, "it answered {status}"),
-            Self::Unreadable => f.write_str("its answer contains none"),
-            Self::NotReached(error) => write!(f, "{error}"),
-        }
-    }
+/// How a server rejected the login of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The account's secret was rejected: 401, or OAuth 2.0 `invalid_grant` and
+    /// `invalid_client`. It is wrong for every feed of the account.
+    Unauthorized,
+    /// 403: the secret may be good, but not for this feed.
+    Forbidden,
 }
 
 /// Which of the sizes of an answer.

@@ -6,11 +6,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    Cause, FileProblem, LoginUsed, Measure, Names, RedirectProblem, Rejection, Status,
-    TokenProblem, XmlProblem,
+use super::detail::{
+    FileProblem, LoginUsed, Measure, Names, RedirectProblem, Rejection, Status, XmlProblem,
 };
-use crate::fault::Fault as _;
+use crate::net::transport::Cause;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullErrorKind {
@@ -86,16 +85,58 @@ pub enum PullErrorKind {
     },
 }
 
+/// Why the token endpoint of OAuth 2.0 gave no access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenProblem {
+    /// The `error` of RFC 6749 section 5.2, checked to be a plain word, and the
+    /// pause that was asked for.
+    Denied {
+        word: String,
+        retry_after: Option<Duration>,
+    },
+    Status {
+        status: Status,
+        retry_after: Option<Duration>,
+    },
+    /// 200, but without `access_token`.
+    Unreadable,
+    /// The request itself failed.
+    NotReached(Box<PullErrorKind>),
+}
+
+impl TokenProblem {
+    fn write(&self, host: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied { word, .. } => {
+                let means = match word.as_str() {
+                    "invalid_grant" => ", the refresh token is not valid or was revoked",
+                    "invalid_client" => ", the client id or client secret is wrong",
+                    "unauthorized_client" => ", this client may not use refresh tokens",
+                    "slow_down" => ", it is asked too often",
+                    _ => "",
+                };
+                write!(f, "it answered `{word}`{means}")
+            }
+            Self::Status { status, .. } => write!(f, "it answered {status}"),
+            Self::Unreadable => f.write_str("its answer contains none"),
+            Self::NotReached(kind) => kind.write(host, f),
+        }
+    }
+}
+
 impl PullErrorKind {
     pub(super) fn write(&self, host: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoginRejected { status, login } => {
                 write!(f, "the feed at {host} answered {status}: {login}")
             }
-            Self::NoAccessToken(problem) => write!(
-                f,
-                "no access token from the OAuth 2.0 token endpoint at {host}: {problem}"
-            ),
+            Self::NoAccessToken(problem) => {
+                write!(
+                    f,
+                    "no access token from the OAuth 2.0 token endpoint at {host}: "
+                )?;
+                problem.write(host, f)
+            }
             Self::NotFound(status) | Self::UnexpectedStatus(status) => {
                 write!(f, "the feed at {host} answered {status}")
             }

@@ -46,8 +46,8 @@ async fn a_redirect_from_outside_never_leads_inside() {
         "{error}"
     );
     assert!(!error.is_passing());
-    assert!(inside.asked().is_empty());
-    let asked = outside.asked();
+    assert!(inside.requests().is_empty());
+    let asked = outside.requests();
     assert_eq!(asked[0].path, "http://calendar.example.com/room.ics");
     assert_eq!(asked[0].header("host"), Some("calendar.example.com"));
     // What is configured there is asked.
@@ -96,7 +96,7 @@ async fn cookies_last_for_one_pull() {
     let client = FeedClient::new(&ics(&host.url("/room.ics")), &Network::new()).unwrap();
     for _ in 0..2 {
         client.pull(&Held::default(), NOW).await.unwrap();
-        let asked = host.asked();
+        let asked = host.requests();
         assert_eq!(asked.len(), 2);
         assert_eq!(asked[0].header("cookie"), None);
     }
@@ -134,7 +134,7 @@ async fn a_host_that_always_says_304_is_asked_for_the_whole_once_a_day() {
         held = keep(held.clone(), client.pull(&held, now).await.unwrap());
     }
     let conditional: Vec<bool> = host
-        .asked()
+        .requests()
         .iter()
         .map(|asked| asked.header("if-none-match").is_some())
         .collect();
@@ -258,7 +258,7 @@ async fn what_a_proxy_says_is_told_apart() {
         let client = FeedClient::new(&ics(address), &network).unwrap();
         let error = client.pull(&Held::default(), NOW).await.unwrap_err();
         assert!(!error.secret_was_sent() || address.starts_with("http:"));
-        (error.kind, proxy.asked())
+        (error.kind, proxy.requests())
     };
     let login = Reply::status("407 Proxy Authentication Required");
     for address in ["https://room:p@dav.example.com/", "http://dav.example.com/"] {
@@ -295,9 +295,9 @@ async fn a_proxy_is_signed_in_at() {
     client.pull(&Held::default(), NOW).await.unwrap();
 }
 
-/// Requests of one pull share a connection where the server keeps it open.
-#[tokio::test]
-async fn a_connection_that_was_kept_and_is_gone_is_made_anew() {
+/// A server that gives so many of the same answer on each connection, and then ends
+/// it without a word; how many connections there were.
+async fn keeping(answers: usize, answer: String) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
@@ -305,24 +305,33 @@ async fn a_connection_that_was_kept_and_is_gone_is_made_anew() {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::Relaxed);
+            let answer = answer.clone();
             tokio::spawn(async move {
                 let mut buffer = [0; 4096];
-                // Two answers, then the connection ends without a word.
-                for _ in 0..2 {
+                for _ in 0..answers {
                     if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
                         return;
                     }
-                    let xml = "<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><response><href>/c/</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>";
-                    let answer = format!(
-                        "HTTP/1.1 207 Multi-Status\r\nContent-Length: {}\r\n\r\n{xml}",
-                        xml.len()
-                    );
                     stream.write_all(answer.as_bytes()).await.unwrap();
                 }
                 let _ = stream.read(&mut buffer).await;
             });
         }
     });
+    (address, connections)
+}
+
+fn whole(status: &str, text: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    )
+}
+
+#[tokio::test]
+async fn a_connection_that_was_kept_and_is_gone_is_made_anew() {
+    let xml = "<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><response><href>/c/</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>";
+    let (address, connections) = keeping(2, whole("207 Multi-Status", xml)).await;
     let url = FeedUrl::parse(&format!("http://{address}/c/")).unwrap().0;
     let feed = feed(Source::CalDav {
         url,
@@ -332,4 +341,28 @@ async fn a_connection_that_was_kept_and_is_gone_is_made_anew() {
     assert!(pull(&feed).await.is_ok());
     // First look, marks, list: three requests, the third on a new connection.
     assert_eq!(connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn feeds_of_one_host_share_its_connections() {
+    let (address, connections) = keeping(100, whole("200 OK", ICS)).await;
+    let network = Network::new();
+    for at in 0..5 {
+        let feed = ics(&format!("http://{address}/{at}.ics"));
+        let client = FeedClient::new(&feed, &network).unwrap();
+        client.pull(&Held::default(), NOW).await.unwrap();
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    // One that is trusted otherwise is no connection of this feed.
+    let url = FeedUrl::parse(&format!("http://{address}/")).unwrap().0;
+    assert!(
+        network
+            .idle(&url, Reach::Anywhere, &TlsTrust::Off)
+            .is_none()
+    );
+    assert!(
+        network
+            .idle(&url, Reach::PublicOnly, &TlsTrust::Ca)
+            .is_none()
+    );
 }

@@ -21,7 +21,10 @@ fn feed_with(host: &TestHost, path: &str, refresh: &str) -> Feed {
 }
 
 fn paths(host: &TestHost) -> Vec<String> {
-    host.asked().into_iter().map(|asked| asked.path).collect()
+    host.requests()
+        .into_iter()
+        .map(|asked| asked.path)
+        .collect()
 }
 
 async fn pull_by(network: &Network, feed: &Feed) -> Result<Pulled, PullError> {
@@ -71,7 +74,7 @@ async fn a_token_is_renewed_once_when_it_is_refused() {
     pull_by(&network, &feed).await.unwrap();
     assert_eq!(paths(&host), ["/token", "/a.ics", "/token", "/a.ics"]);
     pull_by(&network, &feed).await.unwrap();
-    assert_eq!(host.asked().len(), 1, "a token is kept");
+    assert_eq!(host.requests().len(), 1, "a token is kept");
 }
 
 #[tokio::test]
@@ -177,13 +180,13 @@ async fn what_the_token_endpoint_says_is_passed_on() {
         );
         assert_eq!(error.retry_after(), Some(Duration::from_secs(90)));
         // Until then nobody asks again, whatever feed it is for.
-        assert_eq!(host.asked().len(), 1);
+        assert_eq!(host.requests().len(), 1);
         let other = feed_with(&host, "/b.ics", "r3fresh");
         assert_eq!(
             pull_by(&network, &other).await.unwrap_err().kind,
             error.kind
         );
-        assert_eq!(host.asked().len(), 0);
+        assert_eq!(host.requests().len(), 0);
     }
 }
 
@@ -202,5 +205,5 @@ async fn a_withdrawn_grant_is_asked_for_once_by_all_that_wait() {
         assert!(error.to_string().contains("`invalid_grant`"), "{error}");
         assert!(!error.is_passing());
     }
-    assert_eq!(host.asked().len(), 1);
+    assert_eq!(host.requests().len(), 1);
 }

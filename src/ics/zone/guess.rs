@@ -67,11 +67,7 @@ pub fn guess(name: &str) -> Option<Guess> {
         return Some(guess);
     }
     let (east, words) = split_offset(name);
-    // Labels outlive a change of their zone's offset, but by no more than an hour or so.
-    let fits = |zone: &Zone| {
-        let near = |offset: &i32| east.is_none_or(|east| (offset - east).abs() <= 3_600);
-        offsets(zone).iter().any(near)
-    };
+    let fits = |zone: &Zone| east.is_none_or(|east| is_near(zone, east));
     let zone = find(words).filter(fits).or_else(|| parts(words, east));
     match (zone, east) {
         (Some(zone), _) => Some(Guess::zone(zone)),
@@ -99,8 +95,13 @@ fn find(name: &str) -> Option<Zone> {
                 .trim_end_matches(|c: char| c.is_ascii_digit())
                 .trim_end_matches(['(', '[', '#', '_', '-', ' ']);
             let shorter = words(plain);
+            // `Mexico City - Old`, `US/Pacific-New`.
+            let shorter = [" old", " new"]
+                .iter()
+                .find_map(|age| shorter.strip_suffix(age))
+                .unwrap_or(&shorter);
             (shorter != key)
-                .then(|| lookup(&shorter).or_else(|| iana(plain)))
+                .then(|| lookup(shorter).or_else(|| iana(plain)))
                 .flatten()
         })
         .or_else(|| {
@@ -130,22 +131,33 @@ fn parts(name: &str, east: Option<i32>) -> Option<Zone> {
         .flat_map(|chunk| chunk.split(" – "))
         .take(MAX_PARTS)
         .collect();
-    for chunk in chunks.iter().rev() {
+    let zones = |chunk: &&str| {
         let cities = chunk.split([',', ';', '/', '|']).take(MAX_PARTS);
-        let mut zones = find(chunk).into_iter().chain(cities.filter_map(find));
-        let zone = match east {
-            Some(east) => zones.find(|zone| offsets(zone).contains(&east)),
-            None => {
-                let first = zones.next();
-                // Cities that do not have one time are no name of a zone.
-                first.filter(|first| zones.all(|other| offsets(&other) == offsets(first)))
-            }
-        };
-        if zone.is_some() {
-            return zone;
-        }
-    }
-    None
+        let zones = find(chunk).into_iter().chain(cities.filter_map(find));
+        zones.collect::<Vec<_>>()
+    };
+    let lists: Vec<Vec<Zone>> = chunks.iter().rev().map(zones).collect();
+    let Some(east) = east else {
+        let zones = lists.into_iter().find(|zones| !zones.is_empty())?;
+        let mut zones = zones.into_iter();
+        let first = zones.next()?;
+        // Cities that do not have one time are no name of a zone.
+        return zones
+            .all(|other| offsets(&other) == offsets(&first))
+            .then_some(first);
+    };
+    let exact = |zone: &&Zone| offsets(zone).contains(&east);
+    let zones = || lists.iter().flatten();
+    zones()
+        .find(exact)
+        .or_else(|| zones().find(|zone| is_near(zone, east)))
+        .cloned()
+}
+
+/// Labels outlive a change of their zone's offset, but by no more than an hour or so.
+fn is_near(zone: &Zone, east: i32) -> bool {
+    let near = |offset: &i32| (offset - east).abs() <= 3_600;
+    offsets(zone).iter().any(near)
 }
 
 /// In January and in July.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::parts::{ApiError, Body};
+use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
 use crate::net::transport::Cause;
@@ -47,6 +48,8 @@ pub enum PodErrorKind {
     },
     /// A token that the pod had just given.
     TokenRefused,
+    /// Nothing was sent: sign-in is paused, or a pause of it could not be written down.
+    SignInPaused(Box<Failure>),
     Refused {
         status: u16,
         error: ApiError,
@@ -97,6 +100,7 @@ impl PodErrorKind {
             Self::WrongPassword { .. } => "wrong_password",
             Self::SignInRefused { .. } => "sign_in_refused",
             Self::TokenRefused => "token_refused",
+            Self::SignInPaused(_) => "sign_in_paused",
             Self::Refused { error, .. } => match error {
                 ApiError::InvalidRequest => "invalid_request",
                 ApiError::NotFound => "not_found",
@@ -137,6 +141,7 @@ impl PodErrorKind {
             | Self::CertificateChanged { .. }
             | Self::CertificateUnknown { .. }
             | Self::NoAuthorities { .. }
+            | Self::SignInPaused(_)
             | Self::ReadOnly
             | Self::OtherMode(_)
             | Self::BadRequest { .. } => true,
@@ -205,6 +210,7 @@ impl PodErrorKind {
             | Self::CertificateUnknown { .. }
             | Self::NoAuthorities { .. }
             | Self::WrongPassword { .. }
+            | Self::SignInPaused(_)
             | Self::TooLarge { .. }
             | Self::TooManyMeetings { .. }
             | Self::Redirected { .. }
@@ -262,6 +268,7 @@ impl PodErrorKind {
             Self::SignInRefused { .. } => {
                 "check the pod's `username` (usually `admin`) and whether its API is enabled".into()
             }
+            Self::SignInPaused(failure) => failure.hint.clone().into(),
             Self::TokenRefused => explained(&ApiError::InvalidToken, not_found).into(),
             Self::Refused { status: 429, .. } | Self::Unexpected { status: 429, .. } => {
                 "the pod is asked too often; raise `min_interval`, and look for other programs that ask it".into()
@@ -319,7 +326,10 @@ fn not_connected(cause: &Cause, pod: &PodUrl) -> Cow<'static, str> {
             "nothing was sent. Another device may be showing the pod's certificate; check what answers at this address".into()
         }
         Cause::BadCertificate { .. } => {
-            "install another certificate on the pod (RSA of 2048 bits, or P-256); as a last resort `tls = { verify = \"off\" }` accepts any".into()
+            "install another certificate on the pod (RSA of 2048 bits, or P-256); `tls = { verify = \"pin\" }` accepts older kinds than authorities do, and as a last resort `verify = \"off\"` any".into()
+        }
+        Cause::NothingInCommon => {
+            "update the pod's firmware, or install another certificate on it: podcal needs ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
         }
         Cause::OldTls => {
             "update the pod's firmware: podcal needs TLS 1.2 or 1.3 with AES-GCM or ChaCha20 ciphers".into()

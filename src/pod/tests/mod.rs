@@ -1,5 +1,6 @@
 //! The client against a server of bytes: what is sent, and what is made of answers.
 
+mod requests;
 mod stand_in;
 
 use std::sync::Arc;
@@ -204,6 +205,122 @@ async fn an_old_certificate_can_be_pinned_and_only_by_who_has_its_key() {
             assert!(thief.lines().is_empty());
         }
     }
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_under_its_pin_only_and_for_a_while() {
+    for versions in [[&rustls::version::TLS12], [&rustls::version::TLS13]] {
+        let key = new_certificate();
+        let private = key.signing_key.serialize_der();
+        let stand_in =
+            StandIn::start_as(key.cert.der(), private, &versions, |_, _| json(200, TOKEN));
+        let stand_in = stand_in.await;
+        let own = client(&stand_in);
+        // Each sign-in has a connection of its own.
+        own.sign_in().await.unwrap();
+        own.sign_in().await.unwrap();
+        assert_eq!(stand_in.resumed(), [false, true]);
+        assert_eq!(own.seen(), Some(Fingerprint::of(&stand_in.certificate)));
+        // Another pin, another client: it starts with nothing.
+        let pod = pod(&stand_in.address, PASSWORD);
+        let other = Some(Fingerprint([7; 32]));
+        let other = PodClient::new(&pod, other, Access::ReadWrite).unwrap();
+        let error = other.sign_in().await.unwrap_err();
+        assert!(error.is_certificate_changed() && !error.password_was_sent());
+        assert_eq!(stand_in.lines().len(), 2);
+        // After a while the certificate is looked at again.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(16 * 60)).await;
+        tokio::time::resume();
+        own.sign_in().await.unwrap();
+        own.sign_in().await.unwrap();
+        assert_eq!(stand_in.resumed(), [false, true, false, true]);
+    }
+}
+
+#[tokio::test]
+async fn requests_of_one_contact_share_a_connection() {
+    let (sim, client) = simulated(sim::Quirks::default()).await;
+    client.device_id().await.unwrap();
+    let made_at = client.0.connection.made_at();
+    client.meetings().await.unwrap();
+    client.calendar_mode().await.unwrap();
+    client.set_meetings(&[meeting("Review")]).await.unwrap();
+    assert!(made_at.is_some() && client.0.connection.made_at() == made_at);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    client.meetings().await.unwrap();
+    assert_ne!(client.0.connection.made_at(), made_at);
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_pod_that_asks_to_be_left_alone_is_understood() {
+    let reply = |head: &str| {
+        let head = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n");
+        Reply::Raw(head.into_bytes())
+    };
+    let check = async |head: &'static str, throttled: bool, seconds: Option<u64>| {
+        let stand_in = pod_that(move |_, _| reply(head)).await;
+        let error = client(&stand_in).meetings().await.unwrap_err();
+        assert_eq!(error.is_throttled(), throttled, "{error}");
+        let found = error.retry_after().map(|wait| wait.as_secs());
+        assert_eq!(found, seconds, "{head}");
+        assert!(error.is_passing() && error.password_was_sent());
+    };
+    check("429 X\r\nRetry-After: 120", true, Some(120)).await;
+    check("429 X", true, None).await;
+    check("503 X\r\nRetry-After: 9999999", true, Some(86_400)).await;
+    // The date counts by the pod's own clock.
+    let date = "503 X\r\nDate: Mon, 02 Mar 2026 09:00:00 GMT\r\nRetry-After: Mon, 02 Mar 2026 09:01:00 GMT";
+    check(date, true, Some(60)).await;
+    check("500 X\r\nRetry-After: 120", false, None).await;
+}
+
+#[tokio::test]
+async fn the_clock_of_a_pod_is_seen_in_its_answers() {
+    let stand_in = pod_that(|_, _| {
+        let body = r#"{"meetings":[]}"#;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Mar 2026 09:05:00 GMT";
+        Reply::Raw(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    })
+    .await;
+    let client = client(&stand_in);
+    let now = crate::model::time::UnixTime::parse("2026-03-02T09:00:00Z").unwrap();
+    assert_eq!(client.clock_offset(now), None);
+    client.meetings().await.unwrap();
+    let offset = client.clock_offset(now).unwrap();
+    assert!((300..310).contains(&offset), "{offset}");
+}
+
+#[tokio::test]
+async fn firmware_that_does_not_report_who_it_is_has_no_identity() {
+    let check = async |status: u16, body: &'static str, expected: Option<&str>| {
+        let stand_in = pod_that(move |_, _| json(status, body)).await;
+        let found = client(&stand_in).identity().await.unwrap();
+        assert_eq!(found.as_deref(), expected, "{status} {body}");
+    };
+    check(200, r#"{"device_id":"abc"}"#, Some("abc")).await;
+    check(404, "", None).await;
+    check(404, "<html>", None).await;
+    check(400, r#"{"errors":[{"error":"not_found"}]}"#, None).await;
+    let stand_in = pod_that(|_, _| json(500, "")).await;
+    client(&stand_in).identity().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_flood_of_meetings_is_refused_by_name() {
+    let stand_in = pod_that(|_, _| {
+        let many = vec!["{}"; 5_001].join(",");
+        json(200, &format!("{{\"meetings\":[{many}]}}"))
+    })
+    .await;
+    let error = client(&stand_in).meetings().await.unwrap_err();
+    assert!(
+        error.to_string().contains("more than 5000 meetings"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

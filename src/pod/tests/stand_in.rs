@@ -62,6 +62,7 @@ pub struct StandIn {
     pub address: String,
     pub certificate: Vec<u8>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    handshakes: Arc<Mutex<Vec<bool>>>,
     task: JoinHandle<()>,
 }
 
@@ -109,15 +110,20 @@ impl StandIn {
         let address = listener.local_addr().unwrap().to_string();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let memory = Arc::clone(&asked);
+        let handshakes: Arc<Mutex<Vec<bool>>> = Arc::default();
+        let shaken = Arc::clone(&handshakes);
         let answer = Arc::new(answer);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, memory) = (acceptor.clone(), Arc::clone(&memory));
-                let answer = Arc::clone(&answer);
+                let (answer, shaken) = (Arc::clone(&answer), Arc::clone(&shaken));
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
                     };
+                    let kind = stream.get_ref().1.handshake_kind();
+                    let resumed = kind == Some(rustls::HandshakeKind::Resumed);
+                    shaken.lock().unwrap().push(resumed);
                     let Some(asked) = read(&mut stream).await else {
                         return;
                     };
@@ -149,8 +155,14 @@ impl StandIn {
             address,
             certificate,
             asked,
+            handshakes,
             task,
         }
+    }
+
+    /// Of each connection, whether it resumed the session of an earlier one.
+    pub fn resumed(&self) -> Vec<bool> {
+        self.handshakes.lock().unwrap().clone()
     }
 
     pub fn asked(&self) -> Vec<Asked> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::*;
 use crate::control::secret_gate::{FIRST_PAUSE, LONGEST_PAUSE};
@@ -283,7 +282,8 @@ async fn a_request_that_is_given_up_counts_as_not_answered() {
     assert!(sign_in(&gate, &host, "b", "right", false).await);
     // A turn that is given up while the ledger is asked is free again.
     let other = self::gate(&StandIn::default());
-    let asked = other.permit(&credential("right"), "a");
+    let right = credential("right");
+    let asked = other.permit(&right, "a");
     assert!(
         tokio::time::timeout(Duration::from_millis(1), asked)
             .await

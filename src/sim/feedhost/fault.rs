@@ -89,14 +89,11 @@ impl HostFault {
             "empty-calendar" => Self::EmptyCalendar,
             "not-modified" => Self::NotModified,
             "status" => {
-                let status = spec.needed("status", Spec::number)?;
-                if !(200..=599).contains(&status) {
-                    return Err("`status` must be from 200 to 599".to_owned());
-                }
+                let status = spec.needed("status", Spec::status)?;
                 Self::Status(status, spec.number("retry_after")?)
             }
             "redirect" => {
-                let status = spec.number("status")?.unwrap_or(302);
+                let status = spec.status("status")?.unwrap_or(302);
                 Self::Redirect(status, spec.needed("location", Spec::text)?)
             }
             "hang" => Self::Hang,

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use axum::{Extension, Router};
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::body;
@@ -17,7 +19,7 @@ use super::fault::{HostFault, RequestFaults, normal};
 use super::file::{File, insert, serve_file};
 use super::sign_in::SignIn;
 use crate::model::time::UnixTime;
-use crate::sim::answer::http_date;
+use crate::sim::answer::{Answer, http_date};
 use crate::sim::certificate::{Certificate, server_config};
 use crate::sim::fault::Faults;
 use crate::sim::options::Clock;
@@ -30,7 +32,7 @@ const MAX_REQUESTS: usize = 100_000;
 const REMEMBERED: usize = 1000;
 
 /// A request that the server received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedRequest {
     pub method: String,
     /// Path and query as sent.
@@ -215,7 +217,7 @@ fn respond(
     challenge: Option<&SignIn>,
 ) -> Response<Body> {
     let early = faults.find(|fault| match fault {
-        HostFault::LoginPage => Some(text(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE)),
+        HostFault::LoginPage => Some(Answer::login_page().into_response()),
         HostFault::Empty => Some(text(StatusCode::OK, "text/calendar; charset=utf-8", "")),
         HostFault::NotModified => {
             let mut response = Response::new(Body::empty());
@@ -314,6 +316,3 @@ fn seen(request: &Request, status: Option<u16>) -> FeedRequest {
 
 const EMPTY_CALENDAR: &[u8] =
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//simulated//EN\r\nEND:VCALENDAR\r\n";
-
-const LOGIN_PAGE: &str =
-    "<!doctype html><title>Sign in</title><form><input name=user><input type=password></form>\n";

@@ -228,6 +228,18 @@ async fn a_setup_that_cannot_work_is_refused() {
         .await,
         SetupError::State { .. }
     ));
+    for command in ["503,pod=2", "503,pod=2@1h", "swap=7", "device,same_as=0"] {
+        let schedule = vec![ScheduledCommand::parse(command).unwrap()];
+        let error = refused(Setup {
+            schedule,
+            ..setup(1)
+        });
+        let error = error.await.to_string();
+        assert!(
+            error.contains("pods are numbered from 1 to 1"),
+            "{command}: {error}"
+        );
+    }
     let spread = Setup {
         spread: Spread::Addresses,
         ..setup(2)

@@ -27,7 +27,7 @@ async fn exchange(stream: &mut BufReader<TcpStream>, request: &[u8]) -> (u16, Ve
         let mut line = String::new();
         assert!(stream.read_line(&mut line).await.unwrap() > 0, "no answer");
         if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
-            status = rest[..3].parse().unwrap();
+            status = rest.split(' ').next().unwrap().parse().unwrap();
         } else if let Some(rest) = line.strip_prefix("content-length: ") {
             length = rest.trim().parse().unwrap();
         } else if line == "\r\n" {

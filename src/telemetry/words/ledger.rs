@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-
 use crate::model::ledger_event::LedgerEvent;
 use crate::telemetry::events;
-use crate::telemetry::line::Line;
+use crate::telemetry::line::{Level, Line};
 
 #[must_use]
 pub fn line(event: &LedgerEvent) -> Line {

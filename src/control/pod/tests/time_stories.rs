@@ -311,7 +311,7 @@ fn an_old_ledger_is_understood() {
     let memory: PodMemory = serde_json::from_value(old).unwrap();
     let mut story = Story::new();
     let now = story.now();
-    story.controller.restore(&memory, None, now);
+    story.controller.restore(&memory, now);
     assert_eq!(story.state(), PodState::InStep);
     story.pod.shown = agenda(&DAY).meetings().to_vec();
     story
