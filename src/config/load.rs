@@ -58,6 +58,53 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigFaults> {
     )
 }
 
+/// What a draft refers to that is not there yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Draft<'a> {
+    /// A file and its content.
+    pub file: Option<(&'a Path, &'a str)>,
+    /// A variable that will be set for the service.
+    pub variable: Option<&'a str>,
+}
+
+/// Checks a text as if it were the configuration at `path`; reads what it refers to.
+///
+/// # Errors
+/// All problems at once, each with its line and key.
+pub fn check_draft(text: &str, path: &Path, draft: Draft<'_>) -> Result<Loaded, ConfigFaults> {
+    check(
+        text,
+        path,
+        &|path| match draft.file {
+            Some((file, content)) if file == path => Ok(content.as_bytes().to_vec()),
+            _ => disk::read(path, LARGEST_FILE_REFERRED_TO),
+        },
+        &disk::list,
+        &|name| match std::env::var(name) {
+            Err(_) if draft.variable == Some(name) => Ok("not known yet".to_owned()),
+            found => found,
+        },
+    )
+}
+
+/// The text of a file that a person wrote, such as a table of rooms.
+///
+/// # Errors
+/// Why it cannot be read, in words that follow its name.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = disk::read(path, LARGEST_CONFIGURATION)
+        .map_err(|error| super::secret::unreadable(&error, path))?;
+    decode_text(bytes)
+}
+
+/// The same for bytes that were read already.
+///
+/// # Errors
+/// Why they are not text, in words that follow a name.
+pub fn decode_text(bytes: Vec<u8>) -> Result<String, String> {
+    text::decode(bytes).map_err(|(line, says)| format!("{says} (line {line})"))
+}
+
 /// A secret as it is now at the place that it was read from; `None` where it is the same,
 /// cannot be read, or is written out in the configuration.
 #[must_use]
