@@ -80,7 +80,10 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
                 let problems: Vec<Value> = faults
                     .problems()
                     .iter()
-                    .map(|one| json!({ "line": one.line, "key": one.key, "says": one.says }))
+                    .map(|one| {
+                        let file = one.file.as_ref().unwrap_or(&global.config);
+                        json!({ "file": file, "line": one.line, "key": one.key, "says": one.says })
+                    })
                     .collect();
                 output.json(&json!({ "good": false, "problems": problems }));
             }

@@ -2,10 +2,12 @@
 
 mod agenda;
 mod check;
+mod config;
 mod demo;
 mod expand;
 mod explain;
 mod history;
+mod init;
 pub mod output;
 pub mod pod;
 mod reload;
@@ -28,7 +30,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::zone;
 use crate::telemetry::{self, LogFormat, LogLevel};
-use crate::{config, report};
+use crate::report;
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
 #[derive(Debug, Parser)]
@@ -77,6 +79,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Config(config::ConfigArgs),
     Run(run::RunArgs),
     Reload(reload::ReloadArgs),
     Sync(sync::SyncArgs),
@@ -169,6 +173,8 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
     let Cli { global, command } = cli;
     let output = Output { json: global.json };
     match command {
+        Command::Init(args) => init::run(&global, args, output),
+        Command::Config(args) => Ok(config::run(args, output)),
         Command::Run(args) => run::run(&global, args).await,
         Command::Reload(args) => reload::run(&global, args, output).await,
         Command::Sync(args) => sync::run(&global, args, output).await,
@@ -243,7 +249,7 @@ impl<F: Fault> From<F> for Failure {
 /// Loads the configuration. What is unwise in it is said by `check` and by the
 /// service when it starts; every other command would only repeat it.
 fn load(global: &Global) -> Result<Config, Failure> {
-    match config::load::load(&global.config) {
+    match crate::config::load::load(&global.config) {
         Ok(loaded) => Ok(loaded.config),
         Err(faults) => Err(Failure {
             text: report::print(&faults),

@@ -1,13 +1,14 @@
 //! Where a password, token or client secret comes from: a file, an environment
 //! variable or, with a warning, the configuration itself.
 
+use std::env::VarError;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::secret::{Secret, SecretSource};
 
 use super::file::Value;
-use super::keys;
+use super::{keys, text};
 
 /// What the configuration may refer to. Reading is the caller's, so that all of
 /// `check` can be tried without a disk.
@@ -15,7 +16,9 @@ pub struct Sources<'a> {
     /// The folder of the configuration file; other paths are relative to it.
     pub folder: &'a Path,
     pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The names of what is in a folder.
+    pub list_folder: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
+    pub variable: &'a dyn Fn(&str) -> Result<String, VarError>,
 }
 
 impl Sources<'_> {
@@ -42,7 +45,8 @@ impl Sources<'_> {
     }
 }
 
-fn unreadable(error: &io::Error, path: &Path) -> String {
+/// Why a file or folder cannot be read, and what to do; follows its name.
+pub fn unreadable(error: &io::Error, path: &Path) -> String {
     match error.kind() {
         io::ErrorKind::NotFound if path.is_absolute() => {
             "does not exist; write it, or correct the path".to_owned()
@@ -56,6 +60,8 @@ fn unreadable(error: &io::Error, path: &Path) -> String {
         }
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         io::ErrorKind::FileTooLarge => "is too large for what it should hold".to_owned(),
+        // A pipe or device, which says itself what it is.
+        io::ErrorKind::InvalidInput => error.to_string(),
         _ => format!("cannot be read ({error})"),
     }
 }
@@ -108,40 +114,53 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
 fn from_file(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
     let (path, bytes) = sources.file(value)?;
     let named = || format!("the file `{}`", path.display());
-    let Ok(text) = String::from_utf8(bytes) else {
-        value.wrong(format!("{} is not UTF-8 text", named()));
-        return None;
-    };
-    let text = without_line_end(&text);
+    let whole = text::decode(bytes)
+        .map_err(|(_, says)| value.wrong(format!("{} {says}", named())))
+        .ok()?;
+    let text = without_space(&whole);
     if text.is_empty() {
         value.wrong(format!("{} is empty; write the secret into it", named()));
         return None;
     }
-    on_one_line(text, SecretSource::File(path.clone()), named, value)
+    let secret = on_one_line(text, SecretSource::File(path.clone()), named, value)?;
+    if whole.trim_end_matches(['\r', '\n']) != text {
+        value.warn(format!(
+            "{} begins or ends with white space, which is not taken as part of the secret",
+            named()
+        ));
+    }
+    Some(secret)
 }
 
-/// Editors and `echo` end a file with a line break that is not part of the secret.
-fn without_line_end(text: &str) -> &str {
-    text.trim_end_matches(['\r', '\n'])
+/// The text of a secret file without outer white space: editors and `echo` end a file
+/// with a line break that is not part of the secret, and the rest is a slip.
+fn without_space(text: &str) -> &str {
+    text.trim()
 }
 
 fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
     let name = value.line_of_text()?;
     let named = || format!("the environment variable `{}`", name.escape_debug());
     if name.contains(['=', '\0']) {
-        value.wrong("is no name of an environment variable; write one such as \"POD_PASSWORD\"");
+        value.wrong(
+            "is not the name of an environment variable; write one such as \"POD_PASSWORD\"",
+        );
         return None;
     }
     match (sources.variable)(name) {
-        None => {
+        Err(VarError::NotPresent) => {
             value.wrong(format!("{} is not set; set it for podcal", named()));
             None
         }
-        Some(text) if text.is_empty() => {
+        Err(VarError::NotUnicode(_)) => {
+            value.wrong(format!("{} is not UTF-8", named()));
+            None
+        }
+        Ok(text) if text.is_empty() => {
             value.wrong(format!("{} is empty; set it for podcal", named()));
             None
         }
-        Some(text) => on_one_line(&text, SecretSource::Variable(name.to_owned()), named, value),
+        Ok(text) => on_one_line(&text, SecretSource::Variable(name.to_owned()), named, value),
     }
 }
 
@@ -155,7 +174,7 @@ fn on_one_line(
 ) -> Option<Secret> {
     if text.chars().any(char::is_control) {
         value.wrong(format!(
-            "{} holds more than one line, or a control character",
+            "{} contains more than one line, or a control character",
             named()
         ));
         return None;
@@ -174,8 +193,8 @@ pub fn read_again(
     let text = match source {
         SecretSource::Text => None,
         SecretSource::File(path) => {
-            let text = String::from_utf8(read_file(path).ok()?).ok()?;
-            Some(without_line_end(&text).to_owned())
+            let text = text::decode(read_file(path).ok()?).ok()?;
+            Some(without_space(&text).to_owned())
         }
         SecretSource::Variable(name) => variable(name),
     };

@@ -13,7 +13,7 @@
 //!    the zone is reported as unknown.
 
 pub mod guess;
-pub mod names;
+pub use crate::model::zone_names as names;
 pub mod own;
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ mod promise_10_config;
 
 mod command_check;
 mod command_pod;
+mod command_init;
 mod command_sync;
 mod commands_read;
 mod service;
