@@ -205,9 +205,8 @@ impl PodTask {
                 if try_password {
                     self.insists = true;
                     self.controller.secret_changed(now);
-                } else {
-                    self.controller.look_now(now);
                 }
+                self.controller.look_now(now);
                 Vec::new()
             }
             PodCommand::Trust { done } => {

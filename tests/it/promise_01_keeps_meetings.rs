@@ -32,7 +32,6 @@ fn faults() -> Vec<(&'static str, FeedFault, &'static str)> {
             FeedFault::retry_after(503, 3600),
             "server_error",
         ),
-        ("no-content", FeedFault::status(204), "status"),
         ("slow", FeedFault::slow(Duration::from_secs(600)), "timeout"),
         (
             "drip",

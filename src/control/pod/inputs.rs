@@ -71,6 +71,7 @@ impl PodController {
 
     /// Looks at the pod as soon as it may be talked to, whenever the next poll is due.
     pub fn look_now(&mut self, now: Now) {
+        self.counts.requests += 1;
         self.schedule.health_due = now.monotonic;
         self.schedule.last_poll = None;
         // Whoever asks does not wait for what only keeps polls from pushing too often.

@@ -116,7 +116,10 @@ impl PodController {
         if is_poll {
             self.schedule.last_poll = self.schedule.last_poll.max(Some(now.monotonic));
             self.schedule.health_due = self.due(true, now);
-            if !self.schedule.config_was_read && self.schedule.config_due == Monotonic::NEVER {
+            if !self.settings.is_once
+                && !self.schedule.config_was_read
+                && self.schedule.config_due == Monotonic::NEVER
+            {
                 self.schedule.config_due = now.monotonic;
             }
         }

@@ -382,6 +382,7 @@ fn settings_of(place: usize) -> PodSettings {
         jitter: Duration::ZERO,
         min_interval: Duration::from_secs(10),
         enforce: None,
+        is_once: false,
         is_dry: false,
     }
 }
