@@ -30,7 +30,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pod", &["config", "fault", "model", "net"]),
     ("ledger", &["config", "fault", "model"]),
     ("edges", &["config", "feed", "ledger", "pod"]),
-    ("telemetry", &[]),
+    ("telemetry", &["model"]),
+    ("control", &["config", "model"]),
+    (
+        "service",
+        &["control", "fault", "ledger", "model", "telemetry"],
+    ),
     // The flow.
     ("contact", FLOW),
     ("sync", FLOW),
@@ -353,11 +358,11 @@ async fn every_migration_is_in_the_program() {
     files.sort_unstable();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("podcal.db");
-    podcal::ledger::Ledger::open(&path)
-        .await
-        .unwrap()
-        .close()
-        .await;
+    use podcal::ledger::Ledger;
+    use podcal::model::time::UnixTime;
+    let lock = Ledger::claim(&path).unwrap();
+    let (opened, _) = Ledger::open(lock, UnixTime::from_seconds(0)).await.unwrap();
+    opened.close().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut ledger = options.connect().await.unwrap();
     let applied: Vec<i64> =

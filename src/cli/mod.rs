@@ -258,6 +258,17 @@ fn load(global: &Global) -> Result<Config, Failure> {
     }
 }
 
+/// Whether there is anything to read; a missing ledger is not an empty one.
+fn ledger_exists(config: &Config) -> Result<(), Failure> {
+    if config.ledger.exists() {
+        return Ok(());
+    }
+    Err(Failure::at_work(
+        format!("there is no ledger at {} yet", config.ledger.display()),
+        "run `podcal sync` once, or start the service with `podcal run`",
+    ))
+}
+
 /// Something that the reader of a command's output should know besides.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {text}");

@@ -16,6 +16,7 @@ use super::pin;
 use super::schema::Upgrade;
 use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::meeting::Meeting;
 use crate::model::memory::{
     FailingMemory, FeedMemory, HoldMemory, Memories, PodMemory, RememberedMeeting, RoomFeedMemory,
     RoomMemory,
@@ -173,7 +174,7 @@ async fn rooms(
         };
         let room = found.entry(room.clone()).or_default();
         if !room.is_known || room.composed_at < pod.sent_at {
-            let meeting = |meeting: &crate::model::meeting::Meeting| RememberedMeeting {
+            let meeting = |meeting: &Meeting| RememberedMeeting {
                 meeting: meeting.clone(),
                 feeds: Vec::new(),
             };
@@ -259,6 +260,7 @@ impl From<Feed> for FeedMemory {
 }
 
 impl From<Pod> for PodMemory {
+    #[allow(clippy::needless_update, reason = "a memory may get more fields")]
     fn from(pod: Pod) -> Self {
         // One that cannot be read is repaired by the next look.
         let sent: Option<Agenda> = pod

@@ -60,6 +60,8 @@ pub enum LedgerError {
     },
     #[error("the lock file {} of the ledger is a symbolic link", path.display())]
     LockIsALink { path: PathBuf },
+    #[error("the disk of the ledger {} does not answer", path.display())]
+    NoAnswer { path: PathBuf },
     /// Another file is at its path than the one that was opened.
     #[error("the ledger {} was deleted or replaced", path.display())]
     Replaced { path: PathBuf },
@@ -115,6 +117,7 @@ impl LedgerError {
             Self::NoSharedMemory { .. } => "no_shared_memory",
             Self::Disk { .. } => "disk_failed",
             Self::LockIsALink { .. } => "lock_is_a_link",
+            Self::NoAnswer { .. } => "no_answer",
             Self::Replaced { .. } => "replaced",
             Self::Unreadable { .. } => "unreadable",
             Self::Closed { .. } => "closed",
@@ -228,6 +231,9 @@ impl Fault for LedgerError {
             Self::LockIsALink { .. } => {
                 "remove the link; podcal locks only a file of its own beside the ledger".into()
             }
+            Self::NoAnswer { .. } => {
+                "look at the system's log for faults of the disk or of the network share".into()
+            }
             Self::Replaced { .. } => {
                 "nothing: a running service writes everything current to the new file by itself"
                     .into()
@@ -239,7 +245,7 @@ impl Fault for LedgerError {
 
     fn is_passing(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::Replaced { .. } => true,
+            Self::Locked { .. } | Self::NoAnswer { .. } | Self::Replaced { .. } => true,
             Self::LockIsALink { .. }
             | Self::FolderMissing { .. }
             | Self::NotAFile { .. }
@@ -347,6 +353,7 @@ mod tests {
                 "is a symbolic link",
             ),
             (LedgerError::Replaced { path: path() }, "was deleted"),
+            (LedgerError::NoAnswer { path: path() }, "does not answer"),
             (LedgerError::Closed { path: path() }, "is closed"),
             (
                 LedgerError::Refused {
@@ -374,7 +381,9 @@ mod tests {
                 error.is_passing(),
                 matches!(
                     error,
-                    LedgerError::Locked { .. } | LedgerError::Replaced { .. }
+                    LedgerError::Locked { .. }
+                        | LedgerError::NoAnswer { .. }
+                        | LedgerError::Replaced { .. }
                 ),
                 "{shown}"
             );

@@ -309,6 +309,13 @@ impl Ledger {
                 Ok(value)
             }
             Err(error) => {
+                // The last connection that closes merges the log into the file and removes
+                // it: a full disk may have room then.
+                if let Ok(mut reader) = self.0.reader.try_lock()
+                    && let Some(reader) = reader.take()
+                {
+                    let _ = reader.close().await;
+                }
                 let _ = connection.close().await;
                 Err(LedgerError::of(&self.0.path, error))
             }

@@ -43,6 +43,7 @@ fn sign_in(rejections: u32) -> SignIn {
         rejections,
         until: at(1000),
         proven_at: None,
+        is_pending: false,
     }
 }
 

@@ -145,10 +145,7 @@ fn whole_body((sha256, bytes, inflated_bytes): BodyRow) -> Option<(Sha256, Packe
     }
     let body = PackedBody {
         bytes: bytes.into(),
-        inflated_bytes: match inflated_bytes {
-            Some(_) => Some(inflated.len()),
-            None => None,
-        },
+        inflated_bytes: inflated_bytes.map(|_| inflated.len()),
     };
     Some((sha256, body))
 }

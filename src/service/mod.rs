@@ -157,6 +157,24 @@ impl Drop for Joints {
 }
 
 impl Service {
+    /// Ends every task. A pod that is in the middle of a contact may end it, so that what
+    /// it was sent is remembered; whoever takes longer than `grace` is cut short.
+    pub async fn stop(mut self, grace: Duration) {
+        let pods = std::mem::take(&mut self.pods);
+        let mut ending = Vec::new();
+        for (_, mut pod) in pods {
+            // Without anybody who could tell it something, a task ends after its step.
+            pod.commands = mpsc::channel(1).0;
+            ending.push(pod);
+        }
+        let ended = async {
+            for pod in &mut ending {
+                let _ = (&mut pod.task).await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, ended).await;
+    }
+
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config

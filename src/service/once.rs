@@ -1,6 +1,8 @@
 //! A service that does one pass and ends: for `podcal sync` where no service runs, and for
 //! commands that ask what the service would do.
 
+use std::time::Duration;
+
 use super::Service;
 use super::clock::Clock;
 use super::open_ledger::OpenLedger;
@@ -37,7 +39,7 @@ impl Once {
 
     /// Ends every task and writes what is left.
     pub async fn close(self) {
-        drop(self.service);
+        self.service.stop(Duration::from_secs(1)).await;
         self.ledger.close().await;
     }
 }

@@ -28,6 +28,8 @@ use crate::telemetry::{self, words};
 const LOOK: Duration = Duration::from_secs(1);
 /// How things stand is logged this often.
 const SUMMARY: Duration = Duration::from_secs(3600);
+/// What is in flight at a stop may take this long to end.
+const GRACE: Duration = Duration::from_secs(3);
 /// What a reload or a trust may take; a pass over all rooms has its own bound.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -100,8 +102,7 @@ impl Server {
         let Self {
             ledger, service, ..
         } = self;
-        // Tasks end in the middle of what they do: a pass can be repeated.
-        drop(service);
+        service.stop(GRACE).await;
         ledger.close().await;
         telemetry::emit(words::service::stopped(signal));
         signal

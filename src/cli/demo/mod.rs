@@ -123,7 +123,7 @@ impl Stage {
     }
 
     async fn close(self) {
-        drop(self.service);
+        self.service.stop(Duration::from_secs(1)).await;
         self.ledger.close().await;
     }
 

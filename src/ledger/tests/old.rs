@@ -185,6 +185,7 @@ async fn a_pause_of_0_1_goes_on_for_the_same_password_and_no_other() {
             rejections: 2,
             until: at(NOW + 900),
             proven_at: None,
+            is_pending: false,
         };
         assert_eq!(known, adopted.then_some(expected));
         assert_eq!(ledger.sign_in(&accounts[0]).await.unwrap(), None);

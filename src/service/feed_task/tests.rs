@@ -8,9 +8,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::Login;
+use crate::config::{Login, TlsTrust};
 use crate::ledger::{Ledger, Loaded};
 use crate::model::cron::Cron;
+use crate::model::failure::FailureClass;
 use crate::model::feed_url::FeedUrl;
 use crate::model::name::FeedId;
 use crate::model::secret::{Secret, SecretSource};
@@ -60,6 +61,7 @@ impl World {
                 user_agent: None,
                 timeout: Duration::from_secs(5),
                 max_size: 50_000_000,
+                tls: TlsTrust::Ca,
             },
             settings: FeedSettings {
                 sync: Cron::parse(sync).unwrap(),

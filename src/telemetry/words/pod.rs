@@ -225,6 +225,7 @@ fn pushed(of: &str, event: &PodEvent) -> Line {
         PushReason::First => "for the first time",
         PushReason::Changed => "changed",
         PushReason::Lost => "put right",
+        PushReason::Refreshed => "sent again",
         PushReason::Forced => "forced",
         PushReason::Cleared => "cleared",
     };
