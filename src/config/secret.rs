@@ -1,7 +1,6 @@
 //! Where a password, token or client secret comes from: a file, an environment
 //! variable or, with a warning, the configuration itself.
 
-use std::env::VarError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,15 @@ pub struct Sources<'a> {
     pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// The names of what is in a folder.
     pub list_folder: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
-    pub variable: &'a dyn Fn(&str) -> Result<String, VarError>,
+    pub variable: &'a dyn Fn(&str) -> Result<String, NoVariable>,
+}
+
+/// Why an environment variable cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoVariable {
+    NotSet,
+    /// It is not UTF-8.
+    NotText,
 }
 
 impl Sources<'_> {
@@ -148,11 +155,11 @@ fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
         return None;
     }
     match (sources.variable)(name) {
-        Err(VarError::NotPresent) => {
+        Err(NoVariable::NotSet) => {
             value.wrong(format!("{} is not set; set it for podcal", named()));
             None
         }
-        Err(VarError::NotUnicode(_)) => {
+        Err(NoVariable::NotText) => {
             value.wrong(format!("{} is not UTF-8", named()));
             None
         }
