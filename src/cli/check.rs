@@ -15,7 +15,6 @@ use super::{Failure, Global};
 use crate::app::clock;
 use crate::config::{self, Config, Feed, Pod, Room, TlsTrust};
 use crate::fault::{self, Fault as _};
-use crate::feed::Network;
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
 use crate::model::time::UnixTime;
 use crate::pod::config::{LegacyConfig, PodConfig};
@@ -105,7 +104,7 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
         let ledger = OpenLedger::open(&config, clock, true).await?;
         let checking = Checking {
             config: &config,
-            ground: ledger.ground(clock, &Network::new(), true, true),
+            ground: ledger.ground(clock, &ledger.network(), true, true),
             insists: args.try_password,
         };
         let work = config.rooms.iter().map(|room| checking.room(room));

@@ -108,6 +108,10 @@ fn matches(pattern: &Value<'_>, sources: &Sources<'_>) -> Option<Vec<PathBuf>> {
     }
     let mut paths = vec![sources.folder.to_owned()];
     for component in Path::new(text).components() {
+        // A leading dot would make another path of the same file.
+        if component == Component::CurDir {
+            continue;
+        }
         let Component::Normal(name) = component else {
             paths.iter_mut().for_each(|path| path.push(component));
             continue;

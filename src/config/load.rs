@@ -108,6 +108,17 @@ pub fn decode_text(bytes: Vec<u8>) -> Result<String, String> {
     text::decode(bytes).map_err(|(line, says)| format!("{says} (line {line})"))
 }
 
+/// The secret in a file that an option names.
+///
+/// # Errors
+/// Why there is none, in words that follow the file's name.
+pub fn secret_file(path: &Path) -> Result<Secret, String> {
+    let bytes = disk::read(path, LARGEST_FILE_REFERRED_TO)
+        .map_err(|error| super::secret::unreadable(&error, path))?;
+    let (secret, _) = super::secret::in_file(path, bytes)?;
+    Ok(secret)
+}
+
 /// A secret as it is now at the place that it was read from; `None` where it is the same,
 /// cannot be read, or is written out in the configuration.
 #[must_use]

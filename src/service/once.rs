@@ -9,7 +9,6 @@ use super::open_ledger::OpenLedger;
 use super::pass::{Pass, PassOptions};
 use super::report::SyncReport;
 use crate::config::Config;
-use crate::feed::Network;
 use crate::ledger::LedgerError;
 
 /// The same controllers and tasks as in the service, until each has done its step once.
@@ -25,7 +24,7 @@ impl Once {
     /// When the ledger cannot be opened, or another process holds it.
     pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
-        let ground = ledger.ground(clock, &Network::new(), is_dry, true);
+        let ground = ledger.ground(clock, &ledger.network(), is_dry, true);
         Ok(Self {
             service: Service::start(config, ground).await,
             ledger,

@@ -5,7 +5,8 @@
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use self::requests::{failed, look, not_writable, reported, verdict};
+use self::requests::{failed, look, reported};
+pub use self::requests::{not_writable, verdict};
 use super::clock::Clock;
 use super::gate::{self, Gate, Pass, Permit};
 use super::identity_task::{Identities, Told};

@@ -18,7 +18,6 @@ use super::signals::{SignalRequest, Signals};
 use crate::config::load::Loaded;
 use crate::config::{self, Config};
 use crate::fault::{Fault as _, chain};
-use crate::feed::Network;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
@@ -38,7 +37,6 @@ pub struct Server {
     path: PathBuf,
     clock: Clock,
     is_dry: bool,
-    network: Network,
     ledger: OpenLedger,
     service: Service,
     first_pass: bool,
@@ -58,14 +56,13 @@ impl Server {
     /// When the ledger cannot be opened, or another process holds it.
     pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
-        let network = Network::new();
+        let network = ledger.network();
         say_started(&config);
         let service = Service::start(config, ledger.ground(clock, &network, is_dry, false)).await;
         Ok(Self {
             path: service.config().path.clone(),
             clock,
             is_dry,
-            network,
             ledger,
             service,
             first_pass: false,
@@ -172,12 +169,14 @@ impl Server {
             force: request.force,
             try_password: request.try_password,
         };
+        let recorder = self.ledger.recorder.clone();
         let pass = Pass::of(&self.service, &rooms.unwrap_or_default(), options);
         tokio::spawn(async move {
             let answer = match refused {
                 Some(refused) => refused,
                 None => {
                     let report = pass.run().await;
+                    recorder.write_now().await;
                     Answer::Done(serde_json::to_value(report).unwrap_or_default())
                 }
             };
@@ -253,7 +252,8 @@ impl Server {
             let ledger = OpenLedger::open(&config, self.clock, self.is_dry)
                 .await
                 .map_err(refused)?;
-            let ground = ledger.ground(self.clock, &self.network, self.is_dry, false);
+            let network = ledger.network();
+            let ground = ledger.ground(self.clock, &network, self.is_dry, false);
             let service = Service::start(config, ground).await;
             // Two of a kind for a moment; a push is the whole set, and the old ones end now.
             drop(std::mem::replace(&mut self.service, service));

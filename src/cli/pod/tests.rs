@@ -588,7 +588,7 @@ async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
         ..target(&sim)
     };
     let own = Fingerprint(sim.fingerprint()).to_string();
-    let refused = typed(&[bare.clone()], &["metadata"], b"").await;
+    let refused = typed(std::slice::from_ref(&bare), &["metadata"], b"").await;
     assert_eq!(refused.error().key(), "certificate_unknown");
     assert!(refused.error().to_string().contains(&own));
     assert!(refused.error().hint().contains("--fingerprint"));
@@ -600,7 +600,7 @@ async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
     };
     typed(&[known], &["metadata"], b"").await.ok();
     let given = ["metadata", "--fingerprint", &own];
-    typed(&[bare.clone()], &given, b"").await.ok();
+    typed(std::slice::from_ref(&bare), &given, b"").await.ok();
     // An impostor at an address that is known gets nothing.
     sim.forget_requests();
     let other = Target {
@@ -620,10 +620,8 @@ async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
 fn every_operation_has_a_command() {
     let whole = Cli::command();
     for operation in crate::pod::Operation::ALL {
-        let words = operation.entry().command.split(' ');
-        let found = words.fold(Some(&whole), |command, word| {
-            command.and_then(|command| command.find_subcommand(word))
-        });
+        let mut words = operation.entry().command.split(' ');
+        let found = words.try_fold(&whole, |command, word| command.find_subcommand(word));
         assert!(found.is_some(), "{operation}");
     }
 }

@@ -348,7 +348,9 @@ fn device(of: &str, room: &RoomName, event: &PodEvent) -> Line {
             Line::new(
                 "pod.certificate_pinned",
                 level,
-                format!("{of}: its certificate is trusted from now on{not}"),
+                format!(
+                    "{of}: its certificate (sha256 {fingerprint}) is trusted from now on{not}"
+                ),
             )
             .with("fingerprint", fingerprint.as_str())
         }
