@@ -37,11 +37,7 @@ fn room_with(keys: &str) -> Arc<Room> {
         Path::new("podcal.toml"),
         &|_| Ok(Vec::new()),
         &|_| Ok(Vec::new()),
-<<<<<<< HEAD
         &|_| Err(NoVariable::NotSet),
-=======
-        &|_| Err(std::env::VarError::NotPresent),
->>>>>>> main
     );
     Arc::new(loaded.unwrap().config.rooms.remove(0))
 }
