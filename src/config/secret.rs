@@ -114,7 +114,7 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
     let named = || "the text".to_owned();
     let secret = on_one_line(literal, SecretSource::Text, named, value)?;
     let noun = value.key().replace('_', " ");
-    value.warn(format!("a literal {noun}; better {EXPECTED}"));
+    value.warn(format!("the {noun} is written out; use {EXPECTED}"));
     Some(secret)
 }
 
