@@ -97,6 +97,9 @@ pub struct Ground {
 pub struct Running<C, V> {
     pub commands: mpsc::Sender<C>,
     pub view: watch::Receiver<V>,
+    /// What it published first, kept where everything is done once: a pass tells what
+    /// became different since.
+    first: Option<V>,
     /// By when the task has to have moved on.
     late_after: watch::Receiver<Monotonic>,
     task: JoinHandle<()>,
@@ -109,6 +112,16 @@ impl<C, V> Running<C, V> {
 
     fn is_late(&self, by: Duration, now: Monotonic) -> bool {
         self.has_ended() || self.late_after.borrow().plus(by) < now
+    }
+}
+
+impl<C, V: Clone> Running<C, V> {
+    /// What a pass that begins now compares with.
+    fn before(&self) -> V {
+        match &self.first {
+            Some(first) => first.clone(),
+            None => self.view.borrow().clone(),
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl RoomPass {
             Some(FeedPass {
                 id: feed.id.clone(),
                 commands: running.commands.clone(),
-                before: running.view.borrow().clone(),
+                before: running.before(),
                 view: running.view.clone(),
             })
         });
@@ -102,7 +102,7 @@ impl RoomPass {
             let running = service.pods.get(&pod.url)?;
             Some(PodPass {
                 commands: running.commands.clone(),
-                before: running.view.borrow().clone(),
+                before: running.before(),
                 view: running.view.clone(),
             })
         });
