@@ -427,10 +427,9 @@ impl PodTask {
 
     /// The configuration as it was written down; what cannot be read is compared with nothing.
     async fn last_config(&self) -> Option<serde_json::Value> {
-        let ledger = self.shared.recorder.ledger();
-        let kept = ledger.pod_settings(&self.config.pod.url).await;
-        let (_, json) = kept.ok().flatten()?;
-        serde_json::from_str(&json).ok()
+        let recorder = &self.shared.recorder;
+        let kept = recorder.known_pod_config(&self.config.pod.url).await;
+        serde_json::from_str(&kept.ok().flatten()?).ok()
     }
 
     fn pod_clock(&self, client: &PodClient) -> Option<UnixTime> {

@@ -200,6 +200,11 @@ impl DisplayReport {
             is_new && matches!(last.result, PushResult::Shown | PushResult::Accepted)
         });
         let push = would_push.or(pushed);
+        let failure = after.failing.as_ref().map(|failing| &failing.failure);
+        let failure = failure.or(match last.map(|last| &last.result) {
+            Some(PushResult::Failed(failure)) if is_new => Some(failure),
+            _ => None,
+        });
         let result = if after.state.is_in_step() && held.is_some() {
             "held"
         } else if would_push.is_some() {
@@ -213,14 +218,11 @@ impl DisplayReport {
                 | PodState::Throttled
                 | PodState::CertificateChanged
                 | PodState::NotLicensed => "failed",
+                // A push was tried and failed; the pod itself answers.
+                PodState::Behind if failure.is_some() => "failed",
                 state => state.key(),
             }
         };
-        let failure = after.failing.as_ref().map(|failing| &failing.failure);
-        let failure = failure.or(match last.map(|last| &last.result) {
-            Some(PushResult::Failed(failure)) if is_new => Some(failure),
-            _ => None,
-        });
         Self {
             pod: after.identity.pod.key(),
             result: result.to_owned(),
