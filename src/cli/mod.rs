@@ -16,7 +16,7 @@ pub mod simulate;
 mod status;
 mod sync;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -254,7 +254,7 @@ fn load(global: &Global) -> Result<Config, Failure> {
 
 /// Something that the reader of a command's output should know besides.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {text}");
+    telemetry::say(&format!("note: {text}"));
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -266,7 +266,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{}", failure.text);
+    telemetry::say(&failure.text);
     ExitCode::from(failure.code)
 }
 
