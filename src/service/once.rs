@@ -35,9 +35,9 @@ impl Once {
         Pass::of(&self.service, &[], options).run().await
     }
 
-    /// Ends every task and writes what is left.
-    pub async fn close(self) {
-        drop(self.service);
+    /// Ends every task, also in the middle of a request, and writes what is left.
+    pub async fn close(mut self) {
+        self.service.end().await;
         self.ledger.close().await;
     }
 }
