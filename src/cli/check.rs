@@ -23,6 +23,7 @@ use crate::report;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::pod_contact::PodContact;
+use crate::service::signals::Signals;
 use crate::service::study::study;
 use crate::service::{Ground, feed_task, reload};
 use crate::telemetry::words::service::count;
@@ -100,6 +101,7 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
     }
     let mut checked = Vec::new();
     if args.connect {
+        let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
         let clock = Clock::start(clock);
         let ledger = OpenLedger::open(&config, clock, true).await?;
         let checking = Checking {
@@ -108,8 +110,17 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
             insists: args.try_password,
         };
         let work = config.rooms.iter().map(|room| checking.room(room));
-        checked = stream::iter(work).buffered(AT_ONCE).collect().await;
+        let done: Result<Vec<Vec<Finding>>, &str> = tokio::select! {
+            checked = stream::iter(work).buffered(AT_ONCE).collect() => Ok(checked),
+            signal = signals.stop() => Err(signal),
+        };
         ledger.close().await;
+        checked = done.map_err(|signal| {
+            Failure::at_work(
+                format!("stopped by {signal} before everything was tried"),
+                "run it again",
+            )
+        })?;
     }
     let all_reached = checked
         .iter()

@@ -18,7 +18,7 @@ pub mod simulate;
 mod status;
 mod sync;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -271,7 +271,7 @@ fn ledger_exists(config: &Config) -> Result<(), Failure> {
 
 /// Something that the reader of a command's output should know besides.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {text}");
+    telemetry::say(&format!("note: {text}"));
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -283,7 +283,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{}", failure.text);
+    telemetry::say(&failure.text);
     ExitCode::from(failure.code)
 }
 

@@ -133,16 +133,23 @@ fn summary(status: &Status) -> String {
 /// Asks the service, so that a full disk or an edited configuration does not make a good
 /// one look dead.
 async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
-    let ledger = match load(global) {
-        Ok(config) => config.ledger,
-        // The service refused this file and goes on with the old one.
-        Err(failure) => match config::load::glance(&global.config) {
-            Some(glance) => glance.ledger,
-            None => return Err(failure),
-        },
+    let by_config = control_socket::ask_for(&global.config, &Request::Health, HEALTH_TIMEOUT).await;
+    let (answer, place) = match by_config {
+        Ok(None) => {
+            let ledger = match load(global) {
+                Ok(config) => config.ledger,
+                // The service refused this file and goes on with the old one.
+                Err(failure) => match config::load::glance(&global.config) {
+                    Some(glance) => glance.ledger,
+                    None => return Err(failure),
+                },
+            };
+            let ledger = crate::ledger::resolve(&ledger)?;
+            let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
+            (answer, format!("the ledger {}", ledger.display()))
+        }
+        answer => (answer, format!("{}", global.config.display())),
     };
-    let ledger = crate::ledger::resolve(&ledger)?;
-    let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
     let (is_healthy, says, answer) = match answer {
         Ok(Some(Answer::Done(answer))) => {
             let is_healthy = answer["healthy"] == true;
@@ -159,10 +166,7 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
         }
         Ok(None) => (
             false,
-            format!(
-                "not healthy: no service runs on the ledger {}",
-                ledger.display()
-            ),
+            format!("not healthy: no service runs on {place}"),
             Value::Null,
         ),
         Err(error) => (

@@ -118,6 +118,15 @@ impl FeedController {
             },
             None => LONGEST_RETRY_AFTER,
         };
+        self.throttled = match &memory.failing {
+            Some(failing)
+                if failing.failure.class == FailureClass::Throttled
+                    && failing.failure.retry_after.is_none() =>
+            {
+                failing.failures
+            }
+            _ => 0,
+        };
         self.not_before = memory
             .not_before
             .map(|until| now.restored(until, longest))

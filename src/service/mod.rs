@@ -25,6 +25,7 @@ pub mod control_socket;
 pub mod feed_task;
 pub mod gate;
 mod identity_task;
+mod listening;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
@@ -47,6 +48,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -110,6 +112,15 @@ impl<C, V> Running<C, V> {
         self.task.is_finished()
     }
 
+    /// Ends the task; when this is done, nothing of it is under way.
+    async fn end(mut self) {
+        // A handle that was awaited to its end must not be awaited again.
+        if !self.has_ended() {
+            self.task.abort();
+            let _ = (&mut self.task).await;
+        }
+    }
+
     fn is_late(&self, by: Duration, now: Monotonic) -> bool {
         self.has_ended() || self.late_after.borrow().plus(by) < now
     }
@@ -146,9 +157,12 @@ pub struct Service {
     rooms: BTreeMap<RoomName, RunningRoom>,
     pods: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
     /// Pods that left the configuration and are being cleared.
-    leaving: Vec<Running<PodCommand, PodView>>,
+    leaving: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
     joints: Joints,
 }
+
+/// Pods that left the configuration and are being cleared.
+pub struct Leaving(BTreeMap<PodUrl, Running<PodCommand, PodView>>);
 
 /// What joins tasks of one kind to all others.
 struct Joints {
@@ -170,18 +184,15 @@ impl Drop for Joints {
 }
 
 impl Service {
-    /// Ends every task. A pod that is in the middle of a contact may end it, so that what
-    /// it was sent is remembered; whoever takes longer than `grace` is cut short.
-    pub async fn stop(mut self, grace: Duration) {
-        let pods = std::mem::take(&mut self.pods);
-        let mut ending = Vec::new();
-        for (_, mut pod) in pods {
-            // Without anybody who could tell it something, a task ends after its step.
+    /// Lets pods that are in the middle of a contact end it, so that what they were sent is
+    /// remembered; whoever takes longer than `grace` is cut short by [`Service::end`].
+    pub async fn finish(&mut self, grace: Duration) {
+        for pod in self.pods.values_mut() {
+            // Without anybody who could tell it something, a task ends after its contact.
             pod.commands = mpsc::channel(1).0;
-            ending.push(pod);
         }
         let ended = async {
-            for pod in &mut ending {
+            for pod in self.pods.values_mut() {
                 let _ = (&mut pod.task).await;
             }
         };
@@ -262,12 +273,36 @@ impl Service {
             .collect()
     }
 
+    /// Ends every task; when this is done, nothing of them is under way.
+    pub async fn end(&mut self) {
+        let pods = std::mem::take(&mut self.pods).into_values();
+        let leaving = std::mem::take(&mut self.leaving).into_values();
+        join_all(pods.chain(leaving).map(Running::end)).await;
+        let feeds = std::mem::take(&mut self.feeds).into_values();
+        join_all(feeds.map(Running::end)).await;
+        let rooms = std::mem::take(&mut self.rooms).into_values();
+        join_all(rooms.map(|room| room.room.end())).await;
+    }
+
+    /// The same for a service that begins anew; hands over the pods that are being cleared.
+    pub async fn end_for(&mut self, difference: &Difference) -> Leaving {
+        self.remove_pods(difference).await;
+        let leaving = Leaving(std::mem::take(&mut self.leaving));
+        self.end().await;
+        leaving
+    }
+
+    /// Takes over pods that are being cleared.
+    pub fn leave(&mut self, leaving: Leaving) {
+        self.leaving.extend(leaving.0);
+    }
+
     /// Starts tasks anew that ended by a fault of podcal, from what is remembered.
     pub async fn revive(&mut self) {
         let feeds: Vec<FeedId> = ended(&self.feeds, Running::has_ended);
         let rooms: Vec<RoomName> = ended(&self.rooms, |room| room.room.has_ended());
         let pods: Vec<PodUrl> = ended(&self.pods, Running::has_ended);
-        self.leaving.retain(|pod| !pod.has_ended());
+        self.leaving.retain(|_, pod| !pod.has_ended());
         if feeds.is_empty() && rooms.is_empty() && pods.is_empty() {
             return;
         }

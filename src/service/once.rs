@@ -37,8 +37,9 @@ impl Once {
     }
 
     /// Ends every task and writes what is left.
-    pub async fn close(self) {
-        self.service.stop(Duration::from_secs(1)).await;
+    pub async fn close(mut self) {
+        self.service.finish(Duration::from_secs(1)).await;
+        self.service.end().await;
         self.ledger.close().await;
     }
 }

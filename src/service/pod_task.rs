@@ -295,7 +295,9 @@ impl PodTask {
             Ok(client) => client,
             Err(error) => return failed(&step, error.failure()),
         };
-        let pass = match self.permit().await {
+        let permit = self.permit().await;
+        self.say_gate();
+        let pass = match permit {
             Permit::Go(pass) => pass,
             Permit::Paused(pause) => {
                 return PodOutcome::SignInPaused {
@@ -402,9 +404,7 @@ impl PodTask {
                 self.controller.pause_sign_in(pause.until, now);
             }
         }
-        for event in self.shared.gate.take_events() {
-            telemetry::emit(words::gate::line(&event));
-        }
+        self.say_gate();
         answer.map_err(|error| error.failure())
     }
 
@@ -444,6 +444,13 @@ impl PodTask {
         let settings = &self.config.settings;
         for event in events {
             telemetry::emit(words::pod::line(&settings.room, &settings.pod, event));
+        }
+    }
+
+    /// Says what happened at the gate.
+    fn say_gate(&self) {
+        for event in self.shared.gate.take_events() {
+            telemetry::emit(words::gate::line(&event));
         }
     }
 

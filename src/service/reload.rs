@@ -123,6 +123,8 @@ fn shared(config: &Config) -> impl PartialEq + use<> {
         config.brake_rooms,
         config.memory,
         config.on_remove,
-        config.ledger.clone(),
+        config.keep_history,
+        // The same file spelt otherwise is the same one.
+        crate::ledger::resolve(&config.ledger).unwrap_or_else(|_| config.ledger.clone()),
     )
 }

@@ -1,15 +1,17 @@
 //! The loop of `podcal run`: signals, the control socket, reloads, and a look at the tasks
 //! now and then.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Service;
 use super::clock::Clock;
 use super::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use super::listening::{Listening, Question};
 use super::open_ledger::OpenLedger;
 use super::pass::{Pass, PassOptions};
 use super::pod_task::PodCommand;
@@ -32,6 +34,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// What a reload or a trust may take; a pass over all rooms has its own bound.
 const LATE: Duration = Duration::from_secs(60);
 
+/// Questions that wait for the loop.
+const QUESTIONS: usize = 64;
+
 /// A service that serves until it is told to stop.
 pub struct Server {
     path: PathBuf,
@@ -39,6 +44,11 @@ pub struct Server {
     is_dry: bool,
     ledger: OpenLedger,
     service: Service,
+    questions: mpsc::Receiver<Question>,
+    asking: mpsc::Sender<Question>,
+    /// `None` where the folder does not allow a socket, or nothing is written.
+    beside_ledger: Option<Listening>,
+    for_config: Option<Listening>,
     first_pass: bool,
     next_summary: Instant,
 }
@@ -58,9 +68,21 @@ impl Server {
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
         let network = ledger.network();
         say_started(&config);
+        let path = config.path.clone();
+        let (asking, questions) = mpsc::channel(QUESTIONS);
+        let beside_ledger = listen_beside(&ledger, is_dry, &asking);
+        // Beside a service that is at work, one that only says what it would do is not asked.
+        let for_config = (!is_dry)
+            .then(|| ControlSocket::listen_for(&path))
+            .flatten();
+        let for_config = for_config.map(|socket| Listening::at(socket, asking.clone()));
         let service = Service::start(config, ledger.ground(clock, &network, is_dry, false)).await;
         Ok(Self {
-            path: service.config().path.clone(),
+            path,
+            questions,
+            asking,
+            beside_ledger,
+            for_config,
             clock,
             is_dry,
             ledger,
@@ -83,8 +105,8 @@ impl Server {
                         Next::Go
                     }
                 },
-                connection = accept(self.ledger.socket.as_ref()) => {
-                    self.answer(connection).await;
+                Some(question) = self.questions.recv() => {
+                    self.answer(question).await;
                     Next::Go
                 }
                 _ = look.tick() => {
@@ -96,17 +118,21 @@ impl Server {
                 break signal;
             }
         };
-        let Self {
-            ledger, service, ..
-        } = self;
-        service.stop(GRACE).await;
-        ledger.close().await;
+        self.service.finish(GRACE).await;
+        // The others end in the middle of what they do: a pass can be repeated.
+        self.service.end().await;
+        let listening = [self.for_config.take(), self.beside_ledger.take()];
+        for listening in listening.into_iter().flatten() {
+            listening.end().await;
+        }
+        self.ledger.close().await;
         telemetry::emit(words::service::stopped(signal));
         signal
     }
 
     async fn look(&mut self) {
         self.service.revive().await;
+        self.ledger.gate.settle().await;
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
             telemetry::emit(self.service.summary(true));
@@ -117,10 +143,11 @@ impl Server {
         }
     }
 
-    async fn answer(&mut self, mut connection: Connection) {
-        let Ok(request) = connection.request().await else {
-            return;
-        };
+    async fn answer(&mut self, question: Question) {
+        let Question {
+            request,
+            connection,
+        } = question;
         let answer = match request {
             Request::Health => Answer::Done(self.health()),
             Request::Reload => match self.reload().await {
@@ -233,19 +260,21 @@ impl Server {
     }
 
     async fn try_reload(&mut self) -> Result<(String, bool), (String, String)> {
-        let config = read(&self.path).map_err(|says| {
+        let loaded = config::load::load(&self.path).map_err(|faults| {
             (
-                says,
+                faults.to_string(),
                 "correct the file, then run `podcal reload`".to_owned(),
             )
         })?;
-        let difference = Difference::between(self.service.config(), &config);
+        let difference = Difference::between(self.service.config(), &loaded.config);
         if difference.is_nothing() {
             return Ok((difference.says(), false));
         }
+        let config = warned(loaded);
         let refused = |error: LedgerError| (chain(&error), error.hint().into_owned());
         let now_at = self.ledger.recorder.ledger().path().to_owned();
         let is_same = crate::ledger::resolve(&config.ledger).map_err(refused)? == now_at;
+        let keep_history = config.keep_history;
         if is_same || self.is_dry {
             self.service.reload(config, &difference).await;
         } else {
@@ -254,32 +283,38 @@ impl Server {
                 .map_err(refused)?;
             let network = ledger.network();
             let ground = ledger.ground(self.clock, &network, self.is_dry, false);
-            let service = Service::start(config, ground).await;
-            // Two of a kind for a moment; a push is the whole set, and the old ones end now.
-            drop(std::mem::replace(&mut self.service, service));
+            let listening = listen_beside(&ledger, self.is_dry, &self.asking);
+            // The old ones have ended before the new ones begin: nothing of theirs lands later.
+            let leaving = self.service.end_for(&difference).await;
+            self.service = Service::start(config, ground).await;
+            self.service.leave(leaving);
+            if let Some(old) = std::mem::replace(&mut self.beside_ledger, listening) {
+                old.end().await;
+            }
             std::mem::replace(&mut self.ledger, ledger).close().await;
         }
+        self.ledger.recorder.set_keep_history(keep_history);
         Ok((difference.says(), true))
     }
 }
 
-async fn accept(socket: Option<&ControlSocket>) -> Connection {
-    let Some(socket) = socket else {
-        return std::future::pending().await;
-    };
-    loop {
-        match socket.accept().await {
-            Ok(connection) => return connection,
-            // Out of file descriptors, most likely; commands wait meanwhile.
-            Err(_) => tokio::time::sleep(LOOK).await,
+/// Listens beside the ledger; a service that writes nothing does not.
+fn listen_beside(
+    ledger: &OpenLedger,
+    is_dry: bool,
+    asking: &mpsc::Sender<Question>,
+) -> Option<Listening> {
+    let path = ledger.recorder.ledger().path();
+    if is_dry {
+        return None;
+    }
+    match ControlSocket::listen(path) {
+        Ok(socket) => Some(Listening::at(socket, asking.clone())),
+        Err(error) => {
+            telemetry::emit(words::service::no_control_socket(path, &error));
+            None
         }
     }
-}
-
-/// The configuration as it is now, with a warning for each thing in it that is unwise.
-fn read(path: &Path) -> Result<Config, String> {
-    let loaded = config::load::load(path).map_err(|faults| faults.to_string())?;
-    Ok(warned(loaded))
 }
 
 /// Says what is unwise in a configuration.

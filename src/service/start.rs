@@ -30,7 +30,10 @@ use crate::model::version::VersionId;
 use crate::telemetry::{self, words};
 
 /// Commands that wait for a task; each is taken between two steps.
-const MAILBOX: usize = 16;
+///
+/// A pod that hangs takes none for minutes: whoever reloads meanwhile, however often, does
+/// not wait for it.
+const MAILBOX: usize = 4096;
 
 impl Service {
     /// Starts every task of a configuration.
@@ -43,7 +46,7 @@ impl Service {
             feeds: BTreeMap::new(),
             rooms: BTreeMap::new(),
             pods: BTreeMap::new(),
-            leaving: Vec::new(),
+            leaving: BTreeMap::new(),
             joints,
         };
         service.arrange(&config, &Difference::default()).await;
@@ -78,7 +81,7 @@ impl Service {
         let pods: Vec<_> = reload::pods(config).collect();
         // Those that leave go first, so that a display that moves to another room is not
         // written to by two.
-        self.remove_pods(config, difference).await;
+        self.remove_pods(difference).await;
         for (place, room, pod) in pods {
             let is_changed = difference.everything
                 || difference.changed.contains(&room.name)
@@ -311,6 +314,10 @@ impl Service {
             }
             return;
         }
+        if let Some(leaving) = self.leaving.remove(&pod.url) {
+            // It is configured again before its display was cleared.
+            leaving.end().await;
+        }
         let now = self.ground.clock.now();
         let mut controller = PodController::new(settings, now);
         let recorder = &self.ground.recorder;
@@ -348,7 +355,7 @@ impl Service {
     }
 
     /// Pods that left the configuration; one that moved to another room did not.
-    async fn remove_pods(&mut self, config: &Config, difference: &Difference) {
+    pub(super) async fn remove_pods(&mut self, difference: &Difference) {
         for url in &difference.removed_pods {
             let Some(running) = self.pods.remove(url) else {
                 continue;
@@ -359,25 +366,26 @@ impl Service {
             let meetings = memories
                 .pod(url)
                 .and_then(|memory| memory.sent.as_ref().map(|agenda| agenda.len()));
-            telemetry::emit(words::service::pod_removed(
-                room.as_str(),
-                &url.to_string(),
-                meetings.unwrap_or(0),
-                clears,
-            ));
             let _ = self.joints.identities.send(identity_task::Told {
                 pod: url.clone(),
                 identity: None,
             });
             if clears {
+                // It says itself what came of it.
                 let _ = running
                     .commands
                     .send(PodCommand::Remove { clear: true })
                     .await;
-                self.leaving.push(running);
+                self.leaving.insert(url.clone(), running);
+                continue;
             }
+            running.end().await;
+            telemetry::emit(words::service::pod_removed(
+                room.as_str(),
+                &url.to_string(),
+                meetings.unwrap_or(0),
+            ));
         }
-        let _ = config;
     }
 }
 

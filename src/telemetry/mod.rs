@@ -9,7 +9,7 @@ pub mod words;
 use clap::ValueEnum;
 
 use self::line::Level;
-pub use self::sink::{emit, finish, start};
+pub use self::sink::{emit, finish, say, start};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -30,3 +30,15 @@ mod command_pod;
 mod command_sync;
 mod commands_read;
 mod service;
+
+mod beside_commands;
+mod beside_health;
+mod fair_reload;
+mod fair_slow;
+mod ledger_faults;
+mod ledger_old;
+mod lockout_feeds;
+mod lockout_pods;
+mod log_damping;
+mod log_events;
+mod log_stderr;

@@ -25,6 +25,7 @@ use crate::pod::Fingerprint;
 use crate::service::clock::Clock;
 use crate::service::control_socket::{self, Answer, Request};
 use crate::service::open_ledger::OpenLedger;
+use crate::service::signals::Signals;
 use crate::{expand, ics, report};
 
 /// The window of a calendar file for a pod without a room.
@@ -73,7 +74,20 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         talk: &mut talk,
         progress,
     };
-    let outcome = run(&job, &args.options, &targets, &mut streams).await?;
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
+    let outcome = tokio::select! {
+        outcome = run(&job, &args.options, &targets, &mut streams) => Ok(outcome),
+        signal = signals.stop() => Err(signal),
+    };
+    if let Some(gate) = targets.iter().find_map(|target| target.gate.as_ref()) {
+        gate.settle().await;
+    }
+    let outcome = outcome.map_err(|signal| {
+        Failure::at_work(
+            format!("stopped by {signal}"),
+            "what was sent to a pod may have been done",
+        )
+    })??;
     if let Meant::Room { config, .. } = &meant {
         keep_pins(config, &outcome, matches!(job, Job::Trust)).await?;
     }
@@ -204,7 +218,7 @@ async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result
     if is_trust {
         let mut asked = false;
         for (url, _) in &outcome.pins {
-            asked |= trust_by_service(&path, url).await?;
+            asked |= trust_by_service(config, &path, url).await?;
         }
         if asked {
             return Ok(());
@@ -228,9 +242,13 @@ async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result
 }
 
 /// Whether a service runs that accepted what answers at the address now.
-async fn trust_by_service(ledger: &std::path::Path, url: &PodUrl) -> Result<bool, Failure> {
+async fn trust_by_service(
+    config: &Config,
+    ledger: &std::path::Path,
+    url: &PodUrl,
+) -> Result<bool, Failure> {
     let request = Request::Trust { pod: url.key() };
-    let answer = control_socket::ask(ledger, &request, PATIENCE)
+    let answer = control_socket::ask_either(&config.path, ledger, &request, PATIENCE)
         .await
         .map_err(|error| Failure::no_answer(ledger, &error))?;
     match answer {

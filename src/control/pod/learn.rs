@@ -85,6 +85,8 @@ impl PodController {
             Decision::Push(push) if push.at <= now.monotonic => {
                 events.extend(self.say_loss(&push, now));
                 self.phase = Phase::AskMode(Purpose::Push);
+                // Whoever waits for it waits for the push too.
+                self.is_settled = false;
             }
             _ => events.extend(self.end_contact(now)),
         }
@@ -380,6 +382,11 @@ impl PodController {
             self.habits.said_somebody_else = false;
         }
         let (state, detail) = match self.decide(now) {
+            // A look that failed says more than none.
+            Decision::Nothing {
+                state: PodState::Unknown,
+                ..
+            } => return events,
             Decision::Nothing { state, detail } => {
                 if matches!(
                     state,

@@ -4,6 +4,7 @@
 //! Every server is on port 0 and every folder is temporary, so that all tests run side by side.
 //! Nothing sleeps to wait: what is waited for is a request, a change of a pod, or a log line.
 
+pub mod beside;
 mod calendar;
 mod ledger;
 mod service;
