@@ -196,7 +196,7 @@ impl Story {
                 None => Ok(LookAnswer {
                     device_id: self.pod.device.clone(),
                     shown: match self.pod.quirk {
-                        Quirk::ReadsEmpty => Agenda::empty(),
+                        Quirk::ReadsEmpty => Agenda::default(),
                         _ => Agenda::new(self.pod.shown.clone()),
                     },
                     clock,

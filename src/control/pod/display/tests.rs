@@ -100,7 +100,7 @@ fn while_the_clock_is_not_believed_nothing_has_ended() {
 fn texts_are_learnt_only_where_the_push_changed_the_display() {
     let ours = agenda(&[(0, "Weekly review"), (60, "Plan")]);
     let cut = agenda(&[(0, "Weekly"), (60, "Plan")]);
-    let learnt = learn(&Agenda::empty(), &cut, &ours, Some(NOW)).unwrap();
+    let learnt = learn(&Agenda::default(), &cut, &ours, Some(NOW)).unwrap();
     assert_eq!(alteration::words(&learnt), "cuts titles after 6 characters");
     let known = Some(&learnt);
     assert_eq!(compare(&cut, &ours, known, Some(NOW)), Comparison::Same);
@@ -108,7 +108,7 @@ fn texts_are_learnt_only_where_the_push_changed_the_display() {
     assert_eq!(learn(&cut, &cut, &ours, Some(NOW)), None);
     // A text that is not ours is never accepted.
     let other = agenda(&[(0, "Merger"), (60, "Plan")]);
-    assert_eq!(learn(&Agenda::empty(), &other, &ours, Some(NOW)), None);
+    assert_eq!(learn(&Agenda::default(), &other, &ours, Some(NOW)), None);
     assert_eq!(
         compare(&other, &ours, known, Some(NOW)),
         Comparison::OtherTexts
@@ -119,7 +119,7 @@ fn texts_are_learnt_only_where_the_push_changed_the_display() {
 fn a_pod_may_both_cut_texts_and_keep_the_nearest() {
     let ours = agenda(&[(0, "Weekly review"), (60, "Planning"), (120, "C")]);
     let shown = agenda(&[(0, "Weekly"), (60, "Planni")]);
-    let learnt = learn(&Agenda::empty(), &shown, &ours, Some(NOW)).unwrap();
+    let learnt = learn(&Agenda::default(), &shown, &ours, Some(NOW)).unwrap();
     assert_eq!(
         compare(&shown, &ours, Some(&learnt), Some(NOW)),
         Comparison::Nearest { shown: 2, of: 3 }
