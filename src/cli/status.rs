@@ -1,7 +1,7 @@
 //! `podcal status`: how the building stands, from the ledger alone.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;

@@ -2,6 +2,8 @@
 //! steps that the controller says, one at a time, and publishes what came of them. Nothing
 //! of it outlives the task: a request that is under way ends with it.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -78,7 +80,7 @@ pub struct PodInputs {
     /// What the room wants its displays to show.
     pub wanted: watch::Receiver<Wanted>,
     /// What all pods know of their devices.
-    pub devices: watch::Receiver<std::sync::Arc<Devices>>,
+    pub devices: watch::Receiver<Arc<Devices>>,
     pub clock_state: watch::Receiver<ClockState>,
     /// The task ends when nobody can send any more.
     pub commands: mpsc::Receiver<PodCommand>,
@@ -98,7 +100,7 @@ struct PodTask {
     credential: Credential,
     shared: PodShared,
     wanted: watch::Receiver<Wanted>,
-    devices: watch::Receiver<std::sync::Arc<Devices>>,
+    devices: watch::Receiver<Arc<Devices>>,
     clock_state: watch::Receiver<ClockState>,
     outputs: PodOutputs,
     /// A person wants the password to be tried, once.
@@ -319,7 +321,7 @@ impl PodTask {
                 let clock = self.pod_clock(&client);
                 PodOutcome::Look(answer.map(|(device_id, shown)| LookAnswer {
                     device_id,
-                    shown,
+                    shown: Arc::new(shown),
                     clock,
                 }))
             }
