@@ -17,6 +17,7 @@ impl PodController {
         }
         self.wanted = Some(wanted);
         let before = self.marks();
+        self.account_for_found();
         let mut events = Vec::new();
         if matches!(self.phase, Phase::Idle) && self.contact_failures == 0 {
             events = self.note_decision(now);
@@ -39,6 +40,7 @@ impl PodController {
         if old.room != self.settings.room {
             // What it shows are the other room's meetings.
             self.habits.shows_others = true;
+            self.found = None;
             self.wanted = None;
             self.is_settled = false;
         }

@@ -106,6 +106,7 @@ impl PodController {
             None => Arc::new(answer.shown),
         };
         let events = self.identify(answer.device_id, &shown, now);
+        self.note_found(&shown);
         self.shown = Some(shown);
         events
     }
@@ -212,6 +213,7 @@ impl PodController {
         self.mode_checked_at = Some(now.wall);
         if mode.is_other() {
             self.habits.shows_others = true;
+            self.found = None;
         }
         if before.as_ref() == Some(&mode) {
             return Vec::new();
