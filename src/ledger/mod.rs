@@ -39,6 +39,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::Mutex as AsyncMutex;
 
+pub use device::WHICHEVER_ANSWERS;
 pub use error::{LedgerError, OpenFailure};
 pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};

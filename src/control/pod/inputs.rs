@@ -109,6 +109,11 @@ impl PodController {
         events
     }
 
+    /// A person accepted whichever device answers next, perhaps without this process.
+    pub fn expect_device(&mut self) {
+        self.device.accept_next = true;
+    }
+
     /// A device that a person accepted at this address before.
     pub fn permit_device(&mut self, device: Option<String>) {
         self.device.permitted = device;
