@@ -60,9 +60,9 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
                 return Ok(report);
             }
         }
-        let zones = config.clone();
+        let all = config.clone();
         config.rooms.retain(|room| names.contains(&room.name));
-        let once = Once::start(config, Clock::start(clock), args.dry_run).await?;
+        let once = Once::start(config, &all, Clock::start(clock), args.dry_run).await?;
         let report = once
             .pass(PassOptions {
                 force: args.force,
@@ -70,7 +70,7 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
             })
             .await;
         once.close().await;
-        Ok::<_, Failure>((report, zones))
+        Ok::<_, Failure>((report, all))
     };
     let (report, config) = tokio::select! {
         done = pass => done?,
