@@ -224,11 +224,8 @@ fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> Stri
             None => "held".to_owned(),
         },
         _ => {
-            let mut says = display.state.words().to_owned();
-            for more in [&display.detail, &display.error, &display.hint]
-                .into_iter()
-                .flatten()
-            {
+            let mut says = display.state.says(display.detail.as_deref());
+            for more in [&display.error, &display.hint].into_iter().flatten() {
                 if !says.contains(more.as_str()) {
                     says = format!("{says}; {more}");
                 }
