@@ -73,6 +73,9 @@ pub struct PodController {
     mode_checked_at: Option<UnixTime>,
     /// What the display showed when it was looked at last, since the process began.
     shown: Option<Arc<Agenda>>,
+    /// What it showed under ids of our form before the first push of this ledger, as far as
+    /// nothing accounted for it since; `None` until that is known.
+    found: Option<Arc<Agenda>>,
     sent: Sent,
     habits: Habits,
     corrections: Corrections,
@@ -198,6 +201,7 @@ impl PodController {
             mode: None,
             mode_checked_at: None,
             shown: None,
+            found: None,
             sent: Sent::default(),
             habits: Habits::default(),
             corrections: Corrections::default(),

@@ -318,7 +318,12 @@ impl Service {
         rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
         pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
         let config = self.config.clone();
-        self.arrange(&config, &Difference::default()).await;
+        // Whatever reads from a task that was begun anew has to be told.
+        let difference = Difference {
+            everything: true,
+            ..Difference::default()
+        };
+        self.arrange(&config, &difference).await;
     }
 }
 

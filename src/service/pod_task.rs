@@ -24,6 +24,7 @@ use crate::control::pod::{
 };
 use crate::control::published::Wanted;
 use crate::control::secret_gate::Verdict;
+use crate::ledger::WHICHEVER_ANSWERS;
 use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
@@ -105,6 +106,8 @@ struct PodTask {
     outputs: PodOutputs,
     /// A person wants the password to be tried, once.
     insists: bool,
+    /// A person accepted whichever device answers first.
+    expects_device: bool,
     clock_steps: u64,
     told: Option<PodIdentity>,
     recorded: Option<u64>,
@@ -137,11 +140,17 @@ pub async fn run(
         clock_state,
         outputs,
         insists: false,
+        expects_device: false,
         told: None,
         recorded: None,
     };
     let permitted = task.shared.recorder.accepted_device(&task.config.pod.url);
-    task.controller.permit_device(permitted);
+    task.expects_device = permitted.as_deref() == Some(WHICHEVER_ANSWERS);
+    if task.expects_device {
+        task.controller.expect_device();
+    } else {
+        task.controller.permit_device(permitted);
+    }
     task.take_in();
     loop {
         let step = task.controller.next(task.now());
@@ -474,12 +483,17 @@ impl PodTask {
         if let Some(config) = self.controller.take_config() {
             recorder.pod_config(url, config.to_string());
         }
-        for event in events {
-            if let PodEvent::DeviceAccepted { device } = event {
-                // It holds for this process in any case.
-                let _ = recorder.accept_device(url, device).await;
-            }
+        let accepted = events.iter().find_map(|event| match event {
+            PodEvent::DeviceAccepted { device } => Some(device),
+            _ => None,
+        });
+        let first = view.identity.live.as_ref();
+        let accepted = accepted.or(first.filter(|_| self.expects_device));
+        if let Some(device) = accepted.filter(|_| !self.config.settings.is_dry) {
+            // It holds for this process in any case.
+            let _ = recorder.accept_device(url, device).await;
         }
+        self.expects_device &= accepted.is_none();
         self.show();
     }
 

@@ -147,6 +147,7 @@ impl RoomReport {
         Self {
             room: room.to_owned(),
             in_step: held.is_none()
+                && view.wanted.clock_is_believed
                 && view.unread.is_empty()
                 && feeds.iter().all(|feed| feed.result != FeedResult::Failed)
                 && displays.iter().all(DisplayReport::is_in_step),

@@ -105,6 +105,7 @@ impl PodController {
             .find(is_same);
         let shown = known.unwrap_or(&answer.shown).clone();
         let events = self.identify(answer.device_id, &shown, now);
+        self.note_found(&shown);
         self.shown = Some(shown);
         events
     }
@@ -211,6 +212,7 @@ impl PodController {
         self.mode_checked_at = Some(now.wall);
         if mode.is_other() {
             self.habits.shows_others = true;
+            self.found = None;
         }
         if before.as_ref() == Some(&mode) {
             return Vec::new();
