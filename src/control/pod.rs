@@ -112,6 +112,8 @@ struct Schedule {
     config_was_read: bool,
     /// The pod asked to be left alone.
     silent_until: Option<Monotonic>,
+    /// For how long it asked.
+    silence: Duration,
     throttled: u32,
     /// Sign-in is paused after a rejected secret.
     paused_until: Option<Monotonic>,
@@ -186,6 +188,7 @@ impl PodController {
             last_poll: None,
             config_was_read: false,
             silent_until: None,
+            silence: Duration::ZERO,
             throttled: 0,
             paused_until: None,
             check_sign_in: now.monotonic,
