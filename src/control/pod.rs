@@ -228,11 +228,6 @@ impl PodController {
         }
     }
 
-    #[must_use]
-    pub fn settings(&self) -> &PodSettings {
-        &self.settings
-    }
-
     /// What to do now, or until when to wait.
     pub fn next(&mut self, now: Now) -> PodStep {
         if let Phase::WaitToVerify(check, at) = &self.phase {
