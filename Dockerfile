@@ -1,7 +1,7 @@
 # Build: the toolchain, and nothing of it in the image that runs.
 FROM docker.io/library/rust:1.95-slim-bookworm AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock config.example.toml ./
 COPY src src
 COPY migrations migrations
 COPY benches benches

@@ -102,7 +102,7 @@ const UNKNOWN_TO_PURE: &[&str] = &[
 /// Lines of a file; tests beside it count for themselves.
 const LONGEST: usize = 560;
 /// Lists that are read by search.
-const TABLES: &[&str] = &["src/ics/zone/names.rs"];
+const TABLES: &[&str] = &["src/model/zone_names.rs"];
 
 struct Source {
     /// From the folder of the package, such as `src/sync/mod.rs`.
@@ -291,7 +291,7 @@ fn the_pure_stages_know_neither_network_nor_disk_nor_clock_nor_log() {
 }
 
 #[test]
-fn the_configuration_reads_the_disk_in_one_file() {
+fn the_configuration_reads_the_disk_in_one_part() {
     let mut breaches = Vec::new();
     for source in sources("src/config")
         .iter()
@@ -301,7 +301,7 @@ fn the_configuration_reads_the_disk_in_one_file() {
         let found = ["std::fs", "std::env", "tokio::", "reqwest::"]
             .into_iter()
             .find(reads);
-        if let Some(word) = found.filter(|_| source.path != "src/config/load.rs") {
+        if let Some(word) = found.filter(|_| !source.path.starts_with("src/config/load")) {
             breaches.push(format!("{}: {word}", source.path));
         }
     }

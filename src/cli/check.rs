@@ -15,7 +15,6 @@ use super::{Failure, Global};
 use crate::app::clock;
 use crate::config::{self, Config, Feed, Pod, Room, TlsTrust};
 use crate::fault::{self, Fault as _};
-use crate::feed::Network;
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
 use crate::model::time::UnixTime;
 use crate::pod::config::{LegacyConfig, PodConfig};
@@ -82,7 +81,10 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
                 let problems: Vec<Value> = faults
                     .problems()
                     .iter()
-                    .map(|one| json!({ "line": one.line, "key": one.key, "says": one.says }))
+                    .map(|one| {
+                        let file = one.file.as_ref().unwrap_or(&global.config);
+                        json!({ "file": file, "line": one.line, "key": one.key, "says": one.says })
+                    })
                     .collect();
                 output.json(&json!({ "good": false, "problems": problems }));
             }
@@ -104,7 +106,7 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
         let ledger = OpenLedger::open(&config, clock, true).await?;
         let checking = Checking {
             config: &config,
-            ground: ledger.ground(clock, &Network::new(), true, true),
+            ground: ledger.ground(clock, &ledger.network(), true, true),
             insists: args.try_password,
         };
         let work = config.rooms.iter().map(|room| checking.room(room));

@@ -25,6 +25,7 @@ pub struct HistoryArgs {
 pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
     let room = room::find(&config, &args.room)?;
+    super::ledger_exists(&config)?;
     let ledger = Ledger::open_to_read(&config.ledger).await?;
     let feeds: Vec<_> = room.feeds.iter().map(|feed| feed.id.clone()).collect();
     let entries = ledger.history(&room.name, &feeds, args.limit).await?;

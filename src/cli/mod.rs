@@ -2,10 +2,12 @@
 
 mod agenda;
 mod check;
+mod config;
 mod demo;
 mod expand;
 mod explain;
 mod history;
+mod init;
 pub mod output;
 pub mod pod;
 mod reload;
@@ -27,8 +29,8 @@ use self::output::{Ended, Output};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::zone;
+use crate::report;
 use crate::telemetry::{self, LogFormat, LogLevel};
-use crate::{config, report};
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
 #[derive(Debug, Parser)]
@@ -77,6 +79,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Config(config::ConfigArgs),
     Run(run::RunArgs),
     Reload(reload::ReloadArgs),
     Sync(sync::SyncArgs),
@@ -169,6 +173,8 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
     let Cli { global, command } = cli;
     let output = Output { json: global.json };
     match command {
+        Command::Init(args) => init::run(&global, args, output),
+        Command::Config(args) => Ok(config::run(args, output)),
         Command::Run(args) => run::run(&global, args).await,
         Command::Reload(args) => reload::run(&global, args, output).await,
         Command::Sync(args) => sync::run(&global, args, output).await,
@@ -243,13 +249,24 @@ impl<F: Fault> From<F> for Failure {
 /// Loads the configuration. What is unwise in it is said by `check` and by the
 /// service when it starts; every other command would only repeat it.
 fn load(global: &Global) -> Result<Config, Failure> {
-    match config::load::load(&global.config) {
+    match crate::config::load::load(&global.config) {
         Ok(loaded) => Ok(loaded.config),
         Err(faults) => Err(Failure {
             text: report::print(&faults),
             code: report::USAGE,
         }),
     }
+}
+
+/// Whether there is anything to read; a missing ledger is not an empty one.
+fn ledger_exists(config: &Config) -> Result<(), Failure> {
+    if config.ledger.exists() {
+        return Ok(());
+    }
+    Err(Failure::at_work(
+        format!("there is no ledger at {} yet", config.ledger.display()),
+        "run `podcal sync` once, or start the service with `podcal run`",
+    ))
 }
 
 /// Something that the reader of a command's output should know besides.

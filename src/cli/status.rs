@@ -59,15 +59,10 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
         let name = room::find(config, name)?.name.clone();
         shown.rooms.retain(|room| room.name == name);
     }
+    super::ledger_exists(config)?;
     let ledger = Ledger::open_to_read(&config.ledger).await?;
     let loaded = ledger.load().await?;
     ledger.close().await;
-    if loaded.service.started_at.is_none() && loaded.memories.rooms.is_empty() {
-        return Err(Failure::at_work(
-            format!("there is no ledger at {} yet", config.ledger.display()),
-            "run `podcal sync` once, or start the service with `podcal run`",
-        ));
-    }
     let status = Status::of(&shown, &loaded.memories, loaded.service, clock());
     let ended = if status.is_well() {
         Ended::Well

@@ -95,7 +95,7 @@ impl<'a> Exchange<'a> {
         error.seen(self.server_date(), sent)
     }
 
-    /// Also when the clock was set back: then nobody knows how long ago it was.
+    /// Also when the clock was set back: then the time in between is unknown.
     pub(super) fn is_a_day_ago(&self, then: i64) -> bool {
         let then = UnixTime::from_seconds(then);
         self.now.since(then) >= DAY || self.now < then

@@ -52,7 +52,7 @@ impl Cron {
         let weekday = weekdays(weekday)?;
         let line = format!("{second} {minute} {hour} {day} {month} {weekday}");
         let schedule = cron::Schedule::from_str(&line).map_err(|_| {
-            "is no cron line; write six fields such as \"0 */5 * * * *\"".to_owned()
+            "is not a cron expression; write six fields such as \"0 */5 * * * *\"".to_owned()
         })?;
         let every_hour = schedule.hours().count() == 24;
         let cron = Self {
@@ -360,7 +360,7 @@ mod tests {
             ("*/5 * * * *", "has 5 fields"),
             ("", "has 0 fields"),
             ("0 0 0 30 2 *", "never comes"),
-            ("0 99 * * * *", "is no cron line"),
+            ("0 99 * * * *", "is not a cron expression"),
             ("0 0 9 * * 8", "0 to 7"),
             ("0 0 9 * * someday", "0 to 7"),
             ("0 0 9 * * mon/0", "0 to 7"),

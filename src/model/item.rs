@@ -41,7 +41,7 @@ pub struct Held {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FeedState(pub Option<String>);
 
-/// A sync-token or a discovered address is nobody else's business.
+/// A sync-token or a discovered address may be secret.
 impl fmt::Debug for FeedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() {

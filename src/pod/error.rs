@@ -1,5 +1,5 @@
 //! What can go wrong with a pod: which pod, what it was asked to do, and one of
-//! the kinds of `kind.rs`, which are told apart by what an administrator would do.
+//! the kinds of `kind.rs`, which differ in what an administrator would do.
 //!
 //! Whatever a pod answers, no more of it gets in here than the reference's error
 //! name and a short, cleaned description; no password, token or meeting text.

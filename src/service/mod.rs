@@ -99,6 +99,9 @@ pub struct Ground {
 pub struct Running<C, V> {
     pub commands: mpsc::Sender<C>,
     pub view: watch::Receiver<V>,
+    /// What it published first, kept where everything is done once: a pass tells what
+    /// became different since.
+    first: Option<V>,
     /// By when the task has to have moved on.
     late_after: watch::Receiver<Monotonic>,
     task: JoinHandle<()>,
@@ -112,11 +115,23 @@ impl<C, V> Running<C, V> {
     /// Ends the task; when this is done, nothing of it is under way.
     async fn end(mut self) {
         self.task.abort();
-        let _ = (&mut self.task).await;
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
     }
 
     fn is_late(&self, by: Duration, now: Monotonic) -> bool {
         self.has_ended() || self.late_after.borrow().plus(by) < now
+    }
+}
+
+impl<C, V: Clone> Running<C, V> {
+    /// What a pass that begins now compares with.
+    fn before(&self) -> V {
+        match &self.first {
+            Some(first) => first.clone(),
+            None => self.view.borrow().clone(),
+        }
     }
 }
 
@@ -168,6 +183,18 @@ impl Drop for Joints {
 }
 
 impl Service {
+    /// Ends every task. A pod that is in the middle of a contact may end it, so that what
+    /// it was sent is remembered; whoever takes longer than `grace` is cut short.
+    pub async fn stop(&mut self, grace: Duration) {
+        for pod in self.pods.values_mut() {
+            // Without anybody who could tell it something, a task ends after its step.
+            pod.commands = mpsc::channel(1).0;
+        }
+        let ended = join_all(self.pods.values_mut().map(|pod| &mut pod.task));
+        let _ = tokio::time::timeout(grace, ended).await;
+        self.end().await;
+    }
+
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config

@@ -69,6 +69,14 @@ impl OpenLedger {
         })
     }
 
+    /// The network of feeds, with the renewed OAuth tokens in a file beside the ledger.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        let mut path = self.recorder.ledger().path().as_os_str().to_owned();
+        path.push(".tokens");
+        Network::with_token_file(path.into())
+    }
+
     /// What tasks that work on it are made of.
     #[must_use]
     pub fn ground(&self, clock: Clock, network: &Network, is_dry: bool, is_once: bool) -> Ground {

@@ -94,7 +94,7 @@ impl RoomPass {
             Some(FeedPass {
                 id: feed.id.clone(),
                 commands: running.commands.clone(),
-                before: running.view.borrow().clone(),
+                before: running.before(),
                 view: running.view.clone(),
             })
         });
@@ -102,7 +102,7 @@ impl RoomPass {
             let running = service.pods.get(&pod.url)?;
             Some(PodPass {
                 commands: running.commands.clone(),
-                before: running.view.borrow().clone(),
+                before: running.before(),
                 view: running.view.clone(),
             })
         });
@@ -188,13 +188,16 @@ impl FeedPass {
 
 impl PodPass {
     async fn put_right(&mut self, wanted: &Wanted, try_password: bool) {
-        let before = self.before.counts.attempts;
+        let before = self.before.counts;
         let command = PodCommand::LookNow { try_password };
         if self.commands.send(command).await.is_err() {
             return;
         }
         let is_done = |view: &PodView| {
-            view.is_settled && view.counts.attempts > before && view.wanted.as_ref() == Some(wanted)
+            view.is_settled
+                && view.counts.requests > before.requests
+                && view.counts.attempts > before.attempts
+                && view.wanted.as_ref() == Some(wanted)
         };
         let _ = self.view.wait_for(is_done).await;
     }

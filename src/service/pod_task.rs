@@ -5,6 +5,8 @@
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::requests::{failed, look, reported};
+pub use self::requests::{not_writable, verdict};
 use super::clock::Clock;
 use super::gate::{self, Gate, Pass, Permit};
 use super::identity_task::{Identities, Told};
@@ -16,19 +18,19 @@ use crate::control::identity::{Devices, PodIdentity};
 use crate::control::now::{Monotonic, Now};
 use crate::control::pod::{
     ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodController, PodEvent, PodOutcome,
-    PodSettings, PodStep, PodView, PutAnswer, PutFailure, ReportedMode,
+    PodSettings, PodStep, PodView, PutAnswer, PutFailure,
 };
 use crate::control::published::Wanted;
 use crate::control::secret_gate::Verdict;
-use crate::model::agenda::Agenda;
-use crate::model::failure::{Failure, FailureClass};
+use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
-use crate::pod::{Access, CalendarMode, Operation, PodClient, PodError, PodErrorKind, certificate};
+use crate::pod::{Access, PodClient, PodError, certificate};
 use crate::telemetry::{self, words};
 
 mod history;
+pub mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -203,9 +205,8 @@ impl PodTask {
                 if try_password {
                     self.insists = true;
                     self.controller.secret_changed(now);
-                } else {
-                    self.controller.look_now(now);
                 }
+                self.controller.look_now(now);
                 Vec::new()
             }
             PodCommand::Trust { done } => {
@@ -298,7 +299,12 @@ impl PodTask {
         self.say_gate();
         let pass = match permit {
             Permit::Go(pass) => pass,
-            Permit::Paused(pause) => return PodOutcome::SignInPaused { until: pause.until },
+            Permit::Paused(pause) => {
+                return PodOutcome::SignInPaused {
+                    until: pause.until,
+                    is_rejected: pause.rejections > 0,
+                };
+            }
             Permit::NotNow => return PodOutcome::SignInBusy,
             Permit::NotWritable(says) => {
                 return failed(&step, not_writable(&self.config.pod, &says));
@@ -499,66 +505,5 @@ impl PodTask {
         self.outputs
             .late_after
             .send_if_modified(|published| std::mem::replace(published, late_after) != late_after);
-    }
-}
-
-async fn look(client: &PodClient) -> Result<(Option<String>, Agenda), PodError> {
-    let device_id = client.identity().await?;
-    let shown = Agenda::new(client.meetings().await?);
-    Ok((device_id, shown))
-}
-
-fn reported(mode: &CalendarMode) -> ReportedMode {
-    match mode {
-        CalendarMode::ThirdParty => ReportedMode::ThirdParty,
-        CalendarMode::Unverified => ReportedMode::NotVerified,
-        other => ReportedMode::Other(other.to_string()),
-    }
-}
-
-/// What an answer says about the password: whatever the pod answered to anything but a
-/// sign-in, it had accepted the password for that.
-pub fn verdict(error: Option<&PodError>) -> Verdict {
-    let Some(error) = error else {
-        return Verdict::Accepted;
-    };
-    match (&error.kind, error.operation) {
-        (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,
-        _ if !error.password_was_sent() => Verdict::NotSent,
-        (_, Operation::SignIn) if error.status() == Some(403) => Verdict::Forbidden,
-        (_, Operation::SignIn) => Verdict::Unknown,
-        _ => Verdict::Accepted,
-    }
-}
-
-/// The step could not be taken.
-fn failed(step: &PodStep, failure: Failure) -> PodOutcome {
-    match step {
-        PodStep::AskMode => PodOutcome::Mode(Err(failure)),
-        PodStep::Put(_) => PodOutcome::Put(Err(PutFailure {
-            failure,
-            duration: std::time::Duration::ZERO,
-            may_be_done: false,
-        })),
-        PodStep::ReadConfig => PodOutcome::Config(Err(failure)),
-        PodStep::PatchConfig(_) => PodOutcome::Patch(Err(failure)),
-        PodStep::Look | PodStep::Wait(_) | PodStep::CheckSignIn | PodStep::Finished => {
-            PodOutcome::Look(Err(failure))
-        }
-    }
-}
-
-pub fn not_writable(pod: &Pod, says: &str) -> Failure {
-    Failure {
-        class: FailureClass::SignInPaused,
-        kind: "sign_in_not_writable".to_owned(),
-        says: format!(
-            "the password of the pod at {} was not tried, because a pause of sign-in could not be written: {says}",
-            pod.url
-        ),
-        hint: "make the ledger writable; podcal goes on by itself".to_owned(),
-        is_passing: true,
-        retry_after: None,
-        secret_was_sent: false,
     }
 }

@@ -216,6 +216,12 @@ impl Recorder {
         self.wake(true);
     }
 
+    /// Writes what changed without waiting for the next round, for whoever reads the
+    /// ledger right after.
+    pub async fn write_now(&self) {
+        let _ = timeout(PATIENCE, self.write(Extent::Changes)).await;
+    }
+
     /// How the service is doing, as it was written down last.
     #[must_use]
     pub fn service(&self) -> ServiceTimes {

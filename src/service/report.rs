@@ -72,7 +72,7 @@ pub enum FeedResult {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DisplayReport {
     pub pod: String,
-    /// `pushed`, `would_push`, `held`, or the state of the pod.
+    /// `pushed`, `would_push`, `held`, `failed`, or the state of the pod.
     pub result: String,
     /// In words, where the pod has more to say than its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,7 +207,14 @@ impl DisplayReport {
         } else if pushed.is_some() && after.state.is_in_step() {
             "pushed"
         } else {
-            after.state.key()
+            match after.state {
+                PodState::Unreachable
+                | PodState::Failing
+                | PodState::Throttled
+                | PodState::CertificateChanged
+                | PodState::NotLicensed => "failed",
+                state => state.key(),
+            }
         };
         let failure = after.failing.as_ref().map(|failing| &failing.failure);
         let failure = failure.or(match last.map(|last| &last.result) {

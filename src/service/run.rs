@@ -20,7 +20,6 @@ use super::signals::{SignalRequest, Signals};
 use crate::config::load::Loaded;
 use crate::config::{self, Config};
 use crate::fault::{Fault as _, chain};
-use crate::feed::Network;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
@@ -30,6 +29,8 @@ use crate::telemetry::{self, words};
 const LOOK: Duration = Duration::from_secs(1);
 /// How things stand is logged this often.
 const SUMMARY: Duration = Duration::from_secs(3600);
+/// What is in flight at a stop may take this long to end.
+const GRACE: Duration = Duration::from_secs(3);
 /// What a reload or a trust may take; a pass over all rooms has its own bound.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -41,7 +42,6 @@ pub struct Server {
     path: PathBuf,
     clock: Clock,
     is_dry: bool,
-    network: Network,
     ledger: OpenLedger,
     service: Service,
     questions: mpsc::Receiver<Question>,
@@ -66,7 +66,7 @@ impl Server {
     /// When the ledger cannot be opened, or another process holds it.
     pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
-        let network = Network::new();
+        let network = ledger.network();
         say_started(&config);
         let path = config.path.clone();
         let (asking, questions) = mpsc::channel(QUESTIONS);
@@ -85,7 +85,6 @@ impl Server {
             for_config,
             clock,
             is_dry,
-            network,
             ledger,
             service,
             first_pass: false,
@@ -119,8 +118,7 @@ impl Server {
                 break signal;
             }
         };
-        // Tasks end in the middle of what they do: a pass can be repeated.
-        self.service.end().await;
+        self.service.stop(GRACE).await;
         let listening = [self.for_config.take(), self.beside_ledger.take()];
         for listening in listening.into_iter().flatten() {
             listening.end().await;
@@ -196,12 +194,14 @@ impl Server {
             force: request.force,
             try_password: request.try_password,
         };
+        let recorder = self.ledger.recorder.clone();
         let pass = Pass::of(&self.service, &rooms.unwrap_or_default(), options);
         tokio::spawn(async move {
             let answer = match refused {
                 Some(refused) => refused,
                 None => {
                     let report = pass.run().await;
+                    recorder.write_now().await;
                     Answer::Done(serde_json::to_value(report).unwrap_or_default())
                 }
             };
@@ -279,7 +279,8 @@ impl Server {
             let ledger = OpenLedger::open(&config, self.clock, self.is_dry)
                 .await
                 .map_err(refused)?;
-            let ground = ledger.ground(self.clock, &self.network, self.is_dry, false);
+            let network = ledger.network();
+            let ground = ledger.ground(self.clock, &network, self.is_dry, false);
             let listening = listen_beside(&ledger, self.is_dry, &self.asking);
             // The old ones have ended before the new ones begin: nothing of theirs lands later.
             let leaving = self.service.end_for(&difference).await;

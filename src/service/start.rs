@@ -63,6 +63,10 @@ impl Service {
         self.config = config;
     }
 
+    fn first_view<V: Clone>(&self, published: &watch::Receiver<V>) -> Option<V> {
+        self.ground.mode.is_once.then(|| published.borrow().clone())
+    }
+
     /// Makes the tasks those of this configuration.
     pub(super) async fn arrange(&mut self, config: &Arc<Config>, difference: &Difference) {
         let feeds = reload::feeds(config);
@@ -154,6 +158,7 @@ impl Service {
         }
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view(now));
+        let first = self.first_view(&published);
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let shared = FeedShared {
             clock: self.ground.clock,
@@ -174,6 +179,7 @@ impl Service {
             Running {
                 commands,
                 view: published,
+                first,
                 late_after: late,
                 task: tokio::spawn(task),
             },
@@ -220,6 +226,7 @@ impl Service {
         let now = self.ground.clock.now();
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view(now));
+        let first = self.first_view(&published);
         let (wanted, wanted_published) = watch::channel(controller.wanted().clone());
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let inputs = RoomInputs {
@@ -242,6 +249,7 @@ impl Service {
                 room: Running {
                     commands,
                     view: published,
+                    first,
                     late_after: late,
                     task: tokio::spawn(task),
                 },
@@ -318,6 +326,7 @@ impl Service {
         }
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());
+        let first = self.first_view(&published);
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let shared = PodShared {
             clock: self.ground.clock,
@@ -338,6 +347,7 @@ impl Service {
             Running {
                 commands,
                 view: published,
+                first,
                 late_after: late,
                 task: tokio::spawn(task),
             },

@@ -122,7 +122,7 @@ impl Status {
             })
             .collect();
         json!({
-            "now": self.now,
+            "at": self.now,
             "service": self.service,
             "summary": summary,
             "rooms": self.rooms.iter().map(|room| room.as_json(self.now)).collect::<Vec<_>>(),
@@ -324,8 +324,8 @@ impl DisplayStatus {
             "error": failing.map(|failing| &failing.failure.says),
             "error_type": failing.map(|failing| &failing.failure.kind),
             "meetings": memory.sent,
-            "meeting_now": memory.sent.as_ref().and_then(|agenda| current(agenda, now)),
-            "meeting_next": memory.sent.as_ref().and_then(|agenda| next(agenda, now)),
+            "now": memory.sent.as_ref().and_then(|agenda| current(agenda, now)),
+            "next": memory.sent.as_ref().and_then(|agenda| next(agenda, now)),
         })
     }
 }

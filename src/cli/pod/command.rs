@@ -14,7 +14,6 @@ use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::feed::Network;
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
@@ -131,15 +130,18 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
             None => Meant::Address(url),
         });
     }
-    let config = load(global)?;
-    let room = match (room::find(&config, &args.target), address) {
+    let configured = load(global).and_then(|config| {
+        let room = room::find(&config, &args.target)?.clone();
+        Ok((config, room))
+    });
+    let (config, room) = match (configured, address) {
         (Err(_), Err(says)) if looks_like_address => {
             return Err(Failure::usage(
                 format!("the address `{}` {says}", clean::line(&args.target, 100)),
                 "write it in full, or name a room of the configuration",
             ));
         }
-        (room, _) => room?.clone(),
+        (configured, _) => configured?,
     };
     if args.options.address.are_given() {
         return Err(Failure::usage(
@@ -176,7 +178,7 @@ async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Tar
     }
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(config, clock, true).await?;
-    let gate = ledger.ground(clock, &Network::new(), true, true).gate;
+    let gate = ledger.ground(clock, &ledger.network(), true, true).gate;
     let chosen = room
         .pods
         .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::contact::{Plan, PushClass};
 use super::display::{self, Comparison};
 use super::event::{Loss, PushReason};
-use super::{Blocked, PodController, PodState};
+use super::{Blocked, PodController, PodState, REFRESH_PART};
 use crate::control::now::{Monotonic, Now};
 use crate::model::agenda::Agenda;
 use crate::model::time::UnixTime;
@@ -49,18 +49,21 @@ impl PodController {
         };
         let comparison = self.comparison(shown, &target, now);
         let is_forced = self.is_forced();
+        let sent = self.sent.agenda.as_ref();
+        let is_new = sent.is_none_or(|sent| !sent.looks_like(&target));
         if let Some(state) = self.good_state(comparison)
             && !is_forced
+            && !(matches!(comparison, Comparison::Nearest { .. })
+                && (is_new || self.is_part_to_be_refreshed(now)))
         {
             return state;
         }
-        let sent = self.sent.agenda.as_ref();
-        let is_new = sent.is_none_or(|sent| !sent.looks_like(&target));
         let reason = match sent {
             _ if is_forced => PushReason::Forced,
             _ if self.device.is_replacement => PushReason::Lost,
             None => PushReason::First,
             Some(_) if is_new => PushReason::Changed,
+            Some(_) if self.is_good(comparison) => PushReason::Refreshed,
             Some(_) => PushReason::Lost,
         };
         let is_lost = !is_forced && !is_new;
@@ -74,7 +77,7 @@ impl PodController {
             });
             let at = self.unshown.next(is_new || is_other, now);
             (PushClass::Unverified, at)
-        } else if !is_lost {
+        } else if !is_lost || self.is_good(comparison) {
             (PushClass::Ordinary, now.monotonic)
         } else if comparison == Comparison::Empty && self.habits.was_in_step {
             (PushClass::Refill, now.monotonic)
@@ -83,7 +86,7 @@ impl PodController {
         };
         let loss = match comparison {
             _ if self.device.is_replacement => Some(Loss::Replaced),
-            _ if !is_lost => None,
+            _ if !is_lost || self.is_good(comparison) => None,
             _ if self.unshown.in_row() > 0 => Some(Loss::NotShown),
             Comparison::Empty => Some(Loss::Emptied),
             _ => Some(Loss::Foreign),
@@ -144,6 +147,12 @@ impl PodController {
             Comparison::Nearest { shown, .. } => self.habits.cap.is_some_and(|cap| shown >= cap),
             Comparison::Empty | Comparison::OtherTexts | Comparison::Other => false,
         }
+    }
+
+    /// Whether the last push to a display that shows a part was long ago.
+    fn is_part_to_be_refreshed(&self, now: Now) -> bool {
+        let past = self.sent.past;
+        past.is_none_or(|past| past.elapsed(now.monotonic) >= REFRESH_PART)
     }
 
     fn good_state(&self, comparison: Comparison) -> Option<Decision> {

@@ -7,7 +7,7 @@ use super::{
     Unshown,
 };
 use crate::control::now::{Monotonic, Now};
-use crate::control::retry::{LONGEST_RETRY_AFTER, PUSH_RETRY};
+use crate::control::retry::{LONGEST_RETRY_AFTER, PUSH_RETRY, Past};
 use crate::model::agenda::Agenda;
 use crate::model::memory::{Alteration, FailingMemory, PodMemory};
 use crate::model::time::UnixTime;
@@ -120,6 +120,7 @@ impl PodController {
         pod.mode_checked_at = memory.mode_checked_at;
         pod.sent.agenda = memory.sent.map(Arc::new);
         pod.sent.at = memory.sent_at;
+        pod.sent.past = memory.sent_at.map(|at| Past::restored(at, now));
         pod.sent.is_shown = memory.was_in_step;
         pod.sent.echo = memory.echo.map(Arc::new);
         pod.corrections = Corrections::restored(memory.corrections, memory.corrected_at, now);

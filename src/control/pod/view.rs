@@ -199,6 +199,8 @@ pub struct PodView {
 pub struct PodCounts {
     /// Looks that were answered.
     pub looks: u64,
+    /// Times that somebody asked for a look.
+    pub requests: u64,
     /// Looks, whether answered or not.
     pub attempts: u64,
     /// Pushes that the pod accepted.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::check::check as check_config;
+use crate::config::check::{NoVariable, check as check_config};
 use crate::control::published::FeedFailing;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::meeting::{Meeting, MeetingId};
@@ -36,7 +36,8 @@ fn room_with(keys: &str) -> Arc<Room> {
         &text,
         Path::new("podcal.toml"),
         &|_| Ok(Vec::new()),
-        &|_| None,
+        &|_| Ok(Vec::new()),
+        &|_| Err(NoVariable::NotSet),
     );
     Arc::new(loaded.unwrap().config.rooms.remove(0))
 }

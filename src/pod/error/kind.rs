@@ -328,8 +328,8 @@ fn not_connected(cause: &Cause, pod: &PodUrl) -> Cow<'static, str> {
         Cause::BadCertificate { .. } => {
             "install another certificate on the pod (RSA of 2048 bits, or P-256); `tls = { verify = \"pin\" }` accepts older kinds than authorities do, and as a last resort `verify = \"off\"` any".into()
         }
-        Cause::NothingInCommon => {
-            "update the pod's firmware, or install another certificate on it: podcal needs ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
+        Cause::NothingInCommon { .. } => {
+            "update the pod's firmware, or install another certificate on it: podcal needs TLS 1.2 or 1.3, ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
         }
         Cause::OldTls => {
             "update the pod's firmware: podcal needs TLS 1.2 or 1.3 with AES-GCM or ChaCha20 ciphers".into()
@@ -353,7 +353,7 @@ fn explained(error: &ApiError, not_found: &'static str) -> &'static str {
         }
         ApiError::NotFound => not_found,
         ApiError::ResourceConflict => {
-            "something else is changing the same settings; look whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
+            "something else is changing the same settings; check whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
         }
         ApiError::PathFailed => {
             "the pod could not apply a part of the configuration that was sent; send a smaller part, with the keys as `podcal pod ROOM config get` shows them"

@@ -247,6 +247,7 @@ async fn requests_of_one_contact_share_a_connection() {
     client.calendar_mode().await.unwrap();
     client.set_meetings(&[meeting("Review")]).await.unwrap();
     assert!(made_at.is_some() && client.0.connection.made_at() == made_at);
+    assert!(client.0.connection.has_kept());
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(3)).await;
     tokio::time::resume();

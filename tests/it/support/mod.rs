@@ -262,11 +262,6 @@ impl World {
         ledger::rows(&self.path("podcal.db")).await
     }
 
-    /// Makes it look as if the service had last been at work long ago.
-    pub async fn age_service(&self) {
-        ledger::age(&self.path("podcal.db")).await;
-    }
-
     /// Asserts that SQLite finds no fault with the ledger.
     pub async fn ledger_is_sound(&self) {
         ledger::check(&self.path("podcal.db")).await;

@@ -166,25 +166,32 @@ fn a_pod_that_keeps_fewer_meetings_is_never_in_step() {
     story
         .want(&many)
         .live(60)
-        .expect_puts(2)
+        .expect_puts(3)
         .expect_state(PodState::ShowsPart);
     // One of those it kept is lost: that is put right.
     story.pod.shown.remove(1);
     story
         .live(60)
-        .expect_puts(3)
+        .expect_puts(4)
         .expect_shown(&["A", "B", "C", "D"]);
     // Another set is pushed, and once is enough.
     story
         .want(&many[1..])
         .live(60)
-        .expect_puts(4)
+        .expect_puts(5)
         .expect_shown(&["B", "C", "D", "E"]);
     story
         .restart(5)
         .live(600)
-        .expect_puts(4)
+        .expect_puts(5)
         .expect_state(PodState::ShowsPart);
+    // The limit has gone: that is found out within the hour.
+    story.pod.quirk = Quirk::None;
+    story
+        .live(3700)
+        .expect_puts(6)
+        .expect_state(PodState::InStep);
+    story.live(7200).expect_puts(6);
 }
 
 #[test]

@@ -152,6 +152,7 @@ async fn a_building_in_which_nothing_changes_writes_next_to_nothing() {
                 agenda: meetings.collect(),
                 composed_at: Some(second(now)),
                 is_known: true,
+                keeps_shown: false,
             };
             is_change |= desk.room(&format!("room {n}"), room);
             let pod = PodMemory {
