@@ -86,3 +86,6 @@ pub mod report;
 pub mod telemetry;
 
 pub mod sim;
+
+#[cfg(any(test, feature = "years"))]
+pub mod years;

@@ -137,6 +137,7 @@ pub fn main() -> ExitCode {
         }
     };
     let is_service = matches!(cli.command, Command::Run(_));
+    let is_json_log = cli.global.log_format == LogFormat::Json;
     let ended = runtime.block_on(dispatch(cli));
     if let (true, Err(failure)) = (is_service, &ended) {
         // Whatever ends the service is an event too, for whoever watches the log.
@@ -151,6 +152,8 @@ pub fn main() -> ExitCode {
             "look where it is redirected to; the disk may be full",
         )),
         Ok(ended) => ended.into(),
+        // The event says it; a line that is no JSON would only disturb who reads the log.
+        Err(failure) if is_service && is_json_log => ExitCode::from(failure.code),
         Err(failure) => fail(&failure),
     }
 }

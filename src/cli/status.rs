@@ -1,5 +1,7 @@
 //! `podcal status`: how the building stands, from the ledger alone.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -31,6 +33,10 @@ pub struct StatusArgs {
     /// Only whether the service works: 0 where its tasks are alive and on time, else 1.
     #[arg(long)]
     healthy: bool,
+    /// With --healthy: the service whose ledger is in this folder, whatever the file of the
+    /// configuration says by now; without one there, the service that it names.
+    #[arg(long, value_name = "FOLDER", requires = "healthy")]
+    ledger_folder: Option<PathBuf>,
     /// Only the rooms in which something is wrong.
     #[arg(long)]
     problems: bool,
@@ -41,7 +47,7 @@ pub struct StatusArgs {
 
 pub async fn run(global: &Global, args: StatusArgs, output: Output) -> Result<Ended, Failure> {
     if args.healthy {
-        return healthy(global, output).await;
+        return healthy(global, args.ledger_folder, output).await;
     }
     let config = load(global)?;
     loop {
@@ -132,7 +138,19 @@ fn summary(status: &Status) -> String {
 
 /// Asks the service, so that a full disk or an edited configuration does not make a good
 /// one look dead.
-async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
+async fn healthy(
+    global: &Global,
+    folder: Option<PathBuf>,
+    output: Output,
+) -> Result<Ended, Failure> {
+    for ledger in folder.iter().flat_map(|it| control_socket::ledgers_in(it)) {
+        let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
+        // The socket of a killed service answers nothing; there may be another one.
+        if !matches!(answer, Ok(None)) {
+            let place = format!("the ledger {}", ledger.display());
+            return Ok(show_health(answer, &place, output));
+        }
+    }
     let by_config = control_socket::ask_for(&global.config, &Request::Health, HEALTH_TIMEOUT).await;
     let (answer, place) = match by_config {
         Ok(None) => {
@@ -148,8 +166,12 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
             let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
             (answer, format!("the ledger {}", ledger.display()))
         }
-        answer => (answer, format!("{}", global.config.display())),
+        answer => (answer, global.config.display().to_string()),
     };
+    Ok(show_health(answer, &place, output))
+}
+
+fn show_health(answer: io::Result<Option<Answer>>, place: &str, output: Output) -> Ended {
     let (is_healthy, says, answer) = match answer {
         Ok(Some(Answer::Done(answer))) => {
             let is_healthy = answer["healthy"] == true;
@@ -180,11 +202,11 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
     } else {
         output.line(&says);
     }
-    Ok(if is_healthy {
+    if is_healthy {
         Ended::Well
     } else {
         Ended::WithTrouble
-    })
+    }
 }
 
 fn rows(of: &Room, room: &RoomStatus, now: UnixTime) -> Vec<Vec<String>> {

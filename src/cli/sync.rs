@@ -117,7 +117,7 @@ async fn begin(args: &SyncArgs, config: Config, all: &Config) -> Result<Begun, F
                 return Ok(Begun::Done(report));
             }
         }
-        match Once::start(config.clone(), Clock::start(clock), args.dry_run).await {
+        match Once::start(config.clone(), all, Clock::start(clock), args.dry_run).await {
             // Another `sync` is at work, or a service that is just starting.
             Err(LedgerError::ServiceRunning { .. }) if begun.elapsed() < LONGEST_TURN => {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -255,11 +255,8 @@ fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> Stri
             None => "held".to_owned(),
         },
         _ => {
-            let mut says = display.state.words().to_owned();
-            for more in [&display.detail, &display.error, &display.hint]
-                .into_iter()
-                .flatten()
-            {
+            let mut says = display.state.says(display.detail.as_deref());
+            for more in [&display.error, &display.hint].into_iter().flatten() {
                 if !says.contains(more.as_str()) {
                     says = format!("{says}; {more}");
                 }

@@ -11,10 +11,8 @@ use std::sync::Arc;
 pub use super::check::Loaded;
 use super::check::{NoVariable, check};
 use super::fault::{ConfigFaults, Problem};
-use super::{Login, OAuth2, schedule, text};
-use crate::model::cron::Cron;
+use super::{Login, OAuth2, text};
 use crate::model::secret::Secret;
-use crate::model::zone::Zone;
 
 /// Far more than the rooms of a large campus need.
 const LARGEST_CONFIGURATION: u64 = 16_000_000;
@@ -156,12 +154,10 @@ pub fn changed_login(login: &Login) -> Option<Login> {
 #[derive(Debug)]
 pub struct Glance {
     pub ledger: PathBuf,
-    pub sync: Cron,
-    pub zone: Zone,
 }
 
-/// Glances at a configuration that does not pass the check: its ledger and its
-/// schedule, with the defaults for what is missing or makes no sense.
+/// Glances at a configuration that does not pass the check: its ledger, or the default
+/// where none is named.
 #[must_use]
 pub fn glance(path: &Path) -> Option<Glance> {
     let text = disk::read(path, LARGEST_CONFIGURATION).ok()?;
@@ -169,15 +165,8 @@ pub fn glance(path: &Path) -> Option<Glance> {
     let table: toml::Table = toml::from_str(&text).unwrap_or_default();
     let word = |group: &str, key: &str| table.get(group)?.get(key)?.as_str();
     let ledger = word("ledger", "path").unwrap_or("podcal.db");
-    let sync = word("schedule", "sync").and_then(|line| schedule::parse(line).ok());
-    let zone = table
-        .get("time_zone")
-        .and_then(|zone| zone.as_str())
-        .and_then(Zone::named);
     Some(Glance {
         ledger: path.parent().unwrap_or(Path::new("")).join(ledger),
-        sync: sync.or_else(|| Cron::parse(schedule::SYNC).ok())?,
-        zone: zone.unwrap_or_else(Zone::utc),
     })
 }
 

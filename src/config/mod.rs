@@ -32,8 +32,9 @@ use std::time::Duration;
 use ring::digest;
 
 use crate::model::cron::Cron;
+use crate::model::digest::hex;
 use crate::model::feed_url::FeedUrl;
-use crate::model::name::{FeedId, PodUrl, RoomName, hex};
+use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::occurrence::Details;
 use crate::model::pattern;
 use crate::model::secret::Secret;

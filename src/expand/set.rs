@@ -15,10 +15,10 @@ use crate::ics::series::{End, Event, Nominal, Place, Rule, Until, When};
 use crate::model::time::UnixTime;
 
 use super::caps::{Allowance, Spent};
-use super::civil::{DAY, Day, Wall};
+use super::civil::{DAY, Day, Reading, Wall};
 use super::key::Key;
 use super::length::{Length, Reversed};
-use super::local::{Clock, Clocks, Reading};
+use super::local::{Clock, Clocks};
 use super::rule::Pattern;
 
 /// One member of the set.

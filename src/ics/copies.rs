@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::event::{self, Resolved};
-use super::gather::verdict_on;
 use super::series::{Event, When};
 use crate::model::time::UnixTime;
 use crate::model::verdict::{Newer, Rule, Verdict};
@@ -72,7 +71,7 @@ pub fn newest_masters(masters: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Ve
     for candidate in masters {
         if let Some(by) = older_by(&candidate.event, &best) {
             let rule = Rule::Superseded { by };
-            verdicts.push(verdict_on(&candidate.event.details, rule));
+            verdicts.push(event::verdict_on(&candidate.event.details, rule));
             continue;
         }
         let start = start_text(&candidate.event.start);
@@ -101,7 +100,7 @@ fn supersede(held: &mut Resolved, candidate: Resolved, verdicts: &mut Vec<Verdic
         _ => std::mem::replace(held, candidate),
     };
     let rule = Rule::Superseded { by };
-    verdicts.push(verdict_on(&older.event.details, rule));
+    verdicts.push(event::verdict_on(&older.event.details, rule));
 }
 
 pub fn newest_overrides(overrides: Vec<Resolved>, verdicts: &mut Vec<Verdict>) -> Vec<Resolved> {

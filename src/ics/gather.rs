@@ -14,7 +14,7 @@ use super::series::{End, Event, Nominal, Place, Series, When};
 use super::walk::File;
 use super::zone::{self, Zones};
 use super::{MAX_VERDICTS, Reading};
-use crate::model::name::hex;
+use crate::model::digest::hex;
 use crate::model::occurrence::{Class, Details};
 use crate::model::time::UnixTime;
 use crate::model::verdict::{Rule, Subject, Verdict};
@@ -85,7 +85,11 @@ pub fn resolve(file: &mut File, href: &str) -> Events {
                 if let (Some(floats), true) = (floats.get_mut(index), floats_somewhere(&resolved)) {
                     *floats = true;
                 }
-                verdicts.extend(troubles.into_iter().map(|rule| verdict_on(details, rule)));
+                verdicts.extend(
+                    troubles
+                        .into_iter()
+                        .map(|rule| event::verdict_on(details, rule)),
+                );
                 events.push(Some(resolved));
             }
             Err((line, rule)) => {
@@ -168,16 +172,6 @@ fn verdict_at(href: &str, line: u32, rule: Rule) -> Verdict {
             href: href.to_owned(),
             line,
         },
-        start: None,
-        end: None,
-        rule,
-    }
-}
-
-#[must_use]
-pub fn verdict_on(details: &Arc<Details>, rule: Rule) -> Verdict {
-    Verdict {
-        subject: Subject::Event(Arc::clone(details)),
         start: None,
         end: None,
         rule,

@@ -207,14 +207,7 @@ impl Parts {
             sort(&mut rule.by_day);
             self.left_out.push(LeftOut::Ordinals);
         }
-        let alone = rule.by_second.is_empty()
-            && rule.by_minute.is_empty()
-            && rule.by_hour.is_empty()
-            && rule.by_day.is_empty()
-            && rule.by_month_day.is_empty()
-            && rule.by_year_day.is_empty()
-            && rule.by_week_no.is_empty()
-            && rule.by_month.is_empty();
+        let alone = !rule.has_limits();
         self.forbid("BYSETPOS", alone, |rule| &mut rule.by_set_pos);
         Ok(RuleText {
             rule: self.rule,

@@ -13,7 +13,6 @@ use sqlx::sqlite::SqliteConnection;
 use super::Answer;
 use super::memories::{self, Batch, Loaded};
 use super::pin;
-use super::schema::Upgrade;
 use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::meeting::Meeting;
@@ -75,6 +74,13 @@ struct Pause {
     rest_until: UnixTime,
     rejections: u32,
     password_tag: i64,
+}
+
+/// What was carried over from podcal 0.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Upgrade {
+    pub(super) rooms: usize,
+    pub(super) pods: usize,
 }
 
 /// Reads the tables of podcal 0.1.

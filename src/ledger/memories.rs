@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::history::{self, HistoryLine};
 use super::pin::{self, Pin};
-use super::{Answer, Ledger, Result, Schema, carry_over, packed, sign_in, version};
+use super::{Answer, json, packed, sign_in, version};
 use crate::model::memory::{FailingMemory, FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::sign_in::SignIn;
 use crate::model::time::UnixTime;
@@ -254,33 +254,7 @@ impl Batch {
     }
 }
 
-impl Ledger {
-    /// Everything that is remembered but the contents of versions and the history.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn load(&self) -> Result<Loaded> {
-        let is_old = self.opened().schema == Schema::Old;
-        self.read(async |connection| {
-            if is_old {
-                return carry_over::read(connection).await.map(|old| old.loaded);
-            }
-            load(connection).await
-        })
-        .await
-    }
-
-    /// Writes what changed, all of it or nothing.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written; then all is as before.
-    pub async fn store(&self, batch: &Batch) -> Result<()> {
-        self.write(async |connection| store(connection, batch).await)
-            .await
-    }
-}
-
-async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
+pub(super) async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
     let mut loaded = Loaded {
         versions: version::all(connection).await?,
         pins: pin::all(connection).await?.into_iter().collect(),
@@ -365,7 +339,7 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
             .await?;
     }
     for (kind, times) in &batch.seen {
-        let packed = packed::pack(&json(times)?);
+        let packed = packed::pack(&json::bytes(times)?);
         sqlx::query(
             "INSERT INTO last_seen (kind, times, inflated_bytes) VALUES ($1, $2, $3) \
              ON CONFLICT (kind) DO UPDATE SET times = excluded.times, \
@@ -428,18 +402,12 @@ async fn put_all<T: Remembered>(
 ) -> Answer<()> {
     for (key, memory) in changed {
         let query = match memory {
-            Some(memory) => sqlx::query(T::PUT).bind(key).bind(text(memory.as_ref())?),
+            Some(memory) => sqlx::query(T::PUT)
+                .bind(key)
+                .bind(json::text(memory.as_ref())?),
             None => sqlx::query(T::REMOVE).bind(key),
         };
         query.execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-pub(super) fn json<T: Serialize>(value: &T) -> Answer<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-pub(super) fn text<T: Serialize>(value: &T) -> Answer<String> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -4,8 +4,7 @@
 use ring::digest;
 use sqlx::sqlite::SqliteConnection;
 
-use super::memories::text;
-use super::{Answer, Ledger, Result, Schema, begin, file, options};
+use super::{Answer, Ledger, Result, Schema, json};
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 use crate::model::sign_in::{AccountKey, SignIn};
@@ -62,7 +61,7 @@ impl Ledger {
         new: &SignIn,
     ) -> Result<bool> {
         self.make_writable().await?;
-        let json = text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
+        let json = json::text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
         self.write_beside(async |connection| {
             let found = get(connection, account.as_str()).await?;
             // What cannot be read says nothing.
@@ -184,23 +183,6 @@ impl Ledger {
         })
         .await
     }
-
-    /// Creates the file that a command did not find, or upgrades the one of an older podcal.
-    async fn make_writable(&self) -> Result<()> {
-        let schema = self.opened().schema;
-        if schema == Schema::Current {
-            return Ok(());
-        }
-        // A service of the older podcal that runs would find its tables gone.
-        let _lock = match schema {
-            Schema::Old => Some(Self::claim(self.path())?),
-            _ => None,
-        };
-        file::create_if_missing(self.path())?;
-        begin::prepare(options(self.path()), self.path(), begin::Depth::Schema).await?;
-        self.opened().schema = Schema::Current;
-        Ok(())
-    }
 }
 
 fn read(json: &str) -> Option<SignIn> {
@@ -220,7 +202,7 @@ async fn put(connection: &mut SqliteConnection, account: &str, sign_in: &SignIn)
          ON CONFLICT (account) DO UPDATE SET memory = excluded.memory",
     )
     .bind(account)
-    .bind(text(sign_in)?)
+    .bind(json::text(sign_in)?)
     .execute(connection)
     .await
     .map(drop)
@@ -235,7 +217,7 @@ pub(super) async fn put_if_absent(
         "INSERT INTO sign_in (account, memory) VALUES ($1, $2) ON CONFLICT (account) DO NOTHING",
     )
     .bind(account)
-    .bind(text(sign_in)?)
+    .bind(json::text(sign_in)?)
     .execute(connection)
     .await
     .map(drop)

@@ -72,15 +72,6 @@ pub enum Pulled {
 }
 
 impl Pulled {
-    /// The hrefs of members that are listed and could not be had now. They keep
-    /// their last known version; not empty means that the reading is partial.
-    #[must_use]
-    pub fn missing(&self) -> &[String] {
-        match self {
-            Self::Unchanged { missing, .. } | Self::Changed { missing, .. } => missing,
-        }
-    }
-
     /// The `Date` of the last answer, which tells a wrong clock here.
     #[must_use]
     pub fn server_date(&self) -> Option<UnixTime> {

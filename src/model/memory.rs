@@ -139,6 +139,10 @@ pub struct PodMemory {
     /// What the pod was sent last and confirmed.
     pub sent: Option<Agenda>,
     pub sent_at: Option<UnixTime>,
+    /// What the display showed under ids of our form before the first push of this ledger, as
+    /// far as no reading accounted for it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Agenda>,
     /// A key of `PodState`.
     pub state: Option<String>,
     pub state_since: Option<UnixTime>,

@@ -86,11 +86,6 @@ impl PodClient {
         &self.0.pod.url
     }
 
-    #[must_use]
-    pub fn access(&self) -> Access {
-        self.0.access
-    }
-
     /// The certificate that the pod has proven to own, once it was asked: what
     /// the service keeps as the pin.
     #[must_use]

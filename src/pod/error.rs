@@ -84,18 +84,6 @@ impl PodError {
         !self.kind.nothing_was_sent()
     }
 
-    /// Whether the pod rejected user name and password.
-    #[must_use]
-    pub fn is_wrong_password(&self) -> bool {
-        matches!(self.kind, PodErrorKind::WrongPassword { .. })
-    }
-
-    /// Whether the pod shows another certificate than the pinned one.
-    #[must_use]
-    pub fn is_certificate_changed(&self) -> bool {
-        matches!(self.kind, PodErrorKind::CertificateChanged { .. })
-    }
-
     /// The same in the words of the controllers.
     #[must_use]
     pub fn failure(&self) -> Failure {
@@ -241,10 +229,6 @@ impl fmt::Display for PodError {
             Kind::OtherMode(mode) => write!(
                 f,
                 "the pod at {pod} was not asked to {operation}: its calendar is in the mode {mode}"
-            ),
-            Kind::NotKept => write!(
-                f,
-                "the pod at {pod} accepted the meetings and does not show them"
             ),
             Kind::BadRequest { what } => {
                 write!(f, "the pod at {pod} was not asked to {operation}: {what}")

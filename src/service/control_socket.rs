@@ -65,6 +65,20 @@ pub fn path_beside(ledger: &Path) -> PathBuf {
     name.into()
 }
 
+/// The ledgers in a folder that have a socket, of a running service or one that was killed.
+#[must_use]
+pub fn ledgers_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|it| it == "control"))
+        .map(|path| path.with_extension(""))
+        .collect()
+}
+
 /// The socket of the service that holds the lock of a ledger; the file goes with it.
 #[derive(Debug)]
 pub struct ControlSocket {
@@ -364,6 +378,7 @@ mod tests {
         drop(left_over);
         drop(socket);
         std::fs::rename(folder.path().join("other"), path_beside(&ledger)).unwrap();
+        assert_eq!(ledgers_in(folder.path()), [ledger.clone()]);
         assert!(
             ask(&ledger, &Request::Health, READ_TIMEOUT)
                 .await

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::gate::{Gate, Pass};
@@ -82,10 +82,12 @@ pub struct FeedShared {
 }
 
 /// The `Date` of an answer that was just received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ServerDate {
     pub host: String,
     pub date: UnixTime,
+    /// Dropped when the clock was judged by it.
+    pub judged: oneshot::Sender<()>,
 }
 
 pub struct FeedInputs {
@@ -340,8 +342,12 @@ impl FeedTask {
             Err(error) => (error.host.clone(), error.server_date()),
         };
         if let Some(date) = date {
-            // The clock is judged before anything is reduced by it.
-            let _ = self.shared.dates.send(ServerDate { host, date });
+            // The clock is judged before anything is reduced by it, or taken off a display.
+            let (judged, is_judged) = oneshot::channel();
+            let told = ServerDate { host, date, judged };
+            if self.shared.dates.send(told).is_ok() {
+                let _ = is_judged.await;
+            }
         }
         let paused_until = self.report(pass, verdict, &user).await;
         let pulled = match answer {

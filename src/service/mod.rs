@@ -114,8 +114,9 @@ impl<C, V> Running<C, V> {
 
     /// Ends the task; when this is done, nothing of it is under way.
     async fn end(mut self) {
-        self.task.abort();
-        if !self.task.is_finished() {
+        // A handle that was awaited to its end must not be awaited again.
+        if !self.has_ended() {
+            self.task.abort();
             let _ = (&mut self.task).await;
         }
     }
@@ -183,16 +184,19 @@ impl Drop for Joints {
 }
 
 impl Service {
-    /// Ends every task. A pod that is in the middle of a contact may end it, so that what
-    /// it was sent is remembered; whoever takes longer than `grace` is cut short.
-    pub async fn stop(&mut self, grace: Duration) {
+    /// Lets pods that are in the middle of a contact end it, so that what they were sent is
+    /// remembered; whoever takes longer than `grace` is cut short by [`Service::end`].
+    pub async fn finish(&mut self, grace: Duration) {
         for pod in self.pods.values_mut() {
-            // Without anybody who could tell it something, a task ends after its step.
+            // Without anybody who could tell it something, a task ends after its contact.
             pod.commands = mpsc::channel(1).0;
         }
-        let ended = join_all(self.pods.values_mut().map(|pod| &mut pod.task));
+        let ended = async {
+            for pod in self.pods.values_mut() {
+                let _ = (&mut pod.task).await;
+            }
+        };
         let _ = tokio::time::timeout(grace, ended).await;
-        self.end().await;
     }
 
     #[must_use]
@@ -314,7 +318,12 @@ impl Service {
         rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
         pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
         let config = self.config.clone();
-        self.arrange(&config, &Difference::default()).await;
+        // Whatever reads from a task that was begun anew has to be told.
+        let difference = Difference {
+            everything: true,
+            ..Difference::default()
+        };
+        self.arrange(&config, &difference).await;
     }
 }
 

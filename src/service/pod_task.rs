@@ -2,6 +2,8 @@
 //! steps that the controller says, one at a time, and publishes what came of them. Nothing
 //! of it outlives the task: a request that is under way ends with it.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -22,6 +24,7 @@ use crate::control::pod::{
 };
 use crate::control::published::Wanted;
 use crate::control::secret_gate::Verdict;
+use crate::ledger::WHICHEVER_ANSWERS;
 use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
@@ -78,7 +81,7 @@ pub struct PodInputs {
     /// What the room wants its displays to show.
     pub wanted: watch::Receiver<Wanted>,
     /// What all pods know of their devices.
-    pub devices: watch::Receiver<std::sync::Arc<Devices>>,
+    pub devices: watch::Receiver<Arc<Devices>>,
     pub clock_state: watch::Receiver<ClockState>,
     /// The task ends when nobody can send any more.
     pub commands: mpsc::Receiver<PodCommand>,
@@ -98,11 +101,13 @@ struct PodTask {
     credential: Credential,
     shared: PodShared,
     wanted: watch::Receiver<Wanted>,
-    devices: watch::Receiver<std::sync::Arc<Devices>>,
+    devices: watch::Receiver<Arc<Devices>>,
     clock_state: watch::Receiver<ClockState>,
     outputs: PodOutputs,
     /// A person wants the password to be tried, once.
     insists: bool,
+    /// A person accepted whichever device answers first.
+    expects_device: bool,
     clock_steps: u64,
     told: Option<PodIdentity>,
     recorded: Option<u64>,
@@ -135,11 +140,17 @@ pub async fn run(
         clock_state,
         outputs,
         insists: false,
+        expects_device: false,
         told: None,
         recorded: None,
     };
     let permitted = task.shared.recorder.accepted_device(&task.config.pod.url);
-    task.controller.permit_device(permitted);
+    task.expects_device = permitted.as_deref() == Some(WHICHEVER_ANSWERS);
+    if task.expects_device {
+        task.controller.expect_device();
+    } else {
+        task.controller.permit_device(permitted);
+    }
     task.take_in();
     loop {
         let step = task.controller.next(task.now());
@@ -319,7 +330,7 @@ impl PodTask {
                 let clock = self.pod_clock(&client);
                 PodOutcome::Look(answer.map(|(device_id, shown)| LookAnswer {
                     device_id,
-                    shown,
+                    shown: Arc::new(shown),
                     clock,
                 }))
             }
@@ -427,10 +438,9 @@ impl PodTask {
 
     /// The configuration as it was written down; what cannot be read is compared with nothing.
     async fn last_config(&self) -> Option<serde_json::Value> {
-        let ledger = self.shared.recorder.ledger();
-        let kept = ledger.pod_settings(&self.config.pod.url).await;
-        let (_, json) = kept.ok().flatten()?;
-        serde_json::from_str(&json).ok()
+        let recorder = &self.shared.recorder;
+        let kept = recorder.known_pod_config(&self.config.pod.url).await;
+        serde_json::from_str(&kept.ok().flatten()?).ok()
     }
 
     fn pod_clock(&self, client: &PodClient) -> Option<UnixTime> {
@@ -473,12 +483,17 @@ impl PodTask {
         if let Some(config) = self.controller.take_config() {
             recorder.pod_config(url, config.to_string());
         }
-        for event in events {
-            if let PodEvent::DeviceAccepted { device } = event {
-                // It holds for this process in any case.
-                let _ = recorder.accept_device(url, device).await;
-            }
+        let accepted = events.iter().find_map(|event| match event {
+            PodEvent::DeviceAccepted { device } => Some(device),
+            _ => None,
+        });
+        let first = view.identity.live.as_ref();
+        let accepted = accepted.or(first.filter(|_| self.expects_device));
+        if let Some(device) = accepted.filter(|_| !self.config.settings.is_dry) {
+            // It holds for this process in any case.
+            let _ = recorder.accept_device(url, device).await;
         }
+        self.expects_device &= accepted.is_none();
         self.show();
     }
 

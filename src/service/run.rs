@@ -118,7 +118,9 @@ impl Server {
                 break signal;
             }
         };
-        self.service.stop(GRACE).await;
+        self.service.finish(GRACE).await;
+        // The others end in the middle of what they do: a pass can be repeated.
+        self.service.end().await;
         let listening = [self.for_config.take(), self.beside_ledger.take()];
         for listening in listening.into_iter().flatten() {
             listening.end().await;

@@ -19,13 +19,13 @@ use crate::config::{Config, OnRemove, Pod, Room};
 use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
 use crate::control::feed::{FeedController, FeedSettings};
-use crate::control::identity::Devices;
+use crate::control::identity::{Devices, PodIdentity};
 use crate::control::now::Monotonic;
 use crate::control::pod::{PodController, PodSettings};
 use crate::control::published::FeedView;
 use crate::control::room::{RoomController, RoomSettings};
 use crate::model::memory::RoomMemory;
-use crate::model::name::{FeedId, RoomName};
+use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::version::VersionId;
 use crate::telemetry::{self, words};
 
@@ -38,8 +38,15 @@ const MAILBOX: usize = 4096;
 impl Service {
     /// Starts every task of a configuration.
     pub async fn start(config: Config, ground: Ground) -> Self {
+        let all = config.clone();
+        Self::start_some(config, &all, ground).await
+    }
+
+    /// Starts every task of these rooms of a configuration. Whose device is whose is known of
+    /// all rooms.
+    pub async fn start_some(config: Config, all: &Config, ground: Ground) -> Self {
         let config = Arc::new(config);
-        let joints = Joints::start(&config, &ground);
+        let joints = Joints::start(&config, all, &ground);
         let mut service = Self {
             ground,
             config: config.clone(),
@@ -305,7 +312,9 @@ impl Service {
             settings: settings.clone(),
         };
         if let Some(running) = self.pods.get(&pod.url) {
-            if is_changed {
+            // Of two that clash, the later one is not written to.
+            let has_moved = running.view.borrow().identity.place != place;
+            if is_changed || has_moved {
                 let command = PodCommand::Configure {
                     config: Box::new(pod_config),
                     wanted,
@@ -390,7 +399,7 @@ impl Service {
 }
 
 impl Joints {
-    fn start(config: &Config, ground: &Ground) -> Self {
+    fn start(config: &Config, all: &Config, ground: &Ground) -> Self {
         let clock = ground.clock;
         let (brake_settings, settings) = watch::channel(brake_settings(config, ground));
         let (brake_sender, brake) = watch::channel(Arc::new(BrakeState::default()));
@@ -398,12 +407,14 @@ impl Joints {
         let watched = WatchedClock::begin(clock);
         let (state_sender, clock_state) = watch::channel(watched.state());
         let (dates, dated) = mpsc::unbounded_channel();
-        let (devices_sender, devices) = watch::channel(Arc::new(Devices::default()));
+        let known = remembered_devices(all, ground);
+        let joined = Devices::of(known.values().cloned());
+        let (devices_sender, devices) = watch::channel(Arc::new(joined));
         let (identities, told) = mpsc::unbounded_channel();
         let tasks = vec![
             tokio::spawn(brake_task::run(clock, settings, lost, brake_sender)),
             tokio::spawn(clock_task::run(clock, watched, dated, state_sender)),
-            tokio::spawn(identity_task::run(told, devices_sender)),
+            tokio::spawn(identity_task::run(known, told, devices_sender)),
         ];
         Self {
             brake_settings,
@@ -417,6 +428,25 @@ impl Joints {
             tasks,
         }
     }
+}
+
+/// Which device each pod was, before any of them is looked at: pods that exchanged their
+/// addresses meanwhile must not get each other's meetings.
+fn remembered_devices(config: &Config, ground: &Ground) -> BTreeMap<PodUrl, PodIdentity> {
+    let memories = ground.recorder.memories();
+    let known = reload::pods(config).filter_map(|(place, room, pod)| {
+        let memory = memories.pod(&pod.url)?;
+        let identity = PodIdentity {
+            pod: pod.url.clone(),
+            room: room.name.clone(),
+            place,
+            accepted: memory.device_id.clone(),
+            live: None,
+            sent: None,
+        };
+        Some((pod.url.clone(), identity))
+    });
+    known.collect()
 }
 
 fn brake_settings(config: &Config, ground: &Ground) -> BrakeSettings {

@@ -233,8 +233,7 @@ impl RoomStatus {
         let mut troubles = Vec::new();
         for display in &self.displays {
             if display.state != PodState::InStep && display.state != PodState::Unknown {
-                let detail = display.memory.detail.clone();
-                let says = detail.unwrap_or_else(|| display.state.words().to_owned());
+                let says = display.state.says(display.memory.detail.as_deref());
                 troubles.push(match self.displays.len() {
                     1 => says,
                     _ => format!("{}: {says}", display.pod),
@@ -254,7 +253,10 @@ impl RoomStatus {
         }
         for feed in &self.feeds {
             match &feed.memory.failing {
-                Some(failing) => troubles.push(failing.failure.says.clone()),
+                Some(failing) if feed.is_read => troubles.push(failing.failure.says.clone()),
+                Some(failing) => {
+                    troubles.push(format!("{} (never read)", failing.failure.says));
+                }
                 None if !feed.is_read && feed.memory.host.is_empty() => {}
                 None if !feed.is_read => {
                     troubles.push(format!("feed {} was never read", feed.feed))

@@ -1,7 +1,6 @@
 //! Logs: format, level and destination. What is said is in `words`.
 
 pub mod damping;
-pub mod events;
 pub mod line;
 mod sink;
 pub mod words;

@@ -1,6 +1,6 @@
 //! Promise 9: a pinned certificate that changes stops everything before the password is sent.
 
-use podcal::model::name::hex;
+use podcal::model::digest::hex;
 
 use crate::support::{World, calendar, meeting, titles};
 

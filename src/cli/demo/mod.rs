@@ -123,7 +123,8 @@ impl Stage {
     }
 
     async fn close(mut self) {
-        self.service.stop(Duration::from_secs(1)).await;
+        self.service.finish(Duration::from_secs(1)).await;
+        self.service.end().await;
         self.ledger.close().await;
     }
 

@@ -14,7 +14,7 @@ use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, WHICHEVER_ANSWERS};
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
@@ -89,7 +89,7 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         )
     })??;
     if let Meant::Room { config, .. } = &meant {
-        keep_pins(config, &outcome, matches!(job, Job::Trust)).await?;
+        keep_trust(config, &outcome).await?;
     }
     match outcome.errors.as_slice() {
         [] if outcome.denied => Ok(Ended::WithTrouble),
@@ -208,21 +208,20 @@ async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
     Some(Fingerprint(pin.sha256))
 }
 
-/// Keeps certificates as pins: the service does it where one runs, since it alone owns
-/// what is known of its pods.
-async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result<(), Failure> {
-    if outcome.pins.is_empty() {
+/// Keeps certificates as pins, and that a person accepts a device: the service does it where
+/// one runs, since it alone owns what is known of its pods.
+async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
+    let is_trust = !outcome.trusted.is_empty();
+    if outcome.pins.is_empty() && !is_trust {
         return Ok(());
     }
     let path = crate::ledger::resolve(&config.ledger)?;
-    if is_trust {
-        let mut asked = false;
-        for (url, _) in &outcome.pins {
-            asked |= trust_by_service(config, &path, url).await?;
-        }
-        if asked {
-            return Ok(());
-        }
+    let mut asked = false;
+    for url in &outcome.trusted {
+        asked |= trust_by_service(config, &path, url).await?;
+    }
+    if asked {
+        return Ok(());
     }
     let lock = match Ledger::claim(&config.ledger) {
         Ok(lock) => lock,
@@ -236,6 +235,10 @@ async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result
         let mut of_pod = rooms.filter(|room| room.pods.iter().any(|pod| pod.url == *url));
         let room = of_pod.next().map(|room| &room.name);
         ledger.set_pin(url, room, Some(pin.0), clock()).await?;
+    }
+    for url in &outcome.trusted {
+        let whichever = WHICHEVER_ANSWERS;
+        ledger.accept_device(url, whichever, clock()).await?;
     }
     ledger.close().await;
     Ok(())

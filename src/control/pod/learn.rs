@@ -98,16 +98,14 @@ impl PodController {
     pub(super) fn see(&mut self, answer: LookAnswer, now: Now) -> Vec<PodEvent> {
         self.counts.looks += 1;
         self.checked_at = Some(now.wall);
-        let is_same = |agenda: &&Arc<Agenda>| ***agenda == answer.shown;
+        let is_same = |agenda: &&Arc<Agenda>| **agenda == answer.shown;
         let known = [&self.shown, &self.sent.agenda]
             .into_iter()
             .flatten()
             .find(is_same);
-        let shown = match known {
-            Some(known) => known.clone(),
-            None => Arc::new(answer.shown),
-        };
+        let shown = known.unwrap_or(&answer.shown).clone();
         let events = self.identify(answer.device_id, &shown, now);
+        self.note_found(&shown);
         self.shown = Some(shown);
         events
     }
@@ -214,6 +212,7 @@ impl PodController {
         self.mode_checked_at = Some(now.wall);
         if mode.is_other() {
             self.habits.shows_others = true;
+            self.found = None;
         }
         if before.as_ref() == Some(&mode) {
             return Vec::new();

@@ -21,6 +21,7 @@ pub(super) struct Marks {
     sent: Option<*const Agenda>,
     sent_at: Option<UnixTime>,
     echo: Option<*const Agenda>,
+    found: Option<*const Agenda>,
     state: PodState,
     detail: Option<String>,
     failures: u32,
@@ -44,6 +45,7 @@ impl PodController {
             sent: pointer(&self.sent.agenda),
             sent_at: self.sent.at,
             echo: pointer(&self.sent.echo),
+            found: pointer(&self.found),
             state: self.log.state(),
             detail: self.log.detail().map(str::to_owned),
             failures: self.failing.as_ref().map_or(0, |failing| failing.failures),
@@ -80,6 +82,7 @@ impl PodController {
             mode: self.mode.as_ref().map(|mode| mode.name().to_owned()),
             mode_checked_at: self.mode_checked_at,
             sent: agenda(&self.sent.agenda),
+            found: agenda(&self.found),
             sent_at: self.sent.at,
             state: Some(self.log.state().key().to_owned()),
             state_since: Some(self.log.since()),
@@ -118,6 +121,7 @@ impl PodController {
         pod.device.accepted = memory.device_id;
         pod.mode = memory.mode.as_deref().map(ReportedMode::of_name);
         pod.mode_checked_at = memory.mode_checked_at;
+        pod.found = memory.found.filter(|_| was_here).map(Arc::new);
         pod.sent.agenda = memory.sent.map(Arc::new);
         pod.sent.at = memory.sent_at;
         pod.sent.past = memory.sent_at.map(|at| Past::restored(at, now));

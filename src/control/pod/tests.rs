@@ -195,10 +195,10 @@ impl Story {
                 Some(failure) => Err(failure),
                 None => Ok(LookAnswer {
                     device_id: self.pod.device.clone(),
-                    shown: match self.pod.quirk {
-                        Quirk::ReadsEmpty => Agenda::empty(),
+                    shown: Arc::new(match self.pod.quirk {
+                        Quirk::ReadsEmpty => Agenda::default(),
                         _ => Agenda::new(self.pod.shown.clone()),
-                    },
+                    }),
                     clock,
                 }),
             }),

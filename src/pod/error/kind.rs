@@ -75,8 +75,6 @@ pub enum PodErrorKind {
     ReadOnly,
     /// The pod's calendar mode forbids it; nothing was sent.
     OtherMode(CalendarMode),
-    /// It said that a push was done and shows something else.
-    NotKept,
     /// The caller asked for something that cannot be sent; nothing was.
     BadRequest {
         what: String,
@@ -116,7 +114,6 @@ impl PodErrorKind {
             Self::Redirected { .. } => "redirected",
             Self::ReadOnly => "read_only",
             Self::OtherMode(_) => "other_mode",
-            Self::NotKept => "not_kept",
             Self::BadRequest { .. } => "bad_request",
         }
     }
@@ -191,7 +188,7 @@ impl PodErrorKind {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::NotConnected(cause) => cause.is_passing(),
-            Self::NotKept | Self::TimedOut { .. } | Self::NoAnswer(_) | Self::TokenRefused => true,
+            Self::TimedOut { .. } | Self::NoAnswer(_) | Self::TokenRefused => true,
             Self::SignInRefused { status, .. } => matches!(status, 429 | 503),
             Self::Refused { status, error, .. } => match error {
                 ApiError::Internal | ApiError::ResourceConflict | ApiError::InvalidToken => true,
@@ -300,9 +297,6 @@ impl PodErrorKind {
             .into(),
             Self::OtherMode(_) => {
                 "a write could change a real mailbox. Set the pod's calendar to \"3rd party only\", or insist with `--insist`".into()
-            }
-            Self::NotKept => {
-                "look at its display; it may be full, restarting, or written to by another program".into()
             }
             Self::BadRequest { .. } => "correct it and try again".into(),
         }

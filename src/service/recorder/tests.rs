@@ -143,7 +143,7 @@ fn feed() -> FeedId {
 fn memory(n: u32) -> PodMemory {
     PodMemory {
         detail: Some(n.to_string()),
-        sent: Some(Agenda::empty()),
+        sent: Some(Agenda::default()),
         ..PodMemory::default()
     }
 }

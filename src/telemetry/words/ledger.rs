@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::service::count;
 use crate::model::ledger_event::LedgerEvent;
 use crate::telemetry::line::{Level, Line};
 
@@ -25,8 +26,8 @@ pub fn line(event: &LedgerEvent) -> Line {
                 "{damage}; it was set aside as {} and a new one begun with {} and {} of it; the \
                  history is lost{}",
                 aside.display(),
-                counted(*pins, "certificate pin"),
-                counted(*sign_ins, "sign-in pause"),
+                count(*pins, "certificate pin", "certificate pins"),
+                count(*sign_ins, "sign-in pause", "sign-in pauses"),
                 unreadable(lost),
             ),
             fields: vec![
@@ -53,8 +54,8 @@ pub fn line(event: &LedgerEvent) -> Line {
             text: format!(
                 "the ledger {} of an older podcal was brought up to date: {}, {}",
                 path.display(),
-                counted(*rooms, "room"),
-                counted(*pods, "pod"),
+                count(*rooms, "room", "rooms"),
+                count(*pods, "pod", "pods"),
             ),
             fields: vec![at(path), ("rooms", json!(rooms)), ("pods", json!(pods))],
         },
@@ -109,7 +110,7 @@ pub fn line(event: &LedgerEvent) -> Line {
                  written{}",
                 path.display(),
                 spelt(*failed_for),
-                counted(*failures as usize, "failed write"),
+                count(*failures as usize, "failed write", "failed writes"),
                 match lost_history {
                     0 => String::new(),
                     1 => ", 1 line of the history is lost".to_owned(),
@@ -157,13 +158,6 @@ fn at(path: &Path) -> (&'static str, Value) {
     ("path", json!(path.display().to_string()))
 }
 
-fn counted(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
-    }
-}
-
 fn unreadable(lost: &[&str]) -> String {
     let name = |table: &&str| match *table {
         "pin" => "certificate pins",
@@ -195,7 +189,7 @@ mod tests {
     use crate::model::failure::{Failure, FailureClass};
 
     #[test]
-    fn every_event_is_a_sentence_with_the_path_and_a_listed_name() {
+    fn every_event_is_a_sentence_with_the_path() {
         let path = || PathBuf::from("/var/lib/podcal/podcal.db");
         let failure = || Failure {
             class: FailureClass::Other,

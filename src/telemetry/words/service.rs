@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::fault::{Fault, chain};
 use crate::telemetry::line::{Level, Line};
 
 /// "1 room", "3 rooms".
@@ -153,10 +152,4 @@ pub fn no_control_socket(ledger: &Path, error: &std::io::Error) -> Line {
             ledger.display()
         ),
     )
-}
-
-/// An error in one line, with what to do about it.
-#[must_use]
-pub fn says(fault: &dyn Fault) -> String {
-    format!("{}; {}", chain(fault), fault.hint())
 }

@@ -70,7 +70,7 @@ fn calendar(events: usize, edition: usize) -> Vec<u8> {
     let mut text = String::from("BEGIN:VCALENDAR\r\n");
     for n in 0..events {
         let uid = digest::digest(&digest::SHA256, format!("{n}").as_bytes());
-        let uid = crate::model::name::hex(uid.as_ref());
+        let uid = crate::model::digest::hex(uid.as_ref());
         let _ = write!(
             text,
             "BEGIN:VEVENT\r\nUID:{uid}\r\nSUMMARY:Planning {n} edition {edition}\r\n\
