@@ -174,7 +174,7 @@ async fn a_long_jitter_and_frequent_reloads_leave_no_room_unserved() {
         .all(|room| is_served(&world, room))
     {
         assert!(begun.elapsed().as_secs() < 60, "{}", service.log());
-        world.set("guard.hold", &format!("\"{}m\"", 15 + reloads % 2));
+        world.set("guard.hold", &format!("\"{}m\"", 16 + reloads % 2));
         service.signal("HUP").await;
         reloads += 1;
         service

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{World, meeting, now, titles};
 
 /// Of the sample: the pod that rejected its password, and that password.
-const POD: &str = "192.0.2.2";
+const POD: &str = "https://192.0.2.2:5443";
 const PASSWORD_OF_THEN: &str = "wrong";
 
 /// The room `oak` with the ledger of 0.1, as if it had been written for its pod.
@@ -13,9 +13,9 @@ async fn upgraded(rests: bool) -> World {
     let world = World::of_one_room(&[meeting("Standup", 1)]).await;
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/ledger/0.1.db");
     fs::copy(sample, world.path("podcal.db")).unwrap();
-    let key = world.pod("oak").address();
+    let key = world.pod("oak").url();
     let until = if rests { now() + 3600 } else { now() - 60 };
-    let tag = old_tag(&key.to_string(), "admin", PASSWORD_OF_THEN);
+    let tag = old_tag(&key, "admin", PASSWORD_OF_THEN);
     let mut ledger = world.open_ledger().await;
     for statement in [
         "PRAGMA foreign_keys = OFF".to_owned(),
@@ -91,9 +91,9 @@ async fn another_password_is_tried_and_a_pause_that_is_over_is_over() {
 #[tokio::test]
 async fn a_pin_is_insisted_on() {
     let world = upgraded(false).await;
-    let key = world.pod("oak").address();
+    let key = world.pod("oak").url();
     world
-        .in_ledger(&format!("UPDATE pin SET pod = '{key}'"))
+        .in_ledger(&format!("UPDATE pin SET pod = '{key}' WHERE pod = '{POD}'"))
         .await;
     let ran = world.sync().await.exits(1);
     assert!(
