@@ -75,7 +75,7 @@ ENV PATH=/usr/local/bin \
     PODCAL_LOG_FORMAT=json
 # Asks the running service. `podman build` and `buildah` keep this only with `--format docker`.
 HEALTHCHECK --interval=1m --timeout=10s --start-period=2m --retries=2 \
-    CMD ["podcal", "--log-level", "error", "status", "--healthy"]
+    CMD ["podcal", "--log-level", "error", "status", "--healthy", "--ledger-folder", "/var/lib/podcal"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["podcal"]
 CMD ["run"]
