@@ -84,5 +84,6 @@ pub mod service;
 pub mod cli;
 pub mod report;
 pub mod telemetry;
+pub mod web;
 
 pub mod sim;

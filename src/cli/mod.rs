@@ -29,8 +29,8 @@ use self::output::{Ended, Output};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::zone;
-use crate::telemetry::{self, LogFormat, LogLevel};
 use crate::report;
+use crate::telemetry::{self, LogFormat, LogLevel};
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
 #[derive(Debug, Parser)]

@@ -4,17 +4,28 @@ use std::fs;
 
 use crate::support::{World, meeting};
 
-const ROOM: [&str; 6] = ["--room", "oak", "--feed", "file:oak.ics", "--pod", "192.0.2.1"];
+const ROOM: [&str; 6] = [
+    "--room",
+    "oak",
+    "--feed",
+    "file:oak.ics",
+    "--pod",
+    "192.0.2.1",
+];
 
 #[tokio::test]
 async fn a_first_configuration_passes_the_check() {
     let world = World::start().await;
-    let init = [&["--config", "first.toml", "init"][..], &ROOM, &["--password-file", "password"]];
-    world
-        .podcal(&init.concat())
-        .await
-        .exits(0)
-        .prints(&["first.toml", "1 room", "podcal --config first.toml check"]);
+    let init = [
+        &["--config", "first.toml", "init"][..],
+        &ROOM,
+        &["--password-file", "password"],
+    ];
+    world.podcal(&init.concat()).await.exits(0).prints(&[
+        "first.toml",
+        "1 room",
+        "podcal --config first.toml check",
+    ]);
     world
         .podcal(&["--config", "first.toml", "check"])
         .await
@@ -63,7 +74,14 @@ async fn a_table_with_mistakes_is_told_all_of_them_and_writes_nothing() {
     let world = World::start().await;
     let table = "room,feed,pod\noak,c.example.com/a.ics,192.0.2.1\nelm,file:elm.ics,192.0.2.1\n";
     fs::write(world.path("rooms.csv"), table).unwrap();
-    let init = ["--config", "first.toml", "init", "--csv", "rooms.csv", "--no-password"];
+    let init = [
+        "--config",
+        "first.toml",
+        "init",
+        "--csv",
+        "rooms.csv",
+        "--no-password",
+    ];
     world.podcal(&init).await.exits(2).says(&[
         "rooms.csv has 2 problems",
         "line 2, rooms.oak.feed: has no scheme",
@@ -80,7 +98,14 @@ async fn without_a_terminal_it_says_what_is_missing() {
         .await
         .exits(2)
         .says(&["--room", "--csv", "--password-file", "--no-password"]);
-    let unlike = ["--config", "first.toml", "init", "--room", "oak", "--no-password"];
+    let unlike = [
+        "--config",
+        "first.toml",
+        "init",
+        "--room",
+        "oak",
+        "--no-password",
+    ];
     world
         .podcal(&unlike)
         .await

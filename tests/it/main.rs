@@ -25,8 +25,9 @@ mod promise_09_certificate;
 mod promise_10_config;
 
 mod command_check;
-mod command_pod;
 mod command_init;
+mod command_pod;
 mod command_sync;
 mod commands_read;
 mod service;
+mod web_pages;
