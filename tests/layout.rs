@@ -34,7 +34,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("control", &["config", "model"]),
     (
         "service",
-        &["control", "fault", "ledger", "model", "telemetry"],
+        &["control", "fault", "ledger", "model", "telemetry", "web"],
+    ),
+    // It only reads: what the service publishes, and the history.
+    (
+        "web",
+        &[
+            "config",
+            "control",
+            "fault",
+            "ledger",
+            "model",
+            "net",
+            "service",
+            "telemetry",
+        ],
     ),
     // The flow.
     ("contact", FLOW),

@@ -2,6 +2,7 @@
 
 use crate::ledger::{Entry, Event};
 use crate::model::agenda::Changes;
+use crate::telemetry::words::service::count;
 
 /// The feed or pod that it is about.
 #[must_use]
@@ -58,8 +59,9 @@ pub fn says(entry: &Entry) -> String {
                 "pushed"
             };
             format!(
-                "{how} {meetings} meetings ({reason}): {added} added, {removed} removed, {changed} changed, \
+                "{how} {} ({reason}): {added} added, {removed} removed, {changed} changed, \
                  {duration_ms} ms{}",
+                count(*meetings, "meeting", "meetings"),
                 again(*failures)
             )
         }

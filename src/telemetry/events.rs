@@ -17,6 +17,9 @@ pub const CONFIG_REFUSED: &str = "config.refused";
 /// warn: something in the configuration is unwise, such as a literal password.
 pub const CONFIG_WARNING: &str = "config.warning";
 
+/// info: the page and the metrics can be read, and at which address.
+pub const WEB_LISTENING: &str = "web.listening";
+
 /// error: the ledger was damaged and set aside; what could be read of it was taken over.
 pub const LEDGER_SET_ASIDE: &str = "ledger.set_aside";
 /// warn: the ledger was there and empty.

@@ -13,6 +13,7 @@ use crate::config::{Config, Room};
 use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::name::RoomName;
 use crate::model::time::UnixTime;
+use crate::model::zone::Zone;
 use crate::service::snapshot::Snapshot;
 use crate::service::status::{RoomState, RoomStatus};
 
@@ -114,30 +115,38 @@ impl Keeper {
 
     /// The board of a snapshot.
     pub fn board(&mut self, snapshot: &Snapshot) -> Arc<Board> {
-        let now = snapshot.at.wall;
+        self.make(&snapshot.config, &snapshot.memories, snapshot.at.wall)
+    }
+
+    fn make(
+        &mut self,
+        config: &Arc<Config>,
+        memories: &Arc<Memories>,
+        now: UnixTime,
+    ) -> Arc<Board> {
         let is_same_config = self
             .config
             .as_ref()
-            .is_some_and(|config| Arc::ptr_eq(config, &snapshot.config));
+            .is_some_and(|before| Arc::ptr_eq(before, config));
         if !is_same_config {
-            self.config = Some(snapshot.config.clone());
+            self.config = Some(config.clone());
             self.reloads += 1;
             self.board = None;
             self.kept.clear();
         }
         if let Some(board) = &self.board
-            && Arc::ptr_eq(&self.memories, &snapshot.memories)
+            && Arc::ptr_eq(&self.memories, memories)
             && now < self.until
         {
             return board.clone();
         }
-        self.memories = snapshot.memories.clone();
+        self.memories = memories.clone();
         let revision = self.board.as_ref().map_or(0, |board| board.revision) + 1;
         let mut is_new = self.board.is_none();
-        let mut tiles = Vec::with_capacity(snapshot.config.rooms.len());
+        let mut tiles = Vec::with_capacity(config.rooms.len());
         self.until = now.plus(LONGEST);
-        for room in &snapshot.config.rooms {
-            let kept = self.kept(room, snapshot, revision);
+        for room in &config.rooms {
+            let kept = self.kept(room, &config.time_zone, now, revision);
             let (until, tile) = (kept.until, kept.tile.clone());
             is_new |= tile.revision == revision;
             self.until = self.until.min(until);
@@ -161,9 +170,8 @@ impl Keeper {
         board
     }
 
-    fn kept(&mut self, room: &Room, snapshot: &Snapshot, revision: u64) -> &Kept {
-        let now = snapshot.at.wall;
-        let made_from = MadeFrom::of(room, &snapshot.memories);
+    fn kept(&mut self, room: &Room, usual: &Zone, now: UnixTime, revision: u64) -> &Kept {
+        let made_from = MadeFrom::of(room, &self.memories);
         let old = self.kept.remove(&room.name);
         let is_current = |kept: &Kept| {
             // A clock that was set back makes everything anew.
@@ -172,8 +180,8 @@ impl Keeper {
         let kept = match old {
             Some(kept) if is_current(&kept) => kept,
             old => {
-                let status = RoomStatus::of(room, &snapshot.memories);
-                let mut made = tile(room, &status, &snapshot.config.time_zone, now);
+                let status = RoomStatus::of(room, &self.memories);
+                let mut made = tile(room, &status, usual, now);
                 made.revision = revision;
                 let tile = match old {
                     Some(kept) if kept.tile.html == made.html && kept.tile.state == made.state => {
@@ -203,4 +211,94 @@ fn next_change(status: &RoomStatus, now: UnixTime) -> UnixTime {
     });
     let next = edges.filter(|edge| *edge > now).min();
     next.unwrap_or(UnixTime::MAX).min(now.plus(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::model::agenda::Agenda;
+    use crate::model::meeting::{Meeting, MeetingId};
+
+    const START: UnixTime = UnixTime::from_seconds(1_790_000_000);
+
+    fn config(rooms: &[&str]) -> Arc<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("podcal.toml");
+        let mut text = "time_zone = \"UTC\"\npod.password = \"x\"\n".to_owned();
+        for (number, room) in rooms.iter().enumerate() {
+            text += &format!(
+                "[rooms.{room}]\nfeed = \"https://calendar.example.com/{room}.ics\"\npod = \"192.0.2.{number}\"\n"
+            );
+        }
+        std::fs::write(&path, text).unwrap();
+        Arc::new(config::load::load(&path).unwrap().config)
+    }
+
+    /// A display that shows one meeting, an hour from the start.
+    fn remember(memories: &mut Arc<Memories>, config: &Config, room: usize, title: &str) {
+        let pod = PodMemory {
+            state: Some("in_step".to_owned()),
+            state_since: Some(START),
+            sent: Some(Agenda::new(vec![Meeting {
+                id: MeetingId::new(title, ""),
+                title: title.to_owned(),
+                organizer: String::new(),
+                description: None,
+                start_time: START.plus(Duration::from_secs(3600)),
+                end_time: START.plus(Duration::from_secs(7200)),
+            }])),
+            ..PodMemory::default()
+        };
+        let url = config.rooms[room].pods[0].url.key();
+        Arc::make_mut(memories).pods.insert(url, Arc::new(pod));
+    }
+
+    #[test]
+    fn only_what_changed_is_made_anew_and_told() {
+        let config = config(&["ash", "elm", "oak"]);
+        let mut memories: Arc<Memories> = Arc::default();
+        remember(&mut memories, &config, 0, "Standup");
+        remember(&mut memories, &config, 2, "Retro");
+        let mut keeper = Keeper::new(START);
+        let mut at = |memories: &Arc<Memories>, seconds| {
+            keeper.make(&config, memories, START.plus(Duration::from_secs(seconds)))
+        };
+        let first = at(&memories, 0);
+        assert_eq!(first.counts.values().sum::<usize>(), 3);
+        let again = at(&memories, 1);
+        assert!(Arc::ptr_eq(&first, &again), "nothing changed");
+
+        remember(&mut memories, &config, 2, "Review");
+        let second = at(&memories, 2);
+        assert!(second.revision > first.revision);
+        let changed = |board: &Board, since: u64| -> Vec<String> {
+            let tiles = board.tiles.iter().filter(|tile| tile.revision > since);
+            tiles.map(|tile| tile.room.to_string()).collect()
+        };
+        assert_eq!(changed(&second, first.revision), ["oak"]);
+        let text = |board: &Board| -> String {
+            board.tiles.iter().map(|tile| tile.html.as_str()).collect()
+        };
+        assert!(text(&second).contains("Review") && !text(&second).contains("Retro"));
+
+        // The same again, although it was looked at: nothing that shows is different.
+        remember(&mut memories, &config, 2, "Review");
+        assert!(Arc::ptr_eq(&second, &at(&memories, 3)));
+
+        // The clock alone: a meeting begins.
+        let third = at(&memories, 3600);
+        assert_eq!(changed(&third, second.revision), ["ash", "oak"]);
+        assert!(text(&third).contains("<b>Standup</b>"), "{}", text(&third));
+    }
+
+    #[test]
+    fn other_rooms_are_another_board() {
+        let mut keeper = Keeper::new(START);
+        let memories: Arc<Memories> = Arc::default();
+        let one = keeper.make(&config(&["oak"]), &memories, START);
+        let two = keeper.make(&config(&["oak", "elm"]), &memories, START);
+        assert_ne!(one.epoch, two.epoch);
+        assert_eq!(two.tiles.len(), 2);
+    }
 }

@@ -176,7 +176,7 @@ async fn the_page_shows_every_room_and_runs_nothing_of_it() {
     for words in [
         "Times are in UTC",
         "1 meeting, as it should",
-        "not verified",
+        "3rd party only",
         "pinned, SHA-256",
         "pushed",
     ] {
