@@ -88,6 +88,7 @@ pub mod pod;
 pub(crate) mod app;
 pub mod service;
 pub mod telemetry;
+pub mod web;
 
 pub mod cli;
 pub(crate) mod report;

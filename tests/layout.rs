@@ -34,7 +34,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("app", &["model"]),
     ("telemetry", &["control", "model"]),
     ("service", SERVICE),
+    // It only reads: what the service publishes, and the history.
+    (
+        "web",
+        &[
+            "config",
+            "control",
+            "fault",
+            "ledger",
+            "model",
+            "net",
+            "service",
+            "telemetry",
+        ],
+    ),
     ("report", &["fault"]),
+    // The simulator of years: the controllers without the shells, for tests and its example.
+    ("years", &["compose", "config", "control", "model"]),
     // A pod that is not ours: it shares no type with the client.
     ("sim", &["model"]),
 ];
@@ -51,6 +67,7 @@ const SERVICE: &[&str] = &[
     "model",
     "pod",
     "telemetry",
+    "web",
 ];
 
 /// Without network, disk, clock and log.

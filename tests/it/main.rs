@@ -50,3 +50,4 @@ mod lockout_pods;
 mod log_damping;
 mod log_events;
 mod log_stderr;
+mod web_pages;

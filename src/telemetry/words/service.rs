@@ -1,5 +1,6 @@
 //! The words of the service itself.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::fault::{Fault, chain};
@@ -127,6 +128,18 @@ pub fn pod_removed(room: &str, pod: &str, meetings: usize) -> Line {
     .with("pod", pod)
     .with("meetings", meetings)
     .with("cleared", false)
+}
+
+/// The page and the metrics can be read from now on.
+#[must_use]
+pub fn web_listening(address: SocketAddr, has_login: bool) -> Line {
+    Line::new(
+        "web.listening",
+        Level::Info,
+        format!("the page and the metrics are at http://{address}/"),
+    )
+    .with("address", address.to_string())
+    .with("login", has_login)
 }
 
 /// A fault of podcal itself.
