@@ -145,8 +145,13 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
     let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
     let (is_healthy, says, answer) = match answer {
         Ok(Some(Answer::Done(answer))) => {
-            let is_healthy = answer["healthy"] == true;
-            let late = answer["late"].as_array().map_or(0, Vec::len);
+            let is_healthy = answer
+                .get("healthy")
+                .is_some_and(|healthy| *healthy == true);
+            let late = answer
+                .get("late")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
             let says = if is_healthy {
                 "healthy: every task of the service works".to_owned()
             } else {

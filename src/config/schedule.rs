@@ -73,13 +73,13 @@ pub fn parse(text: &str) -> Result<Cron, String> {
     if let Ok(interval) = units::duration(text) {
         return every(interval);
     }
-    Cron::parse(text).or_else(|says| {
+    Cron::parse(text).map_err(|says| {
         let with_seconds = format!("0 {text}");
         match text.split_whitespace().count() {
-            5 if Cron::parse(&with_seconds).is_ok() => Err(format!(
-                "has five fields; write six, such as \"{with_seconds}\""
-            )),
-            _ => Err(says),
+            5 if Cron::parse(&with_seconds).is_ok() => {
+                format!("has five fields; write six, such as \"{with_seconds}\"")
+            }
+            _ => says,
         }
     })
 }
