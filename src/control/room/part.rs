@@ -298,7 +298,7 @@ impl Part {
                         return;
                     }
                 }
-                let replaced = is_loss.then(|| Replaced {
+                let replaced = is_loss.then_some(Replaced {
                     version: believed,
                     at: now.monotonic,
                 });
