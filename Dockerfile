@@ -11,8 +11,11 @@ FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 # Writes the list of crates into the program, for `cargo audit bin` and scanners of images.
 RUN cargo install --locked --version 0.7.7 --root /opt/cargo cargo-auditable
+# Small: the whole program is optimised as one, without symbols.
 ENV PATH=/opt/cargo/bin:${PATH} \
-    CARGO_PROFILE_RELEASE_STRIP=symbols
+    CARGO_PROFILE_RELEASE_STRIP=symbols \
+    CARGO_PROFILE_RELEASE_LTO=fat \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 # The crates that podcal needs are compiled in a layer of their own, around an empty program;
 # it is made again only when Cargo.toml or Cargo.lock change.
 COPY Cargo.toml Cargo.lock ./
@@ -75,7 +78,7 @@ ENV PATH=/usr/local/bin \
     PODCAL_LOG_FORMAT=json
 # Asks the running service. `podman build` and `buildah` keep this only with `--format docker`.
 HEALTHCHECK --interval=1m --timeout=10s --start-period=2m --retries=2 \
-    CMD ["podcal", "--log-level", "error", "status", "--healthy"]
+    CMD ["podcal", "--log-level", "error", "status", "--healthy", "--ledger-folder", "/var/lib/podcal"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["podcal"]
 CMD ["run"]

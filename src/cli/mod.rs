@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::zone;
 use crate::report;
+use crate::service::signals::Signals;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
@@ -181,15 +182,30 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
         Command::Run(args) => run::run(&global, args).await,
         Command::Reload(args) => reload::run(&global, args, output).await,
         Command::Sync(args) => sync::run(&global, args, output).await,
-        Command::Check(args) => check::run(&global, args, output).await,
-        Command::Agenda(args) => agenda::run(&global, args, output).await,
-        Command::Explain(args) => explain::run(&global, args, output).await,
+        Command::Check(args) => until_stopped(check::run(&global, args, output)).await,
+        Command::Agenda(args) => until_stopped(agenda::run(&global, args, output)).await,
+        Command::Explain(args) => until_stopped(explain::run(&global, args, output)).await,
         Command::Expand(args) => expand::run(args, output).await,
         Command::Status(args) => status::run(&global, args, output).await,
         Command::History(args) => history::run(&global, args, output).await,
-        Command::Pod(args) => pod::command(&global, args, output).await,
+        Command::Pod(args) => until_stopped(pod::command(&global, args, output)).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
+    }
+}
+
+/// Does what asks calendars and pods, until it is asked to stop: as process 1 of a container
+/// nothing else would end it.
+async fn until_stopped(
+    work: impl Future<Output = Result<Ended, Failure>>,
+) -> Result<Ended, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
+    tokio::select! {
+        ended = work => ended,
+        signal = signals.stop() => Err(Failure::at_work(
+            format!("stopped by {signal} before it was done"),
+            "run it again",
+        )),
     }
 }
 

@@ -63,7 +63,8 @@ pub fn unreadable(error: &io::Error, path: &Path) -> String {
                 .to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "may not be read by the user that podcal runs as".to_owned()
+            let user = rustix::process::geteuid().as_raw();
+            format!("may not be read by user {user}, who podcal runs as")
         }
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         io::ErrorKind::FileTooLarge => "is too large for what it should hold".to_owned(),

@@ -149,16 +149,6 @@ impl FeedController {
     }
 
     #[must_use]
-    pub fn id(&self) -> &FeedId {
-        &self.id
-    }
-
-    #[must_use]
-    pub fn settings(&self) -> &FeedSettings {
-        &self.settings
-    }
-
-    #[must_use]
     pub fn latest(&self) -> Option<&Arc<FeedVersion>> {
         self.latest.as_ref()
     }

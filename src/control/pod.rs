@@ -112,6 +112,8 @@ struct Schedule {
     config_was_read: bool,
     /// The pod asked to be left alone.
     silent_until: Option<Monotonic>,
+    /// For how long it asked.
+    silence: Duration,
     throttled: u32,
     /// Sign-in is paused after a rejected secret.
     paused_until: Option<Monotonic>,
@@ -187,6 +189,7 @@ impl PodController {
             last_poll: None,
             config_was_read: false,
             silent_until: None,
+            silence: Duration::ZERO,
             throttled: 0,
             paused_until: None,
             check_sign_in: now.monotonic,
@@ -224,11 +227,6 @@ impl PodController {
             is_settled: false,
             memory_changes: 0,
         }
-    }
-
-    #[must_use]
-    pub fn settings(&self) -> &PodSettings {
-        &self.settings
     }
 
     /// What to do now, or until when to wait.

@@ -157,6 +157,8 @@ pub struct PodMemory {
     pub push_not_before: Option<UnixTime>,
     /// The pod asked to be left alone until then, and how often in a row.
     pub silent_until: Option<UnixTime>,
+    /// How long that was, when it was asked for.
+    pub silent_seconds: u64,
     pub throttled: u32,
     /// Corrections of what the display showed without our doing, in a row, and the last one.
     pub corrections: u32,

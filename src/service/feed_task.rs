@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,6 +30,7 @@ use crate::model::name::RoomName;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
+use crate::telemetry::metrics::{self, PullCount};
 use crate::telemetry::{self, words};
 
 mod held;
@@ -142,9 +143,11 @@ pub async fn run(
             FeedStep::Wait(until) => until,
             FeedStep::Pull { afresh, insists } => {
                 let pull = PullNow { afresh, insists };
+                let began = Instant::now();
                 let Some(outcome) = task.pull_while(pull, &mut commands, &mut waiting).await else {
                     return;
                 };
+                count(&outcome, began.elapsed());
                 task.learn_clock(*clock_state.borrow_and_update());
                 task.learn(outcome);
                 continue;
@@ -169,6 +172,20 @@ pub async fn run(
             () = task.shared.clock.sleep_until(wait) => {}
         }
     }
+}
+
+fn count(outcome: &FeedOutcome, duration: Duration) {
+    metrics::pull_ended(
+        match outcome {
+            FeedOutcome::Read { version, .. } if version.is_some() => PullCount::Changed,
+            FeedOutcome::Read { .. } => PullCount::Unchanged,
+            FeedOutcome::Failed { .. } => PullCount::Failed,
+            FeedOutcome::SignInPaused { .. } | FeedOutcome::SignInChecked { .. } => {
+                PullCount::Paused
+            }
+        },
+        duration,
+    );
 }
 
 impl FeedTask {

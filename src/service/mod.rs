@@ -24,6 +24,7 @@ mod clock_task;
 pub mod control_socket;
 pub mod feed_task;
 pub mod gate;
+pub mod history_text;
 mod identity_task;
 mod listening;
 pub mod once;
@@ -39,6 +40,7 @@ pub mod report;
 pub mod room_task;
 pub mod run;
 pub mod signals;
+pub mod snapshot;
 pub mod stage;
 mod start;
 pub mod status;
@@ -61,6 +63,7 @@ use self::read_budget::ReadBudget;
 use self::recorder::Recorder;
 use self::reload::Difference;
 use self::room_task::{ClockState, RoomCommand, RoomLosses};
+use self::snapshot::{Snapshot, Views};
 use self::status::{RoomState, Status};
 use crate::config::Config;
 use crate::control::brake::{BrakeSettings, BrakeState};
@@ -204,6 +207,39 @@ impl Service {
         &self.config
     }
 
+    /// What the tasks publish, for whoever reads without holding them up. Of the tasks
+    /// that there are now.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        let feeds = self.feeds.iter();
+        let pods = self.pods.iter();
+        Views {
+            feeds: feeds
+                .map(|(feed, task)| (feed.clone(), task.view.clone()))
+                .collect(),
+            pods: pods
+                .map(|(pod, task)| (pod.clone(), task.view.clone()))
+                .collect(),
+        }
+    }
+
+    /// All that the page and the metrics are made from, as of now.
+    #[must_use]
+    pub fn snapshot(&self, views: Arc<Views>, late: usize, first_pass: bool) -> Snapshot {
+        let recorder = &self.ground.recorder;
+        Snapshot {
+            at: self.ground.clock.now(),
+            config: self.config.clone(),
+            memories: recorder.memories(),
+            service: recorder.service(),
+            views,
+            late,
+            is_first_pass_done: first_pass,
+            is_ledger_writable: recorder.failing().is_none(),
+            recorder: recorder.clone(),
+        }
+    }
+
     /// What a pod is told by; `None` where it is not configured.
     #[must_use]
     pub fn pod_commands(&self, key: &str) -> Option<mpsc::Sender<PodCommand>> {
@@ -297,14 +333,15 @@ impl Service {
         self.leaving.extend(leaving.0);
     }
 
-    /// Starts tasks anew that ended by a fault of podcal, from what is remembered.
-    pub async fn revive(&mut self) {
+    /// Starts tasks anew that ended by a fault of podcal, from what is remembered; says
+    /// whether there were any.
+    pub async fn revive(&mut self) -> bool {
         let feeds: Vec<FeedId> = ended(&self.feeds, Running::has_ended);
         let rooms: Vec<RoomName> = ended(&self.rooms, |room| room.room.has_ended());
         let pods: Vec<PodUrl> = ended(&self.pods, Running::has_ended);
         self.leaving.retain(|_, pod| !pod.has_ended());
         if feeds.is_empty() && rooms.is_empty() && pods.is_empty() {
-            return;
+            return false;
         }
         for what in feeds
             .iter()
@@ -324,6 +361,7 @@ impl Service {
             ..Difference::default()
         };
         self.arrange(&config, &difference).await;
+        true
     }
 }
 

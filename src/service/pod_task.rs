@@ -30,7 +30,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::pod::{Access, PodClient, PodError, certificate};
-use crate::telemetry::{self, words};
+use crate::telemetry::{self, metrics, words};
 
 mod history;
 pub mod requests;
@@ -348,6 +348,7 @@ impl PodTask {
                 let may_be_done = answer.as_ref().is_err_and(PodError::ended_unanswered);
                 let answer = self.report(pass, answer).await;
                 let duration = begun.elapsed();
+                metrics::push_ended(answer.is_ok(), duration);
                 PodOutcome::Put(match answer {
                     Ok(answer) => Ok(PutAnswer {
                         duration,

@@ -1,11 +1,13 @@
 //! The loop of `podcal run`: signals, the control socket, reloads, and a look at the tasks
 //! now and then.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Service;
@@ -17,13 +19,15 @@ use super::pass::{Pass, PassOptions};
 use super::pod_task::PodCommand;
 use super::reload::{self, Difference};
 use super::signals::{SignalRequest, Signals};
+use super::snapshot::{Snapshot, Views};
 use crate::config::load::Loaded;
 use crate::config::{self, Config};
-use crate::fault::{Fault as _, chain};
+use crate::fault::{Fault, chain};
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
 use crate::telemetry::{self, words};
+use crate::web::{Bound, WebError, WebServer};
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -49,8 +53,37 @@ pub struct Server {
     /// `None` where the folder does not allow a socket, or nothing is written.
     beside_ledger: Option<Listening>,
     for_config: Option<Listening>,
+    /// What the tasks publish; renewed when tasks come or go.
+    views: Arc<Views>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    web: Option<WebServer>,
     first_pass: bool,
     next_summary: Instant,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Web(#[from] WebError),
+}
+
+impl Fault for StartError {
+    fn hint(&self) -> Cow<'static, str> {
+        match self {
+            Self::Ledger(error) => error.hint(),
+            Self::Web(error) => error.hint(),
+        }
+    }
+
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Ledger(error) => error.is_passing(),
+            Self::Web(error) => error.is_passing(),
+        }
+    }
 }
 
 /// What the loop does next.
@@ -63,8 +96,13 @@ impl Server {
     /// Opens and claims the ledger and starts every task.
     ///
     /// # Errors
-    /// When the ledger cannot be opened, or another process holds it.
-    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
+    /// When the ledger cannot be opened, another process holds it, or the address of the page
+    /// cannot be had.
+    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, StartError> {
+        let bound = match &config.web {
+            Some(web) => Some(Bound::bind(web.listen).await?),
+            None => None,
+        };
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
         let network = ledger.network();
         say_started(&config);
@@ -77,6 +115,13 @@ impl Server {
             .flatten();
         let for_config = for_config.map(|socket| Listening::at(socket, asking.clone()));
         let service = Service::start(config, ledger.ground(clock, &network, is_dry, false)).await;
+        let views = Arc::new(service.views());
+        let (snapshots, published) =
+            watch::channel(Arc::new(service.snapshot(views.clone(), 0, false)));
+        let web = match (&service.config().web, bound) {
+            (Some(web), Some(bound)) => Some(WebServer::serve(bound, web, published, clock)),
+            _ => None,
+        };
         Ok(Self {
             path,
             questions,
@@ -87,6 +132,9 @@ impl Server {
             is_dry,
             ledger,
             service,
+            views,
+            snapshots,
+            web,
             first_pass: false,
             next_summary: Instant::now() + SUMMARY,
         })
@@ -118,6 +166,7 @@ impl Server {
                 break signal;
             }
         };
+        drop(self.web.take());
         self.service.finish(GRACE).await;
         // The others end in the middle of what they do: a pass can be repeated.
         self.service.end().await;
@@ -131,7 +180,9 @@ impl Server {
     }
 
     async fn look(&mut self) {
-        self.service.revive().await;
+        if self.service.revive().await {
+            self.views = Arc::new(self.service.views());
+        }
         self.ledger.gate.settle().await;
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
@@ -141,6 +192,18 @@ impl Server {
             self.next_summary += SUMMARY;
             telemetry::emit(self.service.summary(false));
         }
+        if self.web.is_some() {
+            self.publish();
+        }
+    }
+
+    /// For whoever reads; see [`crate::web`].
+    fn publish(&self) {
+        let late = self.service.late(LATE).len();
+        let snapshot = self
+            .service
+            .snapshot(self.views.clone(), late, self.first_pass);
+        self.snapshots.send_replace(Arc::new(snapshot));
     }
 
     async fn answer(&mut self, question: Question) {
@@ -275,12 +338,24 @@ impl Server {
         let now_at = self.ledger.recorder.ledger().path().to_owned();
         let is_same = crate::ledger::resolve(&config.ledger).map_err(refused)? == now_at;
         let keep_history = config.keep_history;
-        if is_same || self.is_dry {
-            self.service.reload(config, &difference).await;
-        } else {
-            let ledger = OpenLedger::open(&config, self.clock, self.is_dry)
-                .await
-                .map_err(refused)?;
+        let opened = match is_same || self.is_dry {
+            true => None,
+            false => {
+                let opened = OpenLedger::open(&config, self.clock, self.is_dry).await;
+                Some(opened.map_err(refused)?)
+            }
+        };
+        // Last, as it may have to let go of the old address.
+        let bound = match self.bind(&config).await {
+            Ok(bound) => bound,
+            Err(refused) => {
+                if let Some(opened) = opened {
+                    opened.close().await;
+                }
+                return Err(refused);
+            }
+        };
+        if let Some(ledger) = opened {
             let network = ledger.network();
             let ground = ledger.ground(self.clock, &network, self.is_dry, false);
             let listening = listen_beside(&ledger, self.is_dry, &self.asking);
@@ -292,9 +367,64 @@ impl Server {
                 old.end().await;
             }
             std::mem::replace(&mut self.ledger, ledger).close().await;
+        } else {
+            self.service.reload(config, &difference).await;
+        }
+        self.views = Arc::new(self.service.views());
+        self.publish();
+        if difference.web {
+            self.exchange_web(bound);
         }
         self.ledger.recorder.set_keep_history(keep_history);
         Ok((difference.says(), true))
+    }
+
+    /// The address of a new configuration's page, where that is another one.
+    async fn bind(&mut self, config: &Config) -> Result<Option<Bound>, (String, String)> {
+        let Some(listen) = config.web.as_ref().map(|web| web.listen) else {
+            return Ok(None);
+        };
+        let old = self.web.as_ref().map(WebServer::listen);
+        if old == Some(listen) {
+            return Ok(None);
+        }
+        match Bound::bind(listen).await {
+            Ok(bound) => Ok(Some(bound)),
+            // From 127.0.0.1 to 0.0.0.0, the port in use is our own.
+            Err(_) if old.is_some_and(|old| old.port() == listen.port()) => {
+                if let Some(web) = self.web.take() {
+                    web.stop().await;
+                }
+                let bound = Bound::bind(listen).await;
+                if bound.is_err()
+                    && let Some(web) = &self.service.config().web
+                    && let Ok(bound) = Bound::bind(web.listen).await
+                {
+                    self.web = Some(self.serve_web(bound, web));
+                }
+                bound.map(Some)
+            }
+            Err(error) => Err(error),
+        }
+        .map_err(|error| (chain(&error), error.hint().into_owned()))
+    }
+
+    /// Serves the page as the configuration in force has it.
+    fn exchange_web(&mut self, bound: Option<Bound>) {
+        let web = self.service.config().web.clone();
+        match (web, bound) {
+            (None, _) => self.web = None,
+            (Some(web), Some(bound)) => self.web = Some(self.serve_web(bound, &web)),
+            (Some(web), None) => {
+                if let Some(server) = &self.web {
+                    server.set_login(&web);
+                }
+            }
+        }
+    }
+
+    fn serve_web(&self, bound: Bound, web: &config::Web) -> WebServer {
+        WebServer::serve(bound, web, self.snapshots.subscribe(), self.clock)
     }
 }
 

@@ -91,6 +91,7 @@ pub const EVENTS: &[Event] = &[
     event("sign_in.paused_alone", &[Error], "one feed or pod of an account was rejected; the others go on"),
     event("sign_in.resumed", &[Info], "an account's password or token is accepted again"),
     event("sign_in.writable", &[Info], "pauses of sign-in can be written again"),
+    event("web.listening", &[Info], "the page and the metrics can be read, and at which address"),
 ];
 
 /// What is in the fields beside `timestamp`, `level`, `event` and `message`.

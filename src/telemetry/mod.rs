@@ -1,7 +1,9 @@
-//! Logs: format, level and destination. What is said is in `words`.
+//! Logs: format, level and destination. What is said is in `words`, what is counted in `metrics`.
 
 pub mod damping;
+pub mod events;
 pub mod line;
+pub mod metrics;
 mod sink;
 pub mod words;
 

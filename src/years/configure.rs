@@ -79,6 +79,7 @@ pub fn config_of(plan: &Plan, config: &ConfigPlan, feeds: &[FeedModel]) -> Confi
             config: cron("0 0 * * * *"),
             jitter: JITTER,
         },
+        web: None,
         guard,
         brake_rooms: config.brake_rooms,
         memory: 256_000_000,

@@ -275,7 +275,6 @@ impl Process {
     /// The gate is asked before a secret is sent; again in a moment, where another request is
     /// just proving it.
     pub fn feed_asks(&mut self, feed: usize, turn: u32, env: &mut Env) {
-        let clocks = env.clocks();
         let Some(shell) = &mut self.feeds[feed] else {
             return;
         };

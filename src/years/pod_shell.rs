@@ -265,7 +265,10 @@ impl Process {
                         return;
                     }
                     Permit::Paused(until) => {
-                        let outcome = PodOutcome::SignInPaused { until };
+                        let outcome = PodOutcome::SignInPaused {
+                            until,
+                            is_rejected: true,
+                        };
                         self.pod_learns(address, outcome, env);
                     }
                     Permit::Busy => self.pod_learns(address, PodOutcome::SignInBusy, env),

@@ -358,6 +358,7 @@ impl PodController {
         if failure.class == FailureClass::Throttled {
             self.schedule.throttled = self.schedule.throttled.saturating_add(1);
             let wait = retry::pod_back_off(failure.retry_after, self.schedule.throttled);
+            self.schedule.silence = wait;
             self.schedule.silent_until = Some(now.monotonic.plus(wait));
         }
     }

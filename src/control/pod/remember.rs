@@ -1,6 +1,7 @@
 //! What outlives a restart, and what is published.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     Blocked, Corrections, PodController, PodState, PodView, PushFailing, ReportedMode, StateLog,
@@ -99,6 +100,7 @@ impl PodController {
                 .as_ref()
                 .and_then(|_| later(self.push_not_before)),
             silent_until: self.schedule.silent_until.and_then(later),
+            silent_seconds: self.schedule.silence.as_secs(),
             throttled: self.schedule.throttled,
             corrections,
             corrected_at,
@@ -149,9 +151,14 @@ impl PodController {
             pod.push_not_before = now.restored(until, PUSH_RETRY);
         }
         pod.schedule.throttled = memory.throttled;
+        // Not longer than it was, should the clock have been wrong then.
+        pod.schedule.silence = match memory.silent_seconds {
+            0 => LONGEST_RETRY_AFTER,
+            seconds => Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER),
+        };
         pod.schedule.silent_until = memory
             .silent_until
-            .map(|until| now.restored(until, LONGEST_RETRY_AFTER));
+            .map(|until| now.restored(until, pod.schedule.silence));
         pod.seen_at = memory.seen_at;
         pod.checked_at = memory.checked_at;
     }

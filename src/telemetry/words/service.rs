@@ -1,7 +1,9 @@
 //! The words of the service itself.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::fault::{Fault, chain};
 use crate::telemetry::line::{Level, Line};
 
 /// "1 room", "3 rooms".
@@ -128,6 +130,18 @@ pub fn pod_removed(room: &str, pod: &str, meetings: usize) -> Line {
     .with("cleared", false)
 }
 
+/// The page and the metrics can be read from now on.
+#[must_use]
+pub fn web_listening(address: SocketAddr, has_login: bool) -> Line {
+    Line::new(
+        "web.listening",
+        Level::Info,
+        format!("the page and the metrics are at http://{address}/"),
+    )
+    .with("address", address.to_string())
+    .with("login", has_login)
+}
+
 /// A fault of podcal itself.
 #[must_use]
 pub fn failed_inside(what: &str) -> Line {
@@ -152,4 +166,10 @@ pub fn no_control_socket(ledger: &Path, error: &std::io::Error) -> Line {
             ledger.display()
         ),
     )
+}
+
+/// An error in one line, with what to do about it.
+#[must_use]
+pub fn says(fault: &dyn Fault) -> String {
+    format!("{}; {}", chain(fault), fault.hint())
 }
