@@ -9,6 +9,9 @@ use crate::model::cron::Cron;
 use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
 
+/// The first requests of a process are spread over no more than this.
+pub const FIRST_SPREAD: Duration = Duration::from_secs(15);
+
 /// How a feed, room or pod is spread against all others: always the same for one name,
 /// from nothing to just below `spread`, to the millisecond.
 #[must_use]
@@ -21,6 +24,17 @@ pub fn jitter(name: &str, spread: Duration) -> Duration {
         .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     let millis = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(first.checked_rem(millis).unwrap_or(0))
+}
+
+/// The first time of all after a start: a jitter that may be long, folded into a few seconds, so
+/// that a service that restarts often serves everybody.
+#[must_use]
+pub fn soon(jitter: Duration) -> Duration {
+    let spread = u64::try_from(FIRST_SPREAD.as_millis()).unwrap_or(u64::MAX);
+    match u64::try_from(jitter.as_millis()) {
+        Ok(millis) if jitter > FIRST_SPREAD => Duration::from_millis(millis % spread),
+        _ => jitter.min(FIRST_SPREAD),
+    }
 }
 
 /// The next match of the line, put off by the jitter.
@@ -65,6 +79,13 @@ mod tests {
             wall: UnixTime::parse(&format!("2026-03-02T{text}Z")).unwrap(),
             monotonic: Monotonic::from_start(Duration::from_secs(1000)),
         }
+    }
+
+    #[test]
+    fn the_first_time_comes_within_seconds_however_long_the_jitter_is() {
+        let soon = |millis| soon(Duration::from_millis(millis)).as_millis();
+        let times = [0, 9_000, 15_000, 15_001, 3_599_999].map(soon);
+        assert_eq!(times, [0, 9_000, 15_000, 1, 14_999]);
     }
 
     #[test]

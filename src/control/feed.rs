@@ -29,9 +29,6 @@ const FIRST_RETRY: Duration = Duration::from_secs(15);
 const QUICK_RETRIES: u32 = 3;
 /// The longest wait after a 429 or 503 that does not say how long.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
-/// The first pulls of a process are spread over no more than this, so that a service with
-/// a long jitter that restarts often serves every room.
-const FIRST_SPREAD: Duration = Duration::from_secs(15);
 /// While sign-in is paused, the secret is compared this often.
 const COMPARE_SECRET: Duration = Duration::from_secs(30);
 /// A task that has not moved on so long after its time is late.
@@ -456,7 +453,7 @@ impl FeedController {
 
     /// A moment of its own within the next seconds.
     fn soon(&self, now: Now) -> Monotonic {
-        let spread = self.settings.spread.min(FIRST_SPREAD);
+        let spread = self.settings.spread.min(due::FIRST_SPREAD);
         now.monotonic.plus(due::jitter(self.id.as_str(), spread))
     }
 }

@@ -179,11 +179,12 @@ struct Habits {
 }
 
 impl PodController {
-    /// Of a pod of which nothing is known. It is looked at after the jitter.
+    /// Of a pod of which nothing is known. It is looked at after the jitter, and within
+    /// seconds also where that is long.
     #[must_use]
     pub fn new(settings: PodSettings, now: Now) -> Self {
         let schedule = Schedule {
-            health_due: now.monotonic.plus(settings.jitter),
+            health_due: now.monotonic.plus(due::soon(settings.jitter)),
             config_due: Monotonic::NEVER,
             last_poll: None,
             config_was_read: false,

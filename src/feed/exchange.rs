@@ -17,7 +17,7 @@ use super::cookies::Cookies;
 use super::error::{PullError, PullErrorKind, RedirectProblem, Status};
 use super::network::{Network, locked};
 use super::place::{Reach, is_written_private};
-use super::transport::{Limits, Request, Response, Wire};
+use super::transport::{BeforeBody, Limits, Request, Response, Wire};
 use crate::config::TlsTrust;
 use crate::model::feed_url::FeedUrl;
 use crate::model::time::UnixTime;
@@ -65,6 +65,12 @@ impl<'a> Exchange<'a> {
             token_request_sent: AtomicBool::new(false),
             is_inside: AtomicBool::new(is_written_private(&settings.url)),
         }
+    }
+
+    /// Before the first body is read, this is waited for.
+    pub(super) fn waiting_before_body(mut self, before_body: BeforeBody) -> Self {
+        self.wire.wait_before_body(before_body);
+        self
     }
 
     pub(super) fn session(&self) -> &Session {

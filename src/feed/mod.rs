@@ -104,8 +104,30 @@ impl FeedClient {
     /// # Errors
     /// Why nothing came; what is held stays in force.
     pub async fn pull(&self, held: &Held, now: UnixTime) -> Result<Pulled, PullError> {
-        let exchange = self.settings.as_ref();
-        let exchange = exchange.map(|settings| Exchange::new(settings, now));
+        self.pull_when(held, now, std::future::ready(())).await
+    }
+
+    /// The same; a body is read only when `may_read` is done, which is asked when a host has
+    /// answered: one that does not holds up nobody. A file is read after it too.
+    ///
+    /// # Errors
+    /// As for [`FeedClient::pull`].
+    pub async fn pull_when(
+        &self,
+        held: &Held,
+        now: UnixTime,
+        may_read: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Pulled, PullError> {
+        let exchange = match self.settings.as_ref() {
+            Some(settings) => {
+                let exchange = Exchange::new(settings, now);
+                Some(exchange.waiting_before_body(Box::pin(may_read)))
+            }
+            None => {
+                may_read.await;
+                None
+            }
+        };
         let pulled = match (&self.feed.source, &exchange) {
             (Source::Ics { url, .. }, Some(exchange)) => http::pull(exchange, url, held).await,
             (Source::File { path }, _) => {

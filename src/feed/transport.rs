@@ -66,6 +66,9 @@ pub(super) struct Response {
     pub is_private: bool,
 }
 
+/// Waited for once a pull, when a host has answered and before its body is read.
+pub(super) type BeforeBody = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The requests of one pull, and what it takes of the memory for downloads.
 pub(super) struct Wire {
     network: Network,
@@ -74,6 +77,7 @@ pub(super) struct Wire {
     trust: TlsTrust,
     home: String,
     memory: tokio::sync::Mutex<Option<OwnedSemaphorePermit>>,
+    before_body: tokio::sync::Mutex<Option<BeforeBody>>,
     secret_sent: AtomicBool,
 }
 
@@ -84,8 +88,14 @@ impl Wire {
             trust: trust.clone(),
             home: home.host(),
             memory: tokio::sync::Mutex::default(),
+            before_body: tokio::sync::Mutex::default(),
             secret_sent: AtomicBool::new(false),
         }
+    }
+
+    /// Before the first body is read, this is waited for.
+    pub(super) fn wait_before_body(&mut self, before_body: BeforeBody) {
+        self.before_body = tokio::sync::Mutex::new(Some(before_body));
     }
 
     pub(super) fn network(&self) -> &Network {
@@ -146,6 +156,15 @@ impl Wire {
         };
         let at = |kind: PullErrorKind| kind.at(host.as_str());
         if head.status.is_success() {
+            let began = Instant::now();
+            let mut before_body = self.before_body.lock().await;
+            if let Some(wait) = before_body.as_mut() {
+                wait.await;
+                *before_body = None;
+            }
+            drop(before_body);
+            // Waiting for our own memory is not the server's slowness.
+            *deadline += began.elapsed();
             let sent = self.read(incoming, limits, deadline).await.map_err(at)?;
             response.sent = sent.len() as u64;
             let body = self.decoded(sent, &response.headers, limits.size).await;

@@ -344,13 +344,19 @@ impl FeedTask {
         };
         let latest = self.controller.latest().cloned();
         let size = self.last_size.or_else(|| latest.as_deref().map(size));
-        let mut room = self.shared.budget.room(size).await;
+        // Room for the body is taken when a host has answered: those that are silent, or are
+        // asked in turn, keep none from the others.
+        let (give, mut given) = oneshot::channel();
+        let budget = self.shared.budget.clone();
+        let may_read = async move {
+            let _ = give.send(budget.room(size).await);
+        };
         let held = match (&latest, afresh) {
             (Some(latest), false) => held(latest, self.controller.client_state()),
             _ => Held::default(),
         };
         let answer = match &self.client {
-            Ok(client) => client.pull(&held, self.now().wall).await,
+            Ok(client) => client.pull_when(&held, self.now().wall, may_read).await,
             Err(error) => Err(error.clone()),
         };
         let verdict = verdict(&answer);
@@ -414,10 +420,12 @@ impl FeedTask {
             .map(|item| item.body.len() as u64)
             .sum();
         self.last_size = Some(size);
-        self.shared
-            .budget
-            .grow(&mut room, size.min(by.largest))
-            .await;
+        let size = size.min(by.largest);
+        let mut room = match given.try_recv() {
+            Ok(room) => room,
+            Err(_) => self.shared.budget.room(Some(size)).await,
+        };
+        self.shared.budget.grow(&mut room, size).await;
         let read = self.shared.budget.read(move || {
             let version = reading::version(&download, &by);
             // Given back only when the downloaded bytes are.

@@ -162,5 +162,7 @@ async fn signals_end_sync_and_check_at_once() {
     }
     world.feeds.clear_faults();
     world.pod("oak").clear_faults();
-    world.sync().await.exits(0);
+    // A sign-in that was cut short counts as one that was not answered: nobody waits for it, and
+    // it locks nobody out for longer than a minute.
+    world.podcal(&["sync", "--try-password"]).await.exits(0);
 }

@@ -14,11 +14,16 @@ async fn world() -> World {
 }
 
 /// A change gets through to the display.
-async fn serves(world: &World, title: &str) {
+async fn serves(world: &World, service: &Service, title: &str) {
     world.set_feed("oak", &calendar(&[meeting(title, 1)]));
-    world
-        .until(title, "oak", |pod| titles(pod) == [title])
-        .await;
+    let shown = world.pod("oak").wait_for(|pod| titles(pod) == [title]);
+    if tokio::time::timeout(Duration::from_secs(50), shown)
+        .await
+        .is_err()
+    {
+        let shows = world.shows("oak");
+        panic!("not shown: {title}, but {shows:?}\n{}", service.log());
+    }
 }
 
 /// After a stop the next process knows what the display was sent, and sends nothing.
@@ -59,7 +64,7 @@ async fn a_full_disk_is_said_once_and_nothing_is_lost() {
             .until("a change", "oak", |pod| titles(pod).contains(&wanted))
             .await;
     }
-    serves(&world, "Full").await;
+    serves(&world, &service, "Full").await;
     world.pod("oak").reboot();
     world
         .until("the repair", "oak", |pod| titles(pod) == ["Full"])
@@ -74,7 +79,7 @@ async fn a_full_disk_is_said_once_and_nothing_is_lost() {
     drop(health);
     service.beside(&format!("rm {folder}/filler")).await;
     service.says("ledger.write_recovered").await;
-    serves(&world, "Room again").await;
+    serves(&world, &service, "Room again").await;
     let health = world.podcal(&["status", "--healthy", "--json"]).await;
     assert_eq!(
         health.json()["service"]["ledger_writable"],
@@ -126,13 +131,13 @@ async fn a_disk_that_becomes_read_only_is_said_once_and_nothing_is_lost() {
                 folder.display()
             ))
             .await;
-        serves(&world, "Read only").await;
+        serves(&world, &service, "Read only").await;
         service.stop().await;
         return;
     }
-    serves(&world, "Read only").await;
+    serves(&world, &service, "Read only").await;
     service.says("ledger.write_failed").await;
-    serves(&world, "Still read only").await;
+    serves(&world, &service, "Still read only").await;
     service.beside(&remount("rw")).await;
     service.says("ledger.write_recovered").await;
     let log = service.stop().await;
@@ -147,14 +152,14 @@ async fn a_lock_that_another_program_holds_is_said_once_and_nothing_is_lost() {
     service.says("first pass done").await;
     let mut other = world.open_ledger().await;
     execute(&mut other, "BEGIN IMMEDIATE").await;
-    serves(&world, "Locked").await;
+    serves(&world, &service, "Locked").await;
     world.pod("oak").reboot();
     world
         .until("the repair", "oak", |pod| titles(pod) == ["Locked"])
         .await;
     service.says("ledger.write_failed").await;
     world.podcal(&["status", "--healthy"]).await.exits(0);
-    serves(&world, "Still locked").await;
+    serves(&world, &service, "Still locked").await;
     execute(&mut other, "ROLLBACK").await;
     other.close().await.unwrap();
     service.says("ledger.write_recovered").await;
@@ -171,7 +176,7 @@ async fn a_ledger_that_is_deleted_is_begun_anew_with_everything_current() {
         let _ = fs::remove_file(world.path(&format!("podcal.db{suffix}")));
     }
     service.says("ledger.replaced").await;
-    serves(&world, "New").await;
+    serves(&world, &service, "New").await;
     is_remembered(&world, service).await;
     assert_eq!(world.sign_ins("oak").1, 0);
 }
@@ -218,7 +223,7 @@ async fn a_damaged_ledger_is_set_aside_at_the_start_and_no_display_goes_blank() 
             .await;
         assert_eq!(world.shows("oak"), ["Standup"], "{how}");
         world.feeds.clear_faults();
-        serves(&world, "New").await;
+        serves(&world, &service, "New").await;
         let aside = fs::read_dir(world.path(""))
             .unwrap()
             .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
@@ -237,7 +242,7 @@ async fn a_ledger_that_is_damaged_under_the_service_is_set_aside() {
         service.says("first pass done").await;
         spoil(&world, how);
         for title in ["New", "Newer"] {
-            serves(&world, title).await;
+            serves(&world, &service, title).await;
         }
         let works = async {
             loop {
