@@ -249,7 +249,10 @@ impl Process {
         let paused_until = match &mut self.feeds[feed] {
             Some(shell) if shell.secret != configured => {
                 shell.secret = configured;
-                shell.credential = shell.credential.as_ref().map(|_| credential(host, configured));
+                shell.credential = shell
+                    .credential
+                    .as_ref()
+                    .map(|_| credential(host, configured));
                 None
             }
             Some(shell) => {
@@ -258,7 +261,8 @@ impl Process {
                     let rows = env.disk.rows(&request);
                     let pause = self.gate.peek(&request, rows, clocks)?;
                     if let Some(wrong) = &pause.correction {
-                        env.disk.reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                        env.disk
+                            .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                     }
                     Some(pause.until)
                 })
@@ -288,7 +292,8 @@ impl Process {
         match permit {
             Permit::Go(grant) => {
                 if let Some(request) = &request {
-                    env.oracle.secret_is_sent(&request.credential, &request.user, insists, env.now);
+                    env.oracle
+                        .secret_is_sent(&request.credential, &request.user, insists, env.now);
                     if let Some(broken) = env.oracle.take_complaint() {
                         env.broken("no secret more often than said", || broken);
                     }
@@ -362,10 +367,18 @@ impl Process {
             note_gate(&events, &mut self.recorder, env);
             note_writes(&writes, &mut self.recorder);
             env.disk.apply(writes);
-            env.oracle.secret_was_judged(&request.credential, &request.user, answer.verdict, env.now);
+            env.oracle.secret_was_judged(
+                &request.credential,
+                &request.user,
+                answer.verdict,
+                env.now,
+            );
             if matches!(answer.verdict, Verdict::Rejected | Verdict::Forbidden) {
                 let rows = env.disk.rows(&request);
-                paused_until = self.gate.peek(&request, rows, clocks).map(|pause| pause.until);
+                paused_until = self
+                    .gate
+                    .peek(&request, rows, clocks)
+                    .map(|pause| pause.until);
             }
         }
         let outcome = match answer.pulled {
@@ -430,7 +443,9 @@ impl Process {
             match known {
                 Some(known) => {
                     all.push(known.clone());
-                    let other = held.as_ref().is_some_and(|held| held.reduction != reduction);
+                    let other = held
+                        .as_ref()
+                        .is_some_and(|held| held.reduction != reduction);
                     if afresh && other {
                         missing.insert(lacks.uid_text());
                     }
@@ -475,9 +490,9 @@ impl Process {
         }
         if is_pull {
             let latest = shell.controller.latest().cloned();
-            let is_new = latest.as_ref().is_some_and(|latest| {
-                shell.recorded.replace(latest.id) != Some(latest.id)
-            });
+            let is_new = latest
+                .as_ref()
+                .is_some_and(|latest| shell.recorded.replace(latest.id) != Some(latest.id));
             let memory = shell.controller.memory(clocks);
             let id = env.feeds[feed].id.as_str().to_owned();
             self.recorder.feed(&id, memory, latest.filter(|_| is_new));
@@ -508,7 +523,15 @@ impl Process {
         let is_failing = view.failing.is_some();
         let is_success = view.successes > shell.view.successes;
         shell.view = view;
-        env.oracle.feed_published(feed, reading, is_failing, is_success, &self.plan, env.now, clocks.wall);
+        env.oracle.feed_published(
+            feed,
+            reading,
+            is_failing,
+            is_success,
+            &self.plan,
+            env.now,
+            clocks.wall,
+        );
         self.rooms_learn_feed(feed, env);
     }
 }
@@ -585,7 +608,8 @@ pub fn permit(
             Looked::Go(grant) => return Permit::Go(Some(grant)),
             Looked::Paused(pause) => {
                 if let Some(wrong) = &pause.correction {
-                    env.disk.reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                 }
                 return Permit::Paused(pause.until);
             }
@@ -610,11 +634,7 @@ pub fn permit(
     Permit::Busy
 }
 
-pub fn note_gate(
-    events: &[GateEvent],
-    recorder: &mut super::disk::Recorder,
-    env: &mut Env,
-) {
+pub fn note_gate(events: &[GateEvent], recorder: &mut super::disk::Recorder, env: &mut Env) {
     let _ = recorder;
     for event in events {
         env.oracle.line(env.now);
@@ -685,9 +705,11 @@ fn answer(feed: usize, state: Option<&str>, secret: u32, env: &mut Env) -> Answe
     let pulled = match fault {
         Some(HostFault::Empty) => changed(Vec::new(), Vec::new(), Some("empty".to_owned())),
         Some(HostFault::Stuck) if state.is_some() => Pulled::Unchanged,
-        Some(HostFault::NoValidators) => {
-            changed(document.entries.values().cloned().collect(), Vec::new(), None)
-        }
+        Some(HostFault::NoValidators) => changed(
+            document.entries.values().cloned().collect(),
+            Vec::new(),
+            None,
+        ),
         Some(HostFault::Partial) if model.is_collection => {
             let (have, lack) = document
                 .entries

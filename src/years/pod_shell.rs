@@ -213,7 +213,14 @@ impl Process {
                         self.turns += 1;
                         let turn = self.turns;
                         shell.wake = (when, turn);
-                        env.at(when, Happening::PodWakes { life, address, turn });
+                        env.at(
+                            when,
+                            Happening::PodWakes {
+                                life,
+                                address,
+                                turn,
+                            },
+                        );
                     }
                     return;
                 }
@@ -247,7 +254,14 @@ impl Process {
                             grant,
                             began,
                         });
-                        env.after(took, Happening::PodAnswers { life, address, turn });
+                        env.after(
+                            took,
+                            Happening::PodAnswers {
+                                life,
+                                address,
+                                turn,
+                            },
+                        );
                         return;
                     }
                     Permit::Paused(until) => {
@@ -276,7 +290,8 @@ impl Process {
                 let rows = env.disk.rows(&shell.request);
                 let pause = self.gate.peek(&shell.request, rows, clocks);
                 if let Some(wrong) = pause.as_ref().and_then(|pause| pause.correction.as_ref()) {
-                    env.disk.reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                 }
                 paused_until = pause.map(|pause| pause.until);
             }
