@@ -15,7 +15,7 @@ pub struct Included {
     pub text: String,
 }
 
-/// The largest campus has a file a room, and not so many rooms.
+/// The largest campus has one file for each room, and fewer rooms than this.
 const MOST_FILES: usize = 20_000;
 
 /// The files of `include` in the order in which they are read: that of the list, and by

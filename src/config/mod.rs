@@ -165,7 +165,7 @@ pub struct MeetingRules {
     pub untitled: String,
     pub hide_titles: bool,
     pub hide_organizers: bool,
-    /// What becomes of a feed's meetings once it has failed for so long; `None`: never.
+    /// What becomes of a feed's meetings once it has failed for this long; `None`: never.
     pub max_stale: Option<Duration>,
     pub when_stale: WhenStale,
 }
