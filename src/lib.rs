@@ -88,8 +88,12 @@ pub mod pod;
 pub(crate) mod app;
 pub mod service;
 pub mod telemetry;
+pub mod web;
 
 pub mod cli;
 pub(crate) mod report;
 
 pub mod sim;
+
+#[cfg(any(test, feature = "years"))]
+pub mod years;

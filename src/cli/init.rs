@@ -3,16 +3,17 @@
 mod ask;
 mod csv;
 mod draft;
+mod write;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::fs;
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
 
 use self::ask::Terminal;
 use self::draft::{Draft, DraftRoom, Password};
+use self::write::{First, PASSWORD_FILE, exists};
 use super::output::{Ended, Output};
 use super::{Failure, Global};
 use crate::config::load;
@@ -56,9 +57,6 @@ pub struct InitArgs {
     no_password: bool,
 }
 
-/// Where a password that is typed goes, beside the configuration.
-const PASSWORD_FILE: &str = "pod_password";
-
 pub fn run(global: &Global, args: InitArgs, output: Output) -> Result<Ended, Failure> {
     let path = global.config.as_path();
     if fs::symlink_metadata(path).is_ok() {
@@ -85,7 +83,7 @@ pub fn run(global: &Global, args: InitArgs, output: Output) -> Result<Ended, Fai
     };
     refuse_problems(&first, path, args.csv.as_deref())?;
     first.write(path)?;
-    report(&first, path, &unused, output);
+    first.report(path, &unused, output);
     Ok(Ended::Well)
 }
 
@@ -95,12 +93,6 @@ struct Start<'p> {
     folder: &'p Path,
     /// Of this computer, where it tells.
     zone: Option<String>,
-}
-
-/// A first configuration, and the password that is to be written beside it.
-struct First {
-    draft: Draft,
-    typed: Option<String>,
 }
 
 impl Start<'_> {
@@ -362,54 +354,6 @@ fn refuse_problems(first: &First, path: &Path, csv: Option<&Path>) -> Result<(),
     ))
 }
 
-impl First {
-    /// Writes the password and then the configuration, each for its owner alone and
-    /// neither over a file that exists.
-    fn write(&self, path: &Path) -> Result<(), Failure> {
-        let password_file = path.with_file_name(PASSWORD_FILE);
-        if let Some(typed) = &self.typed {
-            write_new(&password_file, &format!("{typed}\n"))?;
-        }
-        let written = write_new(path, &self.draft.written().text);
-        if written.is_err() && self.typed.is_some() {
-            let _ = fs::remove_file(&password_file);
-        }
-        written
-    }
-}
-
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(path),
-        _ => unwritable(path, &error),
-    })?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| {
-            // Half a file would stand in the way of the next attempt.
-            let _ = fs::remove_file(path);
-            unwritable(path, &error)
-        })
-}
-
-fn exists(path: &Path) -> Failure {
-    Failure::usage(
-        format!("{} exists already, and is not written over", path.display()),
-        "name another file with `--config FILE`, or edit this one; `podcal check` tells what is wrong in it",
-    )
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::at_work(
-        format!("{} cannot be written: {error}", path.display()),
-        "name a file in a folder that exists and that you may write to, with `--config FILE`",
-    )
-}
-
 /// Only a suggestion: the service never looks at the zone of the computer.
 fn zone_of_computer() -> Option<String> {
     let variable = std::env::var("TZ").ok();
@@ -425,82 +369,6 @@ fn zone_of_computer() -> Option<String> {
         .flatten()
         .map(|name| name.trim().to_owned())
         .find(|name| Zone::named(name).is_some())
-}
-
-fn report(first: &First, path: &Path, unused: &[String], output: Output) {
-    let draft = &first.draft;
-    let password_file = match &draft.password {
-        Password::File(file) => Some(path.parent().unwrap_or(Path::new("")).join(file)),
-        _ => None,
-    };
-    if output.json {
-        output.json(&json!({
-            "config": path,
-            "rooms": draft.rooms.len(),
-            "time_zone": draft.time_zone,
-            "password_file": password_file,
-            "unused_columns": unused,
-        }));
-        return;
-    }
-    let rooms = match draft.rooms.len() {
-        1 => "1 room".to_owned(),
-        count => format!("{count} rooms"),
-    };
-    output.line(&format!(
-        "Wrote {} with {rooms} in {}; only you can read it.",
-        path.display(),
-        draft.time_zone
-    ));
-    match (&draft.password, &first.typed, password_file) {
-        (Password::File(_), Some(_), Some(file)) => output.line(&format!(
-            "The pods' password is in {}; only you can read it.",
-            file.display()
-        )),
-        (Password::File(_), _, Some(file)) => {
-            output.line(&format!(
-                "The pods' password is read from {}.",
-                file.display()
-            ));
-        }
-        (Password::Variable(name), ..) => output.line(&format!(
-            "The pods' password is read from the environment variable {name}{}",
-            match std::env::var_os(name) {
-                Some(_) => ".",
-                None => ", which is not set here: set it for podcal.",
-            }
-        )),
-        _ => output.line("The pods have no password."),
-    }
-    if !unused.is_empty() {
-        output.line(&format!(
-            "Columns that are not used: {}.",
-            unused.join(", ")
-        ));
-    }
-    let config = match path == Path::new("podcal.toml") {
-        true => String::new(),
-        false => format!(" --config {}", path.display()),
-    };
-    output.line("\nNext:");
-    for (command, what) in [
-        ("check", "looks for mistakes in the file"),
-        ("check --connect", "tries each calendar and each pod"),
-        ("sync --dry-run", "shows what each display would get"),
-        ("run", "starts the service"),
-        ("config example", "prints all that can be configured"),
-    ] {
-        let config = if command.starts_with("config") {
-            ""
-        } else {
-            &config
-        };
-        output.line(&format!(
-            "  {:<32} {what}",
-            format!("podcal{config} {command}")
-        ));
-    }
-    output.line("A service that runs as another user has to own these files.");
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub mod simulate;
 mod status;
 mod sync;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::zone;
 use crate::report;
+use crate::service::signals::Signals;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
@@ -137,6 +138,7 @@ pub fn main() -> ExitCode {
         }
     };
     let is_service = matches!(cli.command, Command::Run(_));
+    let is_json_log = cli.global.log_format == LogFormat::Json;
     let ended = runtime.block_on(dispatch(cli));
     if let (true, Err(failure)) = (is_service, &ended) {
         // Whatever ends the service is an event too, for whoever watches the log.
@@ -151,6 +153,8 @@ pub fn main() -> ExitCode {
             "look where it is redirected to; the disk may be full",
         )),
         Ok(ended) => ended.into(),
+        // The event says it; a line that is no JSON would only disturb who reads the log.
+        Err(failure) if is_service && is_json_log => ExitCode::from(failure.code),
         Err(failure) => fail(&failure),
     }
 }
@@ -178,15 +182,30 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
         Command::Run(args) => run::run(&global, args).await,
         Command::Reload(args) => reload::run(&global, args, output).await,
         Command::Sync(args) => sync::run(&global, args, output).await,
-        Command::Check(args) => check::run(&global, args, output).await,
-        Command::Agenda(args) => agenda::run(&global, args, output).await,
-        Command::Explain(args) => explain::run(&global, args, output).await,
+        Command::Check(args) => until_stopped(check::run(&global, args, output)).await,
+        Command::Agenda(args) => until_stopped(agenda::run(&global, args, output)).await,
+        Command::Explain(args) => until_stopped(explain::run(&global, args, output)).await,
         Command::Expand(args) => expand::run(args, output).await,
         Command::Status(args) => status::run(&global, args, output).await,
         Command::History(args) => history::run(&global, args, output).await,
-        Command::Pod(args) => pod::command(&global, args, output).await,
+        Command::Pod(args) => until_stopped(pod::command(&global, args, output)).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
+    }
+}
+
+/// Does what asks calendars and pods, until it is asked to stop: as process 1 of a container
+/// nothing else would end it.
+async fn until_stopped(
+    work: impl Future<Output = Result<Ended, Failure>>,
+) -> Result<Ended, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
+    tokio::select! {
+        ended = work => ended,
+        signal = signals.stop() => Err(Failure::at_work(
+            format!("stopped by {signal} before it was done"),
+            "run it again",
+        )),
     }
 }
 
@@ -271,7 +290,7 @@ fn ledger_exists(config: &Config) -> Result<(), Failure> {
 
 /// Something that the reader of a command's output should know besides.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {text}");
+    telemetry::say(&format!("note: {text}"));
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -283,7 +302,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{}", failure.text);
+    telemetry::say(&failure.text);
     ExitCode::from(failure.code)
 }
 

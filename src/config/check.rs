@@ -4,7 +4,6 @@
 //! Pure: files and variables are read by the functions that the caller gives.
 //! Each group of keys has a file of its own beside this one.
 
-use std::env::VarError;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::pods::{self, Settings};
 use super::rooms::{Defaults, Rooms};
 use super::rules;
 use super::schedule;
+pub use super::secret::NoVariable;
 use super::secret::Sources;
 use super::web;
 use super::zone;
@@ -44,7 +44,7 @@ pub fn check(
     path: &Path,
     read_file: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
     list_folder: &dyn Fn(&Path) -> io::Result<Vec<String>>,
-    variable: &dyn Fn(&str) -> Result<String, VarError>,
+    variable: &dyn Fn(&str) -> Result<String, NoVariable>,
 ) -> Result<Loaded, ConfigFaults> {
     let sources = Sources {
         folder: path.parent().unwrap_or(Path::new("")),

@@ -98,8 +98,8 @@ impl Fault for ConfigFaults {
                     .into()
             }
             Self::Unreadable { .. } => {
-                "name a file that the user whom podcal runs as may read, with `--config FILE`"
-                    .into()
+                let user = rustix::process::geteuid().as_raw();
+                format!("let user {user}, who podcal runs as, read it, or name another with `--config FILE`").into()
             }
             Self::TooLarge { .. } | Self::Special { .. } => {
                 "name a regular file with `--config FILE`".into()

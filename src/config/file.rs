@@ -197,7 +197,9 @@ impl<'a> Value<'a> {
             return None;
         }
         if text.chars().any(char::is_control) {
-            self.wrong("holds a line break or another control character; write one line of text");
+            self.wrong(
+                "contains a line break or another control character; write one line of text",
+            );
             return None;
         }
         Some(text)

@@ -15,7 +15,7 @@ pub struct Included {
     pub text: String,
 }
 
-/// The largest campus has one file for each room, and fewer rooms than this.
+/// More than the rooms of the largest campus, with a file for each.
 const MOST_FILES: usize = 20_000;
 
 /// The files of `include` in the order in which they are read: that of the list, and by
@@ -108,6 +108,10 @@ fn matches(pattern: &Value<'_>, sources: &Sources<'_>) -> Option<Vec<PathBuf>> {
     }
     let mut paths = vec![sources.folder.to_owned()];
     for component in Path::new(text).components() {
+        // A leading dot would make another path of the same file.
+        if component == Component::CurDir {
+            continue;
+        }
         let Component::Normal(name) = component else {
             paths.iter_mut().for_each(|path| path.push(component));
             continue;

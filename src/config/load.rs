@@ -1,14 +1,17 @@
 //! Reads the configuration and what it refers to: the only part of it that
 //! touches the disk and the environment.
 
+mod disk;
+
+use std::env::{self, VarError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use super::check::Loaded;
-use super::check::check;
+use super::check::{NoVariable, check};
 use super::fault::{ConfigFaults, Problem};
-use super::{Login, OAuth2, disk, text};
+use super::{Login, OAuth2, text};
 use crate::model::secret::Secret;
 
 /// Far more than the rooms of a large campus need.
@@ -52,7 +55,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigFaults> {
         path,
         &|path| disk::read(path, LARGEST_FILE_REFERRED_TO),
         &disk::list,
-        &|name| std::env::var(name),
+        &variable,
     )
 }
 
@@ -78,7 +81,7 @@ pub fn check_draft(text: &str, path: &Path, draft: Draft<'_>) -> Result<Loaded, 
             _ => disk::read(path, LARGEST_FILE_REFERRED_TO),
         },
         &disk::list,
-        &|name| match std::env::var(name) {
+        &|name| match variable(name) {
             Err(_) if draft.variable == Some(name) => Ok("not known yet".to_owned()),
             found => found,
         },
@@ -103,12 +106,23 @@ pub fn decode_text(bytes: Vec<u8>) -> Result<String, String> {
     text::decode(bytes).map_err(|(line, says)| format!("{says} (line {line})"))
 }
 
+/// The secret in a file that an option names.
+///
+/// # Errors
+/// Why there is none, in words that follow the file's name.
+pub fn secret_file(path: &Path) -> Result<Secret, String> {
+    let bytes = disk::read(path, LARGEST_FILE_REFERRED_TO)
+        .map_err(|error| super::secret::unreadable(&error, path))?;
+    let (secret, _) = super::secret::in_file(path, bytes)?;
+    Ok(secret)
+}
+
 /// A secret as it is now at the place that it was read from; `None` where it is the same,
 /// cannot be read, or is written out in the configuration.
 #[must_use]
 pub fn changed(secret: &Secret) -> Option<Secret> {
     let read_file = |path: &Path| disk::read(path, LARGEST_FILE_REFERRED_TO);
-    let variable = |name: &str| std::env::var(name).ok();
+    let variable = |name: &str| variable(name).ok();
     super::secret::read_again(secret.source(), read_file, variable).filter(|now| now != secret)
 }
 
@@ -153,6 +167,13 @@ pub fn glance(path: &Path) -> Option<Glance> {
     let ledger = word("ledger", "path").unwrap_or("podcal.db");
     Some(Glance {
         ledger: path.parent().unwrap_or(Path::new("")).join(ledger),
+    })
+}
+
+fn variable(name: &str) -> Result<String, NoVariable> {
+    env::var(name).map_err(|error| match error {
+        VarError::NotPresent => NoVariable::NotSet,
+        VarError::NotUnicode(_) => NoVariable::NotText,
     })
 }
 

@@ -4,7 +4,6 @@
 //! gathers every problem, `load` is the only part that reads disk and environment.
 
 pub mod check;
-mod disk;
 pub mod fault;
 mod feeds;
 mod file;

@@ -158,7 +158,7 @@ pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             "ca" => Some(TlsTrust::Ca),
             "off" => {
                 verify.warn(
-                    "anybody on the network can pass for the pod and learn its password; better \"pin\"",
+                    "anybody on the network can pass for the pod and learn its password; use \"pin\"",
                 );
                 Some(TlsTrust::Off)
             }

@@ -114,7 +114,7 @@ fn warn_of_no_effect(table: &Table<'_>, rules: &MeetingRules) {
         && rules.max_stale.is_none()
         && rules.when_stale == WhenStale::Clear
     {
-        value.warn("has no effect without `max_stale`, such as `max_stale = \"24h\"`");
+        value.warn("has no effect where there is no `max_stale`, such as `max_stale = \"24h\"`");
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where a password, token or client secret comes from: a file, an environment
 //! variable or, with a warning, the configuration itself.
 
-use std::env::VarError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,15 @@ pub struct Sources<'a> {
     pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// The names of what is in a folder.
     pub list_folder: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
-    pub variable: &'a dyn Fn(&str) -> Result<String, VarError>,
+    pub variable: &'a dyn Fn(&str) -> Result<String, NoVariable>,
+}
+
+/// Why an environment variable cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoVariable {
+    NotSet,
+    /// It is not UTF-8.
+    NotText,
 }
 
 impl Sources<'_> {
@@ -56,7 +63,8 @@ pub fn unreadable(error: &io::Error, path: &Path) -> String {
                 .to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "may not be read by the user that podcal runs as".to_owned()
+            let user = rustix::process::geteuid().as_raw();
+            format!("may not be read by user {user}, who podcal runs as")
         }
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         io::ErrorKind::FileTooLarge => "is too large for what it should hold".to_owned(),
@@ -107,35 +115,46 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
     let named = || "the text".to_owned();
     let secret = on_one_line(literal, SecretSource::Text, named, value)?;
     let noun = value.key().replace('_', " ");
-    value.warn(format!("a literal {noun}; better {EXPECTED}"));
+    value.warn(format!("the {noun} is written out; use {EXPECTED}"));
     Some(secret)
 }
 
 fn from_file(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
     let (path, bytes) = sources.file(value)?;
-    let named = || format!("the file `{}`", path.display());
-    let whole = text::decode(bytes)
-        .map_err(|(_, says)| value.wrong(format!("{} {says}", named())))
-        .ok()?;
-    let text = without_space(&whole);
-    if text.is_empty() {
-        value.wrong(format!("{} is empty; write the secret into it", named()));
-        return None;
+    let named = format!("the file `{}`", path.display());
+    match in_file(&path, bytes) {
+        Ok((secret, is_padded)) => {
+            if is_padded {
+                value.warn(format!(
+                    "{named} begins or ends with white space, which is not taken as part of the secret"
+                ));
+            }
+            Some(secret)
+        }
+        Err(says) => {
+            value.wrong(format!("{named} {says}"));
+            None
+        }
     }
-    let secret = on_one_line(text, SecretSource::File(path.clone()), named, value)?;
-    if whole.trim_end_matches(['\r', '\n']) != text {
-        value.warn(format!(
-            "{} begins or ends with white space, which is not taken as part of the secret",
-            named()
-        ));
-    }
-    Some(secret)
 }
 
-/// The text of a secret file without outer white space: editors and `echo` end a file
-/// with a line break that is not part of the secret, and the rest is a slip.
-fn without_space(text: &str) -> &str {
-    text.trim()
+/// The secret in a file that contains nothing else, and whether white space around it was
+/// left out. A line break at the end is no such white space: editors and `echo` write it.
+///
+/// # Errors
+/// What is wrong, in words that follow the file's name.
+pub fn in_file(path: &Path, bytes: Vec<u8>) -> Result<(Secret, bool), &'static str> {
+    let whole = text::decode(bytes).map_err(|(_, says)| says)?;
+    let text = whole.trim();
+    if text.is_empty() {
+        return Err("is empty; write the secret into it");
+    }
+    if !is_one_line(text) {
+        return Err(NOT_ONE_LINE);
+    }
+    let is_padded = whole.trim_end_matches(['\r', '\n']) != text;
+    let source = SecretSource::File(path.to_owned());
+    Ok((Secret::read_from(source, text), is_padded))
 }
 
 fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
@@ -148,11 +167,11 @@ fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
         return None;
     }
     match (sources.variable)(name) {
-        Err(VarError::NotPresent) => {
+        Err(NoVariable::NotSet) => {
             value.wrong(format!("{} is not set; set it for podcal", named()));
             None
         }
-        Err(VarError::NotUnicode(_)) => {
+        Err(NoVariable::NotText) => {
             value.wrong(format!("{} is not UTF-8", named()));
             None
         }
@@ -166,17 +185,20 @@ fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
 
 /// A secret with a line break or another control character in it is the wrong
 /// file, and could break the header of a request.
+fn is_one_line(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+const NOT_ONE_LINE: &str = "contains more than one line, or a control character";
+
 fn on_one_line(
     text: &str,
     source: SecretSource,
     named: impl Fn() -> String,
     value: &Value<'_>,
 ) -> Option<Secret> {
-    if text.chars().any(char::is_control) {
-        value.wrong(format!(
-            "{} contains more than one line, or a control character",
-            named()
-        ));
+    if !is_one_line(text) {
+        value.wrong(format!("{} {NOT_ONE_LINE}", named()));
         return None;
     }
     Some(Secret::read_from(source, text))
@@ -190,14 +212,14 @@ pub fn read_again(
     read_file: impl Fn(&Path) -> io::Result<Vec<u8>>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Option<Secret> {
-    let text = match source {
+    match source {
         SecretSource::Text => None,
         SecretSource::File(path) => {
-            let text = text::decode(read_file(path).ok()?).ok()?;
-            Some(without_space(&text).to_owned())
+            let (secret, _) = in_file(path, read_file(path).ok()?).ok()?;
+            Some(secret)
         }
-        SecretSource::Variable(name) => variable(name),
-    };
-    text.filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
-        .map(|text| Secret::read_from(source.clone(), text))
+        SecretSource::Variable(name) => variable(name)
+            .filter(|text| !text.is_empty() && is_one_line(text))
+            .map(|text| Secret::read_from(source.clone(), text)),
+    }
 }

@@ -95,6 +95,11 @@ fn advice(name: &str) -> String {
     if let Some(city) = windows(plain) {
         return format!("{shown} is not an IANA name; write \"{city}\"");
     }
+    if offset(plain) == Some(0) {
+        return format!(
+            "{shown} is an offset; write \"UTC\", or a city, such as \"Europe/London\""
+        );
+    }
     if let Some(minutes) = offset(plain) {
         let city = city_at(minutes).unwrap_or("America/Denver");
         return format!(
@@ -271,6 +276,7 @@ mod tests {
             ("UTC-7", "\"America/Denver\""),
             ("GMT +1", "\"Europe/Berlin\""),
             ("-07:00", "\"America/Denver\""),
+            ("UTC+0", "write \"UTC\""),
             ("+0530", "\"Asia/Kolkata\""),
             ("UTC\u{2212}8", "\"America/Los_Angeles\""),
             ("Mountain Standard Time", "write \"America/Denver\""),

@@ -118,6 +118,15 @@ impl FeedController {
             },
             None => LONGEST_RETRY_AFTER,
         };
+        self.throttled = match &memory.failing {
+            Some(failing)
+                if failing.failure.class == FailureClass::Throttled
+                    && failing.failure.retry_after.is_none() =>
+            {
+                failing.failures
+            }
+            _ => 0,
+        };
         self.not_before = memory
             .not_before
             .map(|until| now.restored(until, longest))
@@ -177,7 +186,7 @@ impl FeedController {
     /// is learnt.
     pub fn next(&mut self, now: Now) -> FeedStep {
         if let Some(command) = self.command.take() {
-            if self.may_ask(now) || command.insists {
+            if self.may_ask(now) || self.is_own_wait() || command.insists {
                 return self.pull(command, now);
             }
             // Asked in vain: the host is left alone, and whoever waits is told so.
@@ -214,6 +223,12 @@ impl FeedController {
         }
         let due = self.retry.map_or(self.due, |retry| retry.min(self.due));
         self.not_before.map_or(due, |earliest| earliest.max(due))
+    }
+
+    /// Whether the host gave no time itself: whoever asks now is not refused for our caution.
+    fn is_own_wait(&self) -> bool {
+        let failing = self.health.failing();
+        failing.is_some_and(|failing| failing.failure.retry_after.is_none())
     }
 
     fn may_ask(&self, now: Now) -> bool {

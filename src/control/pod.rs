@@ -73,6 +73,9 @@ pub struct PodController {
     mode_checked_at: Option<UnixTime>,
     /// What the display showed when it was looked at last, since the process began.
     shown: Option<Arc<Agenda>>,
+    /// What it showed under ids of our form before the first push of this ledger, as far as
+    /// nothing accounted for it since; `None` until that is known.
+    found: Option<Arc<Agenda>>,
     sent: Sent,
     habits: Habits,
     corrections: Corrections,
@@ -109,6 +112,8 @@ struct Schedule {
     config_was_read: bool,
     /// The pod asked to be left alone.
     silent_until: Option<Monotonic>,
+    /// For how long it asked.
+    silence: Duration,
     throttled: u32,
     /// Sign-in is paused after a rejected secret.
     paused_until: Option<Monotonic>,
@@ -183,6 +188,7 @@ impl PodController {
             last_poll: None,
             config_was_read: false,
             silent_until: None,
+            silence: Duration::ZERO,
             throttled: 0,
             paused_until: None,
             check_sign_in: now.monotonic,
@@ -198,6 +204,7 @@ impl PodController {
             mode: None,
             mode_checked_at: None,
             shown: None,
+            found: None,
             sent: Sent::default(),
             habits: Habits::default(),
             corrections: Corrections::default(),
@@ -354,6 +361,13 @@ impl PodController {
         let wanted = self.settings.enforce.as_ref()?;
         let may_write = !self.settings.is_dry && self.device.blocked.is_none();
         may_write.then(|| drift::repair(wanted, config)).flatten()
+    }
+
+    /// What others are to be told of its device, where that is not what they were told before.
+    #[must_use]
+    pub fn told(&self, before: Option<&PodIdentity>) -> Option<PodIdentity> {
+        let identity = self.identity();
+        (before != Some(&identity)).then_some(identity)
     }
 
     fn identity(&self) -> PodIdentity {

@@ -319,14 +319,14 @@ impl SecretGate {
         (writes, event.into_iter().collect())
     }
 
-    /// A request was given up before its verdict was known. Nothing is written: the row
-    /// that was reserved stays, and counts for whoever comes next in another process.
-    pub fn abandoned(&mut self, grant: &Grant, now: Now) {
+    /// A request was given up before its verdict was known: it counts as not answered. Until
+    /// what is returned is written, the row that was reserved counts for other processes.
+    pub fn abandoned(&mut self, grant: &Grant, now: Now) -> Vec<Write> {
+        let mut writes = Vec::new();
         if let Some(state) = self.secrets.get_mut(&grant.request.credential) {
             state.end(grant.turn);
-            if grant.reserved.is_some() {
-                state.paused_until = Some(now.monotonic.plus(UNANSWERED_PAUSE));
-            }
+            state.unanswered(grant, now, &mut writes);
         }
+        writes
     }
 }

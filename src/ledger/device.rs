@@ -5,6 +5,9 @@ use super::{Ledger, Result, Schema};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 
+/// In place of a device's id: a person accepted whichever answers at the address next.
+pub const WHICHEVER_ANSWERS: &str = "*";
+
 impl Ledger {
     /// Accepts the device that answers at this address.
     ///

@@ -175,6 +175,10 @@ impl LedgerError {
 const REBUILT: &str = "the next sync builds it again from feeds and pods; only the history and the \
     trusted certificates are lost (pods are trusted again on first contact)";
 
+fn folder_of(path: &Path) -> std::path::Display<'_> {
+    path.parent().unwrap_or(path).display()
+}
+
 impl Fault for LedgerError {
     fn hint(&self) -> Cow<'static, str> {
         match self {
@@ -183,10 +187,13 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::NotAFile { .. } => "let `ledger.path` name a file, such as \"podcal.db\"".into(),
-            Self::CannotOpen { .. } => {
-                "let the user that runs podcal read and write the file and its folder; SQLite \
-                 puts two more files beside it"
-                    .into()
+            Self::CannotOpen { path, .. } => {
+                let (user, folder) = (rustix::process::geteuid().as_raw(), folder_of(path));
+                format!(
+                    "let user {user}, who podcal runs as, read and write the file and its folder, such as \
+                     by `chown -R {user} {folder}` (for a container: on the host, the folder that is mounted there)"
+                )
+                .into()
             }
             Self::NotADatabase { .. } | Self::Corrupt { .. } | Self::Unreadable { .. } => {
                 format!("stop podcal and move the file away, with its -wal and -shm; {REBUILT}")
@@ -214,9 +221,12 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::ReadOnly { .. } => {
-                "let the user that runs podcal write the file and its folder; in a container, \
-                 mount the folder writable"
-                    .into()
+                let user = rustix::process::geteuid().as_raw();
+                format!(
+                    "let user {user}, who podcal runs as, write the file and its folder; in a \
+                     container, mount the folder writable"
+                )
+                .into()
             }
             Self::NoSharedMemory { .. } => {
                 "put the ledger on a local disk: SQLite's write-ahead log does not work on \

@@ -121,6 +121,9 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub async fn adopt_old_pauses(&self, secrets: &[PodSecret<'_>]) -> Result<usize> {
         if self.opened().schema == Schema::Old {
+            if !self.has_pauses_of_0_1().await? {
+                return Ok(0);
+            }
             self.make_writable().await?;
         }
         let pauses: Vec<(String, UnixTime, u32, i64)> = self
@@ -130,11 +133,13 @@ impl Ledger {
                     .await
             })
             .await?;
-        if pauses.is_empty() {
-            return Ok(0);
-        }
         let mut adopted = Vec::new();
+        // Of other pods another command may know the password.
+        let mut done = Vec::new();
         for (pod, until, rejections, tag) in pauses {
+            if secrets.iter().any(|secret| secret.pod.key() == pod) {
+                done.push(pod.clone());
+            }
             let is_about =
                 |secret: &&PodSecret<'_>| secret.pod.key() == pod && secret.old_tag() == tag;
             adopted.extend(secrets.iter().find(is_about).map(|secret| {
@@ -148,17 +153,35 @@ impl Ledger {
                 (secret.account.as_str(), sign_in)
             }));
         }
+        if done.is_empty() {
+            return Ok(0);
+        }
         self.write_beside(async |connection| {
             for (account, sign_in) in &adopted {
-                put_if_absent(connection, account, sign_in).await?;
+                put_if_absent(&mut *connection, account, sign_in).await?;
             }
-            sqlx::query("DELETE FROM old_pause")
-                .execute(connection)
-                .await
-                .map(drop)
+            for pod in &done {
+                sqlx::query("DELETE FROM old_pause WHERE pod = $1")
+                    .bind(pod)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            Ok(())
         })
         .await?;
         Ok(adopted.len())
+    }
+
+    async fn has_pauses_of_0_1(&self) -> Result<bool> {
+        self.read(async |connection| {
+            let paused: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pod WHERE rest_until IS NOT NULL AND password_tag IS NOT NULL",
+            )
+            .fetch_one(connection)
+            .await?;
+            Ok(paused > 0)
+        })
+        .await
     }
 }
 

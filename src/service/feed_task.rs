@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::gate::{Gate, Pass};
@@ -30,6 +30,7 @@ use crate::model::name::RoomName;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
+use crate::telemetry::metrics::{self, PullCount};
 use crate::telemetry::{self, words};
 
 mod held;
@@ -82,10 +83,12 @@ pub struct FeedShared {
 }
 
 /// The `Date` of an answer that was just received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ServerDate {
     pub host: String,
     pub date: UnixTime,
+    /// Dropped when the clock was judged by it.
+    pub judged: oneshot::Sender<()>,
 }
 
 pub struct FeedInputs {
@@ -140,9 +143,11 @@ pub async fn run(
             FeedStep::Wait(until) => until,
             FeedStep::Pull { afresh, insists } => {
                 let pull = PullNow { afresh, insists };
+                let began = Instant::now();
                 let Some(outcome) = task.pull_while(pull, &mut commands, &mut waiting).await else {
                     return;
                 };
+                count(&outcome, began.elapsed());
                 task.learn_clock(*clock_state.borrow_and_update());
                 task.learn(outcome);
                 continue;
@@ -167,6 +172,20 @@ pub async fn run(
             () = task.shared.clock.sleep_until(wait) => {}
         }
     }
+}
+
+fn count(outcome: &FeedOutcome, duration: Duration) {
+    metrics::pull_ended(
+        match outcome {
+            FeedOutcome::Read { version, .. } if version.is_some() => PullCount::Changed,
+            FeedOutcome::Read { .. } => PullCount::Unchanged,
+            FeedOutcome::Failed { .. } => PullCount::Failed,
+            FeedOutcome::SignInPaused { .. } | FeedOutcome::SignInChecked { .. } => {
+                PullCount::Paused
+            }
+        },
+        duration,
+    );
 }
 
 impl FeedTask {
@@ -340,8 +359,12 @@ impl FeedTask {
             Err(error) => (error.host.clone(), error.server_date()),
         };
         if let Some(date) = date {
-            // The clock is judged before anything is reduced by it.
-            let _ = self.shared.dates.send(ServerDate { host, date });
+            // The clock is judged before anything is reduced by it, or taken off a display.
+            let (judged, is_judged) = oneshot::channel();
+            let told = ServerDate { host, date, judged };
+            if self.shared.dates.send(told).is_ok() {
+                let _ = is_judged.await;
+            }
         }
         let paused_until = self.report(pass, verdict, &user).await;
         let pulled = match answer {

@@ -18,15 +18,20 @@ pub struct Once {
 }
 
 impl Once {
-    /// Starts the tasks of these rooms.
+    /// Starts the tasks of these rooms; `all` is the whole configuration that they are of.
     ///
     /// # Errors
     /// When the ledger cannot be opened, or another process holds it.
-    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
+    pub async fn start(
+        config: Config,
+        all: &Config,
+        clock: Clock,
+        is_dry: bool,
+    ) -> Result<Self, LedgerError> {
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
         let ground = ledger.ground(clock, &ledger.network(), is_dry, true);
         Ok(Self {
-            service: Service::start(config, ground).await,
+            service: Service::start_some(config, all, ground).await,
             ledger,
         })
     }
@@ -37,8 +42,9 @@ impl Once {
     }
 
     /// Ends every task and writes what is left.
-    pub async fn close(self) {
-        self.service.stop(Duration::from_secs(1)).await;
+    pub async fn close(mut self) {
+        self.service.finish(Duration::from_secs(1)).await;
+        self.service.end().await;
         self.ledger.close().await;
     }
 }

@@ -2,6 +2,8 @@
 //! steps that the controller says, one at a time, and publishes what came of them. Nothing
 //! of it outlives the task: a request that is under way ends with it.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -22,12 +24,13 @@ use crate::control::pod::{
 };
 use crate::control::published::Wanted;
 use crate::control::secret_gate::Verdict;
+use crate::ledger::WHICHEVER_ANSWERS;
 use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::pod::{Access, PodClient, PodError, certificate};
-use crate::telemetry::{self, words};
+use crate::telemetry::{self, metrics, words};
 
 mod history;
 pub mod requests;
@@ -78,7 +81,7 @@ pub struct PodInputs {
     /// What the room wants its displays to show.
     pub wanted: watch::Receiver<Wanted>,
     /// What all pods know of their devices.
-    pub devices: watch::Receiver<std::sync::Arc<Devices>>,
+    pub devices: watch::Receiver<Arc<Devices>>,
     pub clock_state: watch::Receiver<ClockState>,
     /// The task ends when nobody can send any more.
     pub commands: mpsc::Receiver<PodCommand>,
@@ -98,11 +101,13 @@ struct PodTask {
     credential: Credential,
     shared: PodShared,
     wanted: watch::Receiver<Wanted>,
-    devices: watch::Receiver<std::sync::Arc<Devices>>,
+    devices: watch::Receiver<Arc<Devices>>,
     clock_state: watch::Receiver<ClockState>,
     outputs: PodOutputs,
     /// A person wants the password to be tried, once.
     insists: bool,
+    /// A person accepted whichever device answers first.
+    expects_device: bool,
     clock_steps: u64,
     told: Option<PodIdentity>,
     recorded: Option<u64>,
@@ -135,11 +140,17 @@ pub async fn run(
         clock_state,
         outputs,
         insists: false,
+        expects_device: false,
         told: None,
         recorded: None,
     };
     let permitted = task.shared.recorder.accepted_device(&task.config.pod.url);
-    task.controller.permit_device(permitted);
+    task.expects_device = permitted.as_deref() == Some(WHICHEVER_ANSWERS);
+    if task.expects_device {
+        task.controller.expect_device();
+    } else {
+        task.controller.permit_device(permitted);
+    }
     task.take_in();
     loop {
         let step = task.controller.next(task.now());
@@ -205,9 +216,8 @@ impl PodTask {
                 if try_password {
                     self.insists = true;
                     self.controller.secret_changed(now);
-                } else {
-                    self.controller.look_now(now);
                 }
+                self.controller.look_now(now);
                 Vec::new()
             }
             PodCommand::Trust { done } => {
@@ -296,7 +306,9 @@ impl PodTask {
             Ok(client) => client,
             Err(error) => return failed(&step, error.failure()),
         };
-        let pass = match self.permit().await {
+        let permit = self.permit().await;
+        self.say_gate();
+        let pass = match permit {
             Permit::Go(pass) => pass,
             Permit::Paused(pause) => {
                 return PodOutcome::SignInPaused {
@@ -318,7 +330,7 @@ impl PodTask {
                 let clock = self.pod_clock(&client);
                 PodOutcome::Look(answer.map(|(device_id, shown)| LookAnswer {
                     device_id,
-                    shown,
+                    shown: Arc::new(shown),
                     clock,
                 }))
             }
@@ -336,6 +348,7 @@ impl PodTask {
                 let may_be_done = answer.as_ref().is_err_and(PodError::ended_unanswered);
                 let answer = self.report(pass, answer).await;
                 let duration = begun.elapsed();
+                metrics::push_ended(answer.is_ok(), duration);
                 PodOutcome::Put(match answer {
                     Ok(answer) => Ok(PutAnswer {
                         duration,
@@ -403,9 +416,7 @@ impl PodTask {
                 self.controller.pause_sign_in(pause.until, now);
             }
         }
-        for event in self.shared.gate.take_events() {
-            telemetry::emit(words::gate::line(&event));
-        }
+        self.say_gate();
         answer.map_err(|error| error.failure())
     }
 
@@ -428,10 +439,9 @@ impl PodTask {
 
     /// The configuration as it was written down; what cannot be read is compared with nothing.
     async fn last_config(&self) -> Option<serde_json::Value> {
-        let ledger = self.shared.recorder.ledger();
-        let kept = ledger.pod_settings(&self.config.pod.url).await;
-        let (_, json) = kept.ok().flatten()?;
-        serde_json::from_str(&json).ok()
+        let recorder = &self.shared.recorder;
+        let kept = recorder.known_pod_config(&self.config.pod.url).await;
+        serde_json::from_str(&kept.ok().flatten()?).ok()
     }
 
     fn pod_clock(&self, client: &PodClient) -> Option<UnixTime> {
@@ -446,6 +456,13 @@ impl PodTask {
         let settings = &self.config.settings;
         for event in events {
             telemetry::emit(words::pod::line(&settings.room, &settings.pod, event));
+        }
+    }
+
+    /// Says what happened at the gate.
+    fn say_gate(&self) {
+        for event in self.shared.gate.take_events() {
+            telemetry::emit(words::gate::line(&event));
         }
     }
 
@@ -467,12 +484,17 @@ impl PodTask {
         if let Some(config) = self.controller.take_config() {
             recorder.pod_config(url, config.to_string());
         }
-        for event in events {
-            if let PodEvent::DeviceAccepted { device } = event {
-                // It holds for this process in any case.
-                let _ = recorder.accept_device(url, device).await;
-            }
+        let accepted = events.iter().find_map(|event| match event {
+            PodEvent::DeviceAccepted { device } => Some(device),
+            _ => None,
+        });
+        let first = view.identity.live.as_ref();
+        let accepted = accepted.or(first.filter(|_| self.expects_device));
+        if let Some(device) = accepted.filter(|_| !self.config.settings.is_dry) {
+            // It holds for this process in any case.
+            let _ = recorder.accept_device(url, device).await;
         }
+        self.expects_device &= accepted.is_none();
         self.show();
     }
 

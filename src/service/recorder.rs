@@ -185,6 +185,18 @@ impl Recorder {
         self.wake(is_change);
     }
 
+    /// A pod's settings as they were handed over last, written or not.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn known_pod_config(&self, pod: &PodUrl) -> Result<Option<String>> {
+        if let Some(json) = self.desk().unwritten_settings(&pod.key()) {
+            return Ok(Some(json));
+        }
+        let known = self.in_time(self.0.ledger.pod_settings(pod)).await?;
+        Ok(known.map(|(_, json)| json))
+    }
+
     /// One of a streak counts; see [`HistoryLine::in_streak`].
     pub fn history(&self, line: HistoryLine) {
         let is_change = self.desk().lines.add(line);

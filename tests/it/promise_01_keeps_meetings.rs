@@ -27,12 +27,7 @@ fn faults() -> Vec<(&'static str, FeedFault, &'static str)> {
         ("status-403", FeedFault::status(403), "auth"),
         ("status-404", FeedFault::status(404), "gone"),
         ("status-500", FeedFault::status(500), "server_error"),
-        (
-            "status-503",
-            FeedFault::retry_after(503, 3600),
-            "server_error",
-        ),
-        ("no-content", FeedFault::status(204), "status"),
+        ("status-503", FeedFault::status(503), "server_error"),
         ("slow", FeedFault::slow(Duration::from_secs(600)), "timeout"),
         (
             "drip",

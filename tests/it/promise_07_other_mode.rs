@@ -49,7 +49,7 @@ async fn the_service_never_writes_to_a_pod_in_another_mode() {
     let service = world.serve();
     world
         .until("polls and syncs", "oak", |pod| {
-            pod.count("GET", "/api/config") > 3 && pod.count("GET", "/v2/config") > 1
+            pod.count("GET", "/v2/api/config") > 3 && pod.count("GET", "/v2/config") > 1
         })
         .await;
     service.says("is not written to").await;

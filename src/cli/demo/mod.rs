@@ -122,8 +122,9 @@ impl Stage {
         })
     }
 
-    async fn close(self) {
-        self.service.stop(Duration::from_secs(1)).await;
+    async fn close(mut self) {
+        self.service.finish(Duration::from_secs(1)).await;
+        self.service.end().await;
         self.ledger.close().await;
     }
 

@@ -564,10 +564,14 @@ fn a_bare_address_needs_a_password_and_says_how_to_give_it() {
     options(&[]).unwrap().pod(url(), false).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password").display().to_string();
-    std::fs::write(&file, "pw with spaces \r\nsecond line\n").unwrap();
+    std::fs::write(&file, "pw with spaces \r\n").unwrap();
     let pod = options(&["--password-file", &file, "--insecure", "--timeout", "3"]).unwrap();
     let pod = pod.pod(url(), true).unwrap();
-    assert_eq!(pod.password.reveal(), "pw with spaces ");
+    assert_eq!(pod.password.reveal(), "pw with spaces");
+    std::fs::write(&file, "hunter2\nsecond line\n").unwrap();
+    let wrong = options(&["--password-file", &file]).unwrap();
+    let wrong = wrong.pod(url(), true).unwrap_err();
+    assert!(wrong.text.contains("more than one line") && !wrong.text.contains("hunter2"));
     assert_eq!(pod.tls, TlsTrust::Off);
     assert_eq!(pod.timeout, Duration::from_secs(3));
     let digits = "AB:".repeat(31) + "AB";

@@ -2,7 +2,6 @@
 //! the example promises, and what arbitrary text must not do.
 
 use std::collections::BTreeSet;
-use std::env::VarError;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,15 +46,15 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-fn variable(name: &str) -> Result<String, VarError> {
+fn variable(name: &str) -> Result<String, NoVariable> {
     match name {
         "POD_PASSWORD" | "DAV_PASSWORD" | "REFRESH_TOKEN" | "WEB_PASSWORD" => {
             Ok("from a variable".to_owned())
         }
         "EMPTY" => Ok(String::new()),
         "TWO_LINES" => Ok("hunter2\nhunter2".to_owned()),
-        "NOT_UTF_8" => Err(VarError::NotUnicode("hunter2".into())),
-        _ => Err(VarError::NotPresent),
+        "NOT_UTF_8" => Err(NoVariable::NotText),
+        _ => Err(NoVariable::NotSet),
     }
 }
 

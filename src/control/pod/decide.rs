@@ -124,7 +124,35 @@ impl PodController {
     pub(super) fn target(&self, now: Now) -> Option<Arc<Agenda>> {
         let wanted = self.wanted.as_ref()?;
         let may_keep = !self.habits.shows_others;
-        display::target(wanted, self.shown.as_deref(), may_keep, now.wall)
+        let found = self.found.as_deref().filter(|_| may_keep);
+        let shown = self.shown.as_deref().filter(|_| may_keep);
+        display::target(wanted, found, shown, now.wall)
+    }
+
+    /// Notes what the display shows before it was ever pushed to.
+    pub(super) fn note_found(&mut self, shown: &Agenda) {
+        let is_first = self.found.is_none() && self.sent.agenda.is_none();
+        if is_first && !self.habits.shows_others {
+            self.found = Some(Arc::new(display::under_our_ids(shown)));
+            self.account_for_found();
+        }
+    }
+
+    /// What the room shows by a reading is no longer kept for a feed that was never read:
+    /// where it vanishes from there, it vanishes from the display.
+    pub(super) fn account_for_found(&mut self) {
+        let Some(found) = self.found.as_ref().filter(|found| !found.is_empty()) else {
+            return;
+        };
+        let Some(wanted) = &self.wanted else { return };
+        let Some(agenda) = &wanted.agenda else { return };
+        let left = match &wanted.keep_shown {
+            Some(_) => display::without_ids_of(found, agenda),
+            None => Agenda::default(),
+        };
+        if left.len() < found.len() {
+            self.found = Some(Arc::new(left));
+        }
     }
 
     /// The time by which meetings have ended; `None` while the clock is not believed.

@@ -17,6 +17,7 @@ impl PodController {
         }
         self.wanted = Some(wanted);
         let before = self.marks();
+        self.account_for_found();
         let mut events = Vec::new();
         if matches!(self.phase, Phase::Idle) && self.contact_failures == 0 {
             events = self.note_decision(now);
@@ -39,6 +40,7 @@ impl PodController {
         if old.room != self.settings.room {
             // What it shows are the other room's meetings.
             self.habits.shows_others = true;
+            self.found = None;
             self.wanted = None;
             self.is_settled = false;
         }
@@ -71,6 +73,7 @@ impl PodController {
 
     /// Looks at the pod as soon as it may be talked to, whenever the next poll is due.
     pub fn look_now(&mut self, now: Now) {
+        self.counts.requests += 1;
         self.schedule.health_due = now.monotonic;
         self.schedule.last_poll = None;
         // Whoever asks does not wait for what only keeps polls from pushing too often.
@@ -104,6 +107,11 @@ impl PodController {
         self.look_now(now);
         self.note_marks(&before);
         events
+    }
+
+    /// A person accepted whichever device answers next, perhaps without this process.
+    pub fn expect_device(&mut self) {
+        self.device.accept_next = true;
     }
 
     /// A device that a person accepted at this address before.

@@ -85,6 +85,8 @@ impl PodController {
             Decision::Push(push) if push.at <= now.monotonic => {
                 events.extend(self.say_loss(&push, now));
                 self.phase = Phase::AskMode(Purpose::Push);
+                // Whoever waits for it waits for the push too.
+                self.is_settled = false;
             }
             _ => events.extend(self.end_contact(now)),
         }
@@ -96,16 +98,14 @@ impl PodController {
     pub(super) fn see(&mut self, answer: LookAnswer, now: Now) -> Vec<PodEvent> {
         self.counts.looks += 1;
         self.checked_at = Some(now.wall);
-        let is_same = |agenda: &&Arc<Agenda>| ***agenda == answer.shown;
+        let is_same = |agenda: &&Arc<Agenda>| **agenda == answer.shown;
         let known = [&self.shown, &self.sent.agenda]
             .into_iter()
             .flatten()
             .find(is_same);
-        let shown = match known {
-            Some(known) => known.clone(),
-            None => Arc::new(answer.shown),
-        };
+        let shown = known.unwrap_or(&answer.shown).clone();
         let events = self.identify(answer.device_id, &shown, now);
+        self.note_found(&shown);
         self.shown = Some(shown);
         events
     }
@@ -116,7 +116,10 @@ impl PodController {
         if is_poll {
             self.schedule.last_poll = self.schedule.last_poll.max(Some(now.monotonic));
             self.schedule.health_due = self.due(true, now);
-            if !self.schedule.config_was_read && self.schedule.config_due == Monotonic::NEVER {
+            if !self.settings.is_once
+                && !self.schedule.config_was_read
+                && self.schedule.config_due == Monotonic::NEVER
+            {
                 self.schedule.config_due = now.monotonic;
             }
         }
@@ -209,6 +212,7 @@ impl PodController {
         self.mode_checked_at = Some(now.wall);
         if mode.is_other() {
             self.habits.shows_others = true;
+            self.found = None;
         }
         if before.as_ref() == Some(&mode) {
             return Vec::new();
@@ -354,6 +358,7 @@ impl PodController {
         if failure.class == FailureClass::Throttled {
             self.schedule.throttled = self.schedule.throttled.saturating_add(1);
             let wait = retry::pod_back_off(failure.retry_after, self.schedule.throttled);
+            self.schedule.silence = wait;
             self.schedule.silent_until = Some(now.monotonic.plus(wait));
         }
     }
@@ -377,6 +382,11 @@ impl PodController {
             self.habits.said_somebody_else = false;
         }
         let (state, detail) = match self.decide(now) {
+            // A look that failed says more than none.
+            Decision::Nothing {
+                state: PodState::Unknown,
+                ..
+            } => return events,
             Decision::Nothing { state, detail } => {
                 if matches!(
                     state,

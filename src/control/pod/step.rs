@@ -58,7 +58,7 @@ pub enum PodOutcome {
 pub struct LookAnswer {
     /// `None` for firmware that does not tell.
     pub device_id: Option<String>,
-    pub shown: Agenda,
+    pub shown: Arc<Agenda>,
     /// The pod's own clock, where the answers tell.
     pub clock: Option<UnixTime>,
 }

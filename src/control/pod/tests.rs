@@ -195,10 +195,10 @@ impl Story {
                 Some(failure) => Err(failure),
                 None => Ok(LookAnswer {
                     device_id: self.pod.device.clone(),
-                    shown: match self.pod.quirk {
+                    shown: Arc::new(match self.pod.quirk {
                         Quirk::ReadsEmpty => Agenda::default(),
                         _ => Agenda::new(self.pod.shown.clone()),
-                    },
+                    }),
                     clock,
                 }),
             }),
@@ -382,6 +382,7 @@ fn settings_of(place: usize) -> PodSettings {
         jitter: Duration::ZERO,
         min_interval: Duration::from_secs(10),
         enforce: None,
+        is_once: false,
         is_dry: false,
     }
 }

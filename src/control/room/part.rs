@@ -360,6 +360,11 @@ impl Part {
         now.monotonic < until
     }
 
+    /// Whether a loss is to be acted upon in a moment.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waits_until.is_some()
+    }
+
     /// The brake brings back what was taken off the display just before it was pulled.
     fn return_to_replaced(
         &mut self,

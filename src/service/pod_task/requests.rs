@@ -9,9 +9,11 @@ use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
 use crate::pod::{CalendarMode, Operation, PodClient, PodError, PodErrorKind};
 
+/// The device is asked for last: where another one has just taken its place, what is shown is
+/// never taken for the display of the one before.
 pub(super) async fn look(client: &PodClient) -> Result<(Option<String>, Agenda), PodError> {
-    let device_id = client.identity().await?;
     let shown = Agenda::new(client.meetings().await?);
+    let device_id = client.identity().await?;
     Ok((device_id, shown))
 }
 

@@ -80,6 +80,7 @@ impl House {
             jitter: Duration::ZERO,
             min_interval: Duration::ZERO,
             enforce: None,
+            is_once: false,
             is_dry: false,
         };
         Self {

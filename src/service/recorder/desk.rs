@@ -181,6 +181,11 @@ impl Desk {
         true
     }
 
+    /// What is to be written of a pod's settings and was not written yet.
+    pub(super) fn unwritten_settings(&self, pod: &str) -> Option<String> {
+        self.settings.get(pod).map(|(_, json)| json.clone())
+    }
+
     /// A pin that could not be written goes with the next write.
     pub(super) fn set_pin(&mut self, pod: &str, pin: Option<Pin>, is_written: bool) {
         match pin {

@@ -152,19 +152,20 @@ fn meetings_under_our_ids_stay_while_a_feed_was_never_read() {
     };
     shown = Agenda::new([shown.meetings(), &[foreign]].concat());
     let mut wanted = wanted(&[(60, "B new"), (120, "C")]);
-    let plain = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let shown = under_our_ids(&shown);
+    let plain = target(&wanted, Some(&shown), None, NOW).unwrap();
     assert_eq!(titles(&plain), ["B new", "C"]);
     wanted.keep_shown = Some(Arc::default());
-    let kept = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let kept = target(&wanted, Some(&shown), None, NOW).unwrap();
     assert_eq!(titles(&kept), ["Kept", "B new", "C"]);
-    let others = target(&wanted, Some(&shown), false, NOW).unwrap();
+    let others = target(&wanted, None, Some(&shown), NOW).unwrap();
     assert_eq!(titles(&others), ["B new", "C"]);
     let hiding = MeetingRules {
         hide_titles: true,
         ..MeetingRules::default()
     };
     wanted.keep_shown = Some(Arc::new(hiding));
-    let hidden = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let hidden = target(&wanted, Some(&shown), None, NOW).unwrap();
     assert!(!titles(&hidden).contains(&"Kept"));
     assert_eq!(hidden.len(), 3);
 }
@@ -174,6 +175,6 @@ fn a_clock_that_is_not_believed_takes_nothing_away() {
     let shown = agenda(&[(0, "A"), (60, "B")]);
     let mut wanted = wanted(&[(60, "B new")]);
     wanted.clock_is_believed = false;
-    let target = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let target = target(&wanted, None, Some(&shown), NOW).unwrap();
     assert_eq!(titles(&target), ["A", "B new"]);
 }

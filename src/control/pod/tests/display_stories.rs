@@ -470,6 +470,33 @@ fn meetings_under_our_ids_stay_while_a_feed_was_never_read() {
 }
 
 #[test]
+fn what_was_read_once_leaves_although_another_feed_was_never_read() {
+    let mut story = Story::new();
+    story.pod.shown = agenda(&[(100, "A"), (101, "B")]).meetings().to_vec();
+    let base = Wanted {
+        keep_shown: Some(Arc::new(MeetingRules::default())),
+        ..story.wanted()
+    };
+    let wanted = |meetings: &[(i64, &str)]| Wanted {
+        agenda: Some(Arc::new(agenda(meetings))),
+        ..base.clone()
+    };
+    story
+        .want_value(wanted(&[(100, "A"), (102, "C")]))
+        .live(60)
+        .expect_shown(&["A", "B", "C"]);
+    story
+        .want_value(wanted(&[(102, "C")]))
+        .live(60)
+        .expect_shown(&["B", "C"]);
+    // Neither a restart nor a display that lost everything changes that.
+    story.restart(5);
+    story.pod.shown.clear();
+    story.live(120).expect_shown(&["B", "C"]);
+    story.want_value(wanted(&[])).live(60).expect_shown(&["B"]);
+}
+
+#[test]
 fn what_is_shown_is_never_kept_after_another_mode() {
     let mut story = Story::new();
     story.pod.shown = agenda(&[(100, "Mailbox")]).meetings().to_vec();

@@ -123,6 +123,18 @@ fn without_a_time_the_waits_grow_up_to_their_maximum() {
 }
 
 #[test]
+fn a_wait_that_a_pod_asked_for_does_not_outlive_a_wrong_clock() {
+    let mut story = Story::new();
+    story.set = 20 * 3600;
+    story.pod.failures.push_back(throttled(Some(300)));
+    story.want(&DAY).live(40).expect_state(PodState::Throttled);
+    story.set = 0;
+    story.restart(5);
+    story.live(299).expect_puts(0);
+    story.live(2).expect_puts(1);
+}
+
+#[test]
 fn a_retry_after_is_never_longer_than_a_day() {
     let mut story = Story::new();
     story.pod.failures.push_back(throttled(Some(10_000_000)));

@@ -1,0 +1,571 @@
+//! A history before it is lived through: what the world is like, and what happens when. All of
+//! it comes from the seed; a shorter history is the same with fewer actions.
+
+use super::rng::Rng;
+
+pub const SECOND: u64 = 1000;
+pub const MINUTE: u64 = 60 * SECOND;
+pub const HOUR: u64 = 60 * MINUTE;
+pub const DAY: u64 = 24 * HOUR;
+
+/// How a calendar host, or one of its calendars, fails. Times are in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostFault {
+    Refuses,
+    Hangs,
+    Slow(u64),
+    Error,
+    /// A sign-in page in place of a calendar.
+    LoginPage,
+    CutOff,
+    /// 429 or 503.
+    Throttles(Option<u64>),
+    /// A valid calendar without any event.
+    Empty,
+    /// Some members of the collection cannot be had.
+    Partial,
+    /// The right secret is rejected.
+    Rejects,
+    Forbids,
+    /// Answers that nothing changed, whatever did.
+    Stuck,
+    NoValidators,
+    /// Its `Date` is days off.
+    OddDate,
+}
+
+/// How a pod fails, or what it is like for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodFault {
+    Down,
+    Hangs,
+    Error,
+    Throttles(Option<u64>),
+    /// The right password is rejected.
+    Locked,
+    /// It does what it is sent and does not say so.
+    LosesAnswers,
+    OtherMode,
+    ModeUnknown,
+    /// Shows what it is sent after so many seconds.
+    Late(u64),
+    Ignores,
+    ReadsEmpty,
+    CutsTitles(usize),
+    Keeps(usize),
+    NewIds,
+    NoDeviceId,
+    ClockOff(i64),
+}
+
+/// What people do to a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    Add {
+        in_minutes: u64,
+        minutes: u64,
+        is_private: bool,
+    },
+    /// The nth of those to come.
+    Cancel(u64),
+    Move(u64, i64),
+    Retitle(u64),
+    TogglePrivate(u64),
+    /// Everything to come is deleted for good.
+    Wipe,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerFault {
+    /// The file is deleted.
+    Lost,
+    /// Nothing can be written.
+    Full,
+    /// It cannot be read any more; with `true`, pauses could be saved.
+    Damaged(bool),
+    /// Put back from a backup, with the service stopped for a moment.
+    Yesterday,
+}
+
+/// What an operator changes in the configuration; the service reloads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigEdit {
+    RemoveRoom(usize),
+    AddRoom(usize),
+    AddFeed {
+        room: usize,
+        feed: usize,
+    },
+    RemoveFeed {
+        room: usize,
+        nth: usize,
+    },
+    ReplaceFeed {
+        room: usize,
+        nth: usize,
+        feed: usize,
+    },
+    Filter {
+        room: usize,
+        nth: usize,
+        place: Option<u8>,
+    },
+    HideTitles(usize),
+    MovePod {
+        address: usize,
+        room: usize,
+    },
+    RemovePod(usize),
+    Guard {
+        room: usize,
+        vanished: u32,
+        hold_minutes: u64,
+    },
+    Max {
+        room: usize,
+        max: usize,
+    },
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Host {
+        host: usize,
+        fault: HostFault,
+        ms: u64,
+    },
+    Feed {
+        feed: usize,
+        fault: HostFault,
+        ms: u64,
+    },
+    Edit {
+        feed: usize,
+        edit: Edit,
+    },
+    Pod {
+        address: usize,
+        fault: PodFault,
+        ms: u64,
+    },
+    Reboot {
+        address: usize,
+        ms: u64,
+    },
+    /// Another device takes its place for good.
+    Replace {
+        address: usize,
+    },
+    /// Two devices change places, and back after a while.
+    Exchange {
+        one: usize,
+        other: usize,
+        ms: u64,
+    },
+    /// Somebody else writes to the display.
+    Foreign {
+        address: usize,
+        meetings: u64,
+    },
+    /// The wall clock is set, and set right after a while.
+    Clock {
+        seconds: i64,
+        ms: u64,
+    },
+    /// Killed, and started again after a while.
+    Kill {
+        ms: u64,
+    },
+    /// Killed when the next push was done and before that is known.
+    KillAtPut {
+        ms: u64,
+    },
+    Stop {
+        ms: u64,
+    },
+    Ledger {
+        fault: LedgerFault,
+        ms: u64,
+    },
+    Config(ConfigEdit),
+    Sync {
+        room: usize,
+        force: bool,
+    },
+    Trust {
+        address: usize,
+    },
+    /// `podcal check --connect` beside the service.
+    Check,
+    /// A secret changes at the calendar host; the configured one follows after a while.
+    RotateFeed {
+        feed: usize,
+        ms: u64,
+    },
+    RotatePod {
+        address: usize,
+        ms: u64,
+    },
+}
+
+/// An action and when it happens, in milliseconds from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timed {
+    pub at: u64,
+    pub what: Action,
+}
+
+/// A room as the configuration has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomPlan {
+    pub is_present: bool,
+    /// Which feeds, and the place that the filter lets through.
+    pub feeds: Vec<(usize, Option<u8>)>,
+    pub addresses: Vec<usize>,
+    pub hides_titles: bool,
+    pub vanished: u32,
+    pub hold_minutes: u64,
+    pub max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigPlan {
+    pub rooms: Vec<RoomPlan>,
+    pub brake_rooms: usize,
+    pub clears_on_remove: bool,
+    pub sync: &'static str,
+    pub health: &'static str,
+    /// The secrets that the configuration names, by counting changes.
+    pub feed_secrets: Vec<u32>,
+    pub pod_secrets: Vec<u32>,
+}
+
+/// A world and its history.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub days: u64,
+    pub config: ConfigPlan,
+    /// The host of each feed, and whether it asks for a password.
+    pub feeds: Vec<(usize, bool)>,
+    /// Whether it is a collection, of which single members may fail.
+    pub collections: Vec<bool>,
+    pub hosts: usize,
+    pub zone: &'static str,
+    /// Whether meetings are in the calendars from the start; how many a day.
+    pub density: u64,
+    /// By how much the wall clock is wrong at the start, and until when.
+    pub clock: (i64, u64),
+    pub actions: Vec<Timed>,
+}
+
+/// How often something happens in a world, and how long it lasts.
+struct Pace {
+    /// A day, in thousandths.
+    rate: u64,
+    longest: u64,
+}
+
+impl Plan {
+    /// The history of a seed.
+    #[must_use]
+    pub fn of(seed: u64, rooms: usize, days: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let rooms = rooms.max(1);
+        let hosts = rng.between(1, 3).min(rooms as u64) as usize;
+        let mut feeds = Vec::new();
+        let mut config = Vec::new();
+        let mut addresses = 0;
+        for room in 0..rooms {
+            let mut of_room = vec![(feeds.len(), None)];
+            feeds.push((room % hosts, rng.once_in(2)));
+            // The building's calendar, which several rooms read.
+            if room > 0 && rng.once_in(4) {
+                of_room.push((0, Some((room % 3) as u8)));
+            } else if rng.once_in(4) {
+                of_room.push((feeds.len(), None));
+                feeds.push((rng.index(hosts), rng.once_in(2)));
+            }
+            let pods = if rng.once_in(4) { 2 } else { 1 };
+            config.push(RoomPlan {
+                is_present: true,
+                feeds: of_room,
+                addresses: (addresses..addresses + pods).collect(),
+                hides_titles: rng.once_in(5),
+                vanished: rng.pick(&[3, 3, 3, 1, 5]),
+                hold_minutes: rng.pick(&[15, 15, 15, 5, 60]),
+                max: rng.pick(&[100, 100, 100, 5]),
+            });
+            addresses += pods;
+        }
+        // Feeds and pods that only a change of the configuration brings in.
+        for _ in 0..2 {
+            feeds.push((rng.index(hosts), rng.once_in(2)));
+        }
+        let collections = feeds.iter().map(|_| rng.once_in(2)).collect();
+        let mut plan = Self {
+            seed,
+            days,
+            config: ConfigPlan {
+                rooms: config,
+                brake_rooms: rng.pick(&[5, 5, 5, 0]),
+                clears_on_remove: rng.once_in(2),
+                sync: "0 */5 * * * *",
+                health: "*/30 * * * * *",
+                feed_secrets: vec![0; feeds.len()],
+                pod_secrets: vec![0; addresses],
+            },
+            feeds,
+            collections,
+            hosts,
+            zone: rng.pick(&["UTC", "Europe/Berlin", "America/Denver"]),
+            density: rng.pick(&[1, 2, 4, 4, 8]),
+            clock: (0, 0),
+            actions: Vec::new(),
+        };
+        if rng.once_in(10) {
+            let years = 365 * 86_400;
+            let wrong = rng.pick(&[-30 * years, -10_800, 7_200, 7 * 86_400]);
+            plan.clock = (wrong, rng.between(1, 120) * MINUTE);
+        }
+        plan.add_actions(&mut rng, addresses);
+        plan
+    }
+
+    /// The same world without faults: only people and their calendars.
+    #[must_use]
+    pub fn quiet(seed: u64, rooms: usize, days: u64) -> Self {
+        let mut plan = Self::of(seed, rooms, days);
+        plan.clock = (0, 0);
+        let is_usual = |timed: &Timed| matches!(timed.what, Action::Edit { .. });
+        plan.actions.retain(is_usual);
+        plan
+    }
+
+    /// When the last action is over and the world is left alone.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.days * DAY
+    }
+
+    fn add_actions(&mut self, rng: &mut Rng, addresses: usize) {
+        let is_calm = rng.once_in(10);
+        let families = 10;
+        for family in 0..families {
+            let rate = match is_calm {
+                true => 0,
+                false => rng.pick(&[0, 0, 300, 1000, 4000]),
+            };
+            // People and their calendars are always there.
+            let rate = if family == 0 {
+                rng.pick(&[1000, 6000])
+            } else {
+                rate
+            };
+            let pace = Pace {
+                rate,
+                longest: rng.pick(&[2 * MINUTE, 20 * MINUTE, 2 * HOUR, 8 * HOUR]),
+            };
+            let mut own = rng.part(family);
+            self.add_family(family, &pace, &mut own, addresses);
+        }
+        self.actions.sort_by_key(|timed| timed.at);
+    }
+
+    fn add_family(&mut self, family: u64, pace: &Pace, rng: &mut Rng, addresses: usize) {
+        // What concerns one room or pod happens to each of them.
+        let many = match family {
+            0..=3 => self.config.rooms.len() as u64,
+            _ => 1,
+        };
+        let all = pace.rate * many * self.days / 1000;
+        let last = self.end().saturating_sub(HOUR);
+        for _ in 0..all {
+            let at = rng.below(last.max(1));
+            let ms = rng.between(10 * SECOND, pace.longest);
+            if let Some(what) = self.action(family, ms, rng, addresses) {
+                self.actions.push(Timed { at, what });
+            }
+        }
+    }
+
+    fn action(&self, family: u64, ms: u64, rng: &mut Rng, addresses: usize) -> Option<Action> {
+        let feed = rng.index(self.feeds.len());
+        let address = rng.index(addresses);
+        let room = rng.index(self.config.rooms.len());
+        Some(match family {
+            0 => Action::Edit {
+                feed,
+                edit: edit(rng),
+            },
+            1 => match rng.once_in(3) {
+                true => Action::Host {
+                    host: rng.index(self.hosts),
+                    fault: host_fault(rng),
+                    ms,
+                },
+                false => Action::Feed {
+                    feed,
+                    fault: host_fault(rng),
+                    ms,
+                },
+            },
+            2 => Action::Pod {
+                address,
+                fault: pod_fault(rng),
+                ms,
+            },
+            3 => match rng.below(5) {
+                0 => Action::Reboot {
+                    address,
+                    ms: ms.min(5 * MINUTE),
+                },
+                1 => Action::Replace { address },
+                2 => Action::Exchange {
+                    one: address,
+                    other: rng.index(addresses),
+                    ms,
+                },
+                3 => Action::Trust { address },
+                _ => Action::Foreign {
+                    address,
+                    meetings: rng.below(4),
+                },
+            },
+            4 => {
+                let seconds = rng.pick(&[-7_200, -40, 45, 3_600, 7_200, -86_400 * 9, 86_400 * 9]);
+                Action::Clock { seconds, ms }
+            }
+            5 => match rng.below(4) {
+                0 => Action::Stop { ms: ms.min(HOUR) },
+                1 => Action::Kill {
+                    ms: rng.between(500, 5 * SECOND),
+                },
+                2 => Action::Kill { ms: ms.min(HOUR) },
+                _ => Action::KillAtPut {
+                    ms: rng.between(500, 20 * SECOND),
+                },
+            },
+            6 => {
+                let fault = match rng.below(4) {
+                    0 => LedgerFault::Lost,
+                    1 => LedgerFault::Full,
+                    2 => LedgerFault::Damaged(rng.once_in(2)),
+                    _ => LedgerFault::Yesterday,
+                };
+                Action::Ledger { fault, ms }
+            }
+            7 => Action::Config(config_edit(rng, self, addresses)),
+            8 => match rng.below(3) {
+                0 => Action::Check,
+                _ => Action::Sync {
+                    room,
+                    force: rng.once_in(3),
+                },
+            },
+            9 => match rng.once_in(2) {
+                true => Action::RotateFeed { feed, ms },
+                false => Action::RotatePod { address, ms },
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn edit(rng: &mut Rng) -> Edit {
+    match rng.below(12) {
+        0..=4 => Edit::Add {
+            in_minutes: rng.between(1, 3 * 24 * 60),
+            minutes: rng.pick(&[15, 30, 60, 240]),
+            is_private: rng.once_in(4),
+        },
+        5 | 6 => Edit::Cancel(rng.number()),
+        7 => Edit::Move(rng.number(), rng.pick(&[-60, -15, 15, 60, 24 * 60])),
+        8 => Edit::Retitle(rng.number()),
+        9 | 10 => Edit::TogglePrivate(rng.number()),
+        _ => Edit::Wipe,
+    }
+}
+
+fn host_fault(rng: &mut Rng) -> HostFault {
+    let asked = rng.pick(&[None, Some(30), Some(600), Some(7_200), Some(200_000)]);
+    let slow = rng.between(1, 18);
+    rng.pick(&[
+        HostFault::Refuses,
+        HostFault::Hangs,
+        HostFault::Slow(slow),
+        HostFault::Error,
+        HostFault::LoginPage,
+        HostFault::CutOff,
+        HostFault::Throttles(asked),
+        HostFault::Empty,
+        HostFault::Empty,
+        HostFault::Partial,
+        HostFault::Rejects,
+        HostFault::Forbids,
+        HostFault::Stuck,
+        HostFault::NoValidators,
+        HostFault::OddDate,
+    ])
+}
+
+fn pod_fault(rng: &mut Rng) -> PodFault {
+    let asked = rng.pick(&[None, Some(30), Some(600), Some(7_200)]);
+    let late = rng.pick(&[1, 5, 40]);
+    let length = rng.pick(&[5, 10]);
+    let most = rng.pick(&[1, 3]);
+    let off = rng.pick(&[-600, 90, 7_200]);
+    rng.pick(&[
+        PodFault::Down,
+        PodFault::Hangs,
+        PodFault::Error,
+        PodFault::Throttles(asked),
+        PodFault::Locked,
+        PodFault::LosesAnswers,
+        PodFault::OtherMode,
+        PodFault::ModeUnknown,
+        PodFault::Late(late),
+        PodFault::Ignores,
+        PodFault::ReadsEmpty,
+        PodFault::CutsTitles(length),
+        PodFault::Keeps(most),
+        PodFault::NewIds,
+        PodFault::NoDeviceId,
+        PodFault::ClockOff(off),
+    ])
+}
+
+fn config_edit(rng: &mut Rng, plan: &Plan, addresses: usize) -> ConfigEdit {
+    let room = rng.index(plan.config.rooms.len());
+    let feed = rng.index(plan.feeds.len());
+    let nth = rng.index(3);
+    match rng.below(14) {
+        0 => ConfigEdit::RemoveRoom(room),
+        1 | 2 => ConfigEdit::AddRoom(room),
+        3 => ConfigEdit::AddFeed { room, feed },
+        4 => ConfigEdit::RemoveFeed { room, nth },
+        5 => ConfigEdit::ReplaceFeed { room, nth, feed },
+        6 => ConfigEdit::Filter {
+            room,
+            nth,
+            place: rng.pick(&[None, Some(0), Some(1)]),
+        },
+        7 | 8 => ConfigEdit::HideTitles(room),
+        9 => ConfigEdit::MovePod {
+            address: rng.index(addresses),
+            room,
+        },
+        10 => ConfigEdit::RemovePod(rng.index(addresses)),
+        11 => ConfigEdit::Guard {
+            room,
+            vanished: rng.pick(&[0, 1, 3, 5]),
+            hold_minutes: rng.pick(&[5, 15, 60]),
+        },
+        12 => ConfigEdit::Max {
+            room,
+            max: rng.pick(&[3, 5, 100]),
+        },
+        _ => ConfigEdit::Nothing,
+    }
+}

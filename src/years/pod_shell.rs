@@ -1,0 +1,532 @@
+//! The shell of a pod, as `service::pod_task` is: one request at a time, through the gate for
+//! secrets, and the newest of everything taken in before an outcome is learnt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::configure::pod_secret;
+use super::device::failure;
+use super::env::{Env, Happening};
+use super::feed_shell::{Permit, note_gate, note_writes, permit};
+use super::plan::PodFault;
+use super::process::Process;
+use crate::config::Pod;
+use crate::control::identity::PodIdentity;
+use crate::control::pod::{
+    ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodController, PodEvent, PodOutcome,
+    PodSettings, PodStep, PutAnswer, PutFailure,
+};
+use crate::control::secret_gate::{Grant, Request, Verdict};
+use crate::model::failure::{Failure, FailureClass};
+use crate::model::name::PodUrl;
+use crate::model::sign_in::{AccountKey, Credential};
+
+pub struct PodShell {
+    pub controller: PodController,
+    pub url: PodUrl,
+    key: String,
+    pub room: usize,
+    secret: u32,
+    request: Request,
+    clock_steps: u64,
+    told: Option<PodIdentity>,
+    recorded: u64,
+    wake: (u64, u32),
+    flight: Option<Flight>,
+    /// It left the configuration.
+    pub is_leaving: bool,
+}
+
+struct Flight {
+    turn: u32,
+    step: PodStep,
+    grant: Option<Grant>,
+    began: u64,
+}
+
+fn request_of(address: usize, url: &PodUrl, secret: u32) -> Request {
+    let key = url.key();
+    let account = AccountKey::new(url.host(), &["pod", &key, "admin"]);
+    Request {
+        credential: Credential::new(account, &pod_secret(address, secret)),
+        user: key,
+        insists: false,
+    }
+}
+
+impl Process {
+    pub fn start_pod(
+        &mut self,
+        address: usize,
+        room: usize,
+        pod: &Pod,
+        settings: PodSettings,
+        secret: u32,
+        env: &mut Env,
+    ) {
+        let clocks = env.clocks();
+        let mut controller = PodController::new(settings, clocks);
+        if let Some(memory) = self.recorder.current.pod(&pod.url) {
+            let memory = memory.clone();
+            controller.restore(&memory, clocks);
+        }
+        let key = pod.url.key();
+        controller.permit_device(self.recorder.accepted_devices.get(&key).cloned());
+        let shell = PodShell {
+            recorded: controller.memory_changes(),
+            controller,
+            url: pod.url.clone(),
+            request: request_of(address, &pod.url, secret),
+            key,
+            room,
+            secret,
+            clock_steps: self.clock.steps,
+            told: None,
+            wake: (u64::MAX, 0),
+            flight: None,
+            is_leaving: false,
+        };
+        self.pods[address] = Some(Box::new(shell));
+        self.pod_takes_in(address, env);
+    }
+
+    pub fn configure_pod(
+        &mut self,
+        address: usize,
+        room: usize,
+        settings: PodSettings,
+        secret: u32,
+        env: &mut Env,
+    ) {
+        let clocks = env.clocks();
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        let is_new_secret = shell.secret != secret;
+        if is_new_secret {
+            shell.secret = secret;
+            shell.request = request_of(address, &shell.url, secret);
+        }
+        shell.room = room;
+        shell.controller.configure(settings, is_new_secret, clocks);
+        self.pod_takes_in(address, env);
+    }
+
+    pub fn remove_pod(&mut self, address: usize, clears: bool, env: &mut Env) {
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        let url = shell.url.clone();
+        if clears && shell.flight.is_none() {
+            shell.is_leaving = true;
+            let events = shell.controller.remove(true, env.clocks());
+            self.publish_pod(address, &events, env);
+            self.tell_identity(url, None, env);
+            self.drive_pod(address, env);
+            return;
+        }
+        self.tell_identity(url, None, env);
+        self.end_pod(address, env);
+    }
+
+    /// Nothing of it outlives its removal, also not in the middle of a request.
+    pub fn end_pod(&mut self, address: usize, env: &mut Env) {
+        if let Some(shell) = self.pods[address].take()
+            && let Some(grant) = shell.flight.and_then(|flight| flight.grant)
+        {
+            self.gate.abandoned(&grant, env.clocks());
+        }
+    }
+
+    pub fn trust(&mut self, address: usize, env: &mut Env) {
+        let clocks = env.clocks();
+        let events = match &mut self.pods[address] {
+            Some(shell) if !shell.is_leaving => shell.controller.accept_device(clocks),
+            _ => return,
+        };
+        self.publish_pod(address, &events, env);
+        self.drive_pod(address, env);
+    }
+
+    /// Takes in the newest value of everything that others publish.
+    pub fn pod_takes_in(&mut self, address: usize, env: &mut Env) {
+        let clocks = env.clocks();
+        let (clock, devices) = (self.clock, self.devices.clone());
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        if shell.flight.is_some() {
+            // With its outcome.
+            return;
+        }
+        if clock.steps != std::mem::replace(&mut shell.clock_steps, clock.steps) {
+            shell.controller.clock_stepped(clocks);
+        }
+        shell.controller.set_devices(devices);
+        let mut events = Vec::new();
+        if let Some(room) = &self.rooms[shell.room]
+            && !shell.is_leaving
+        {
+            events = shell.controller.set_wanted(room.wanted.clone(), clocks);
+        }
+        say(&events, address, env);
+        self.show_pod(address, env);
+        self.drive_pod(address, env);
+    }
+
+    pub fn pod_wakes(&mut self, address: usize, turn: u32, env: &mut Env) {
+        let is_its = self.pods[address]
+            .as_ref()
+            .is_some_and(|shell| shell.wake.1 == turn);
+        if is_its {
+            if let Some(shell) = &mut self.pods[address] {
+                shell.wake = (u64::MAX, 0);
+            }
+            self.drive_pod(address, env);
+        }
+    }
+
+    /// Takes steps until there is nothing to do but wait.
+    pub fn drive_pod(&mut self, address: usize, env: &mut Env) {
+        let clocks = env.clocks();
+        let life = self.life;
+        loop {
+            let Some(shell) = &mut self.pods[address] else {
+                return;
+            };
+            if shell.flight.is_some() {
+                return;
+            }
+            let step = shell.controller.next(clocks);
+            match step {
+                PodStep::Wait(until) => {
+                    let Some(when) = env.when(until) else {
+                        env.broken("nothing waits longer than its maximum", || {
+                            format!("the pod at address {address} waits for ever")
+                        });
+                        return;
+                    };
+                    super::promises::pod_waits(address, when, env);
+                    if shell.wake.0 != when {
+                        self.turns += 1;
+                        let turn = self.turns;
+                        shell.wake = (when, turn);
+                        env.at(
+                            when,
+                            Happening::PodWakes {
+                                life,
+                                address,
+                                turn,
+                            },
+                        );
+                    }
+                    return;
+                }
+                PodStep::Finished => {
+                    self.pods[address] = None;
+                    return;
+                }
+                PodStep::CheckSignIn => {
+                    let outcome = self.pod_checks_sign_in(address, env);
+                    self.pod_learns(address, outcome, env);
+                }
+                step => match permit(&mut self.gate, &shell.request, env) {
+                    Permit::Go(grant) => {
+                        self.turns += 1;
+                        let turn = self.turns;
+                        env.oracle.secret_is_sent(
+                            &shell.request.credential,
+                            &shell.request.user,
+                            false,
+                            env.now,
+                        );
+                        if let Some(broken) = env.oracle.take_complaint() {
+                            env.broken("no secret more often than said", || broken);
+                        }
+                        super::promises::pod_is_asked(address, shell.room, &step, env);
+                        let took = latency(address, &step, env);
+                        let began = env.now;
+                        shell.flight = Some(Flight {
+                            turn,
+                            step,
+                            grant,
+                            began,
+                        });
+                        env.after(
+                            took,
+                            Happening::PodAnswers {
+                                life,
+                                address,
+                                turn,
+                            },
+                        );
+                        return;
+                    }
+                    Permit::Paused(until) => {
+                        let outcome = PodOutcome::SignInPaused {
+                            until,
+                            is_rejected: true,
+                        };
+                        self.pod_learns(address, outcome, env);
+                    }
+                    Permit::Busy => self.pod_learns(address, PodOutcome::SignInBusy, env),
+                    Permit::NotWritable => {
+                        let failure = failure(FailureClass::SignInPaused, None);
+                        self.pod_learns(address, failed(&step, failure, false, 0), env);
+                    }
+                },
+            }
+        }
+    }
+
+    fn pod_checks_sign_in(&mut self, address: usize, env: &mut Env) -> PodOutcome {
+        let clocks = env.clocks();
+        let configured = env.oracle.configured.pod_secrets[address];
+        let mut paused_until = None;
+        if let Some(shell) = &mut self.pods[address] {
+            if shell.secret != configured {
+                shell.secret = configured;
+                shell.request = request_of(address, &shell.url, configured);
+            } else {
+                let rows = env.disk.rows(&shell.request);
+                let pause = self.gate.peek(&shell.request, rows, clocks);
+                if let Some(wrong) = pause.as_ref().and_then(|pause| pause.correction.as_ref()) {
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                }
+                paused_until = pause.map(|pause| pause.until);
+            }
+        }
+        PodOutcome::SignInChecked { paused_until }
+    }
+
+    pub fn pod_answers(&mut self, address: usize, turn: u32, env: &mut Env) {
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        let Some(flight) = shell.flight.take_if(|flight| flight.turn == turn) else {
+            return;
+        };
+        let secret = shell.secret;
+        let room = shell.room;
+        let (outcome, verdict) = answer(address, room, &flight, secret, env);
+        if matches!(flight.step, PodStep::Put(_)) && env.kill_at_put.is_some() {
+            // Killed between a push and its record; the world does that.
+            return;
+        }
+        let clocks = env.clocks();
+        if let Some(grant) = flight.grant {
+            let (writes, events) = self.gate.report(grant, verdict, clocks);
+            note_gate(&events, &mut self.recorder, env);
+            note_writes(&writes, &mut self.recorder);
+            env.disk.apply(writes);
+            env.oracle.secret_was_judged(
+                &shell.request.credential,
+                &shell.request.user,
+                verdict,
+                env.now,
+            );
+            if matches!(verdict, Verdict::Rejected | Verdict::Forbidden) {
+                let rows = env.disk.rows(&shell.request);
+                if let Some(pause) = self.gate.peek(&shell.request, rows, clocks) {
+                    shell.controller.pause_sign_in(pause.until, clocks);
+                }
+            }
+        }
+        self.pod_learns(address, outcome, env);
+        self.drive_pod(address, env);
+    }
+
+    fn pod_learns(&mut self, address: usize, outcome: PodOutcome, env: &mut Env) {
+        let clocks = env.clocks();
+        let (clock, devices) = (self.clock, &self.devices);
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        if clock.steps != std::mem::replace(&mut shell.clock_steps, clock.steps) {
+            shell.controller.clock_stepped(clocks);
+        }
+        shell.controller.set_devices(devices.clone());
+        let mut events = Vec::new();
+        if let Some(room) = &self.rooms[shell.room]
+            && !shell.is_leaving
+        {
+            events = shell.controller.set_wanted(room.wanted.clone(), clocks);
+        }
+        events.extend(shell.controller.learn(outcome, clocks));
+        self.publish_pod(address, &events, env);
+    }
+
+    fn publish_pod(&mut self, address: usize, events: &[PodEvent], env: &mut Env) {
+        say(events, address, env);
+        let clocks = env.clocks();
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        let changes = shell.controller.memory_changes();
+        if shell.recorded != changes {
+            shell.recorded = changes;
+            self.recorder
+                .pod(&shell.key, shell.controller.memory(clocks));
+        }
+        for event in events {
+            if let PodEvent::DeviceAccepted { device } = event {
+                self.recorder
+                    .accepted_devices
+                    .insert(shell.key.clone(), device.clone());
+                if !env.disk.is_full {
+                    env.disk
+                        .accepted_devices
+                        .insert(shell.key.clone(), device.clone());
+                }
+            }
+        }
+        self.record_soon(env);
+        self.show_pod(address, env);
+    }
+
+    fn show_pod(&mut self, address: usize, env: &mut Env) {
+        let Some(shell) = &mut self.pods[address] else {
+            return;
+        };
+        if shell.is_leaving {
+            return;
+        }
+        let told = shell.controller.told(shell.told.as_ref());
+        if let Some(identity) = told {
+            shell.told = Some(identity.clone());
+            let url = shell.url.clone();
+            self.tell_identity(url, Some(identity), env);
+        }
+    }
+}
+
+fn say(events: &[PodEvent], address: usize, env: &mut Env) {
+    for event in events {
+        if is_loud(event) {
+            env.oracle.line(env.now);
+        }
+        let is_told = is_loud(event) || matches!(event, PodEvent::State { .. });
+        if is_told {
+            env.say(|| format!("pod {address}: {}", super::story::pod_event(event)));
+        }
+    }
+}
+
+fn is_loud(event: &PodEvent) -> bool {
+    match event {
+        PodEvent::State { is_quiet, .. }
+        | PodEvent::PushFailed { is_quiet, .. }
+        | PodEvent::DisplayLost { is_quiet, .. }
+        | PodEvent::ConfigFailed { is_quiet, .. } => !is_quiet,
+        _ => true,
+    }
+}
+
+fn latency(address: usize, step: &PodStep, env: &mut Env) -> u64 {
+    let now = env.now;
+    match env.device_at(address).fault.at(now) {
+        Some(PodFault::Hangs) => 20_000,
+        _ if matches!(step, PodStep::Put(_)) => env.rng.between(150, 900),
+        _ => env.rng.between(40, 200),
+    }
+}
+
+/// What the device at the address answers, and what the answer says of the password.
+fn answer(
+    address: usize,
+    room: usize,
+    flight: &Flight,
+    secret: u32,
+    env: &mut Env,
+) -> (PodOutcome, Verdict) {
+    let now = env.now;
+    let true_seconds = env.true_seconds();
+    let step = &flight.step;
+    let took = now - flight.began;
+    let device = env.device_at_mut(address);
+    device.settle(now);
+    if let Some(failure) = device.failure(now) {
+        let verdict = match failure.class {
+            FailureClass::Unreachable => Verdict::NotSent,
+            FailureClass::TimedOut => Verdict::Unknown,
+            _ => Verdict::Accepted,
+        };
+        if let Some(asked) = failure.retry_after {
+            let until = now + u64::try_from(asked.as_millis()).unwrap_or(0);
+            env.oracle.pod_asked(address, until);
+        }
+        let may_be_done = failure.class == FailureClass::TimedOut;
+        return (failed(step, failure, may_be_done, took), verdict);
+    }
+    if device.secret != secret || device.fault.at(now) == Some(PodFault::Locked) {
+        let failure = failure(FailureClass::SecretRejected, None);
+        return (failed(step, failure, false, took), Verdict::Rejected);
+    }
+    let clock = device.clock(now, true_seconds);
+    let outcome = match step {
+        PodStep::Look => PodOutcome::Look(Ok(LookAnswer {
+            device_id: device.device_id(now),
+            shown: device.shown.clone(),
+            clock,
+        })),
+        PodStep::AskMode => {
+            let mode = device.mode(now);
+            super::promises::mode_was_told(address, &mode, env);
+            PodOutcome::Mode(Ok(ModeAnswer { mode, clock }))
+        }
+        PodStep::Put(agenda) => {
+            let agenda: Arc<_> = agenda.clone();
+            super::promises::is_put(address, room, &agenda, env);
+            let device = env.device_at_mut(address);
+            device.put(&agenda, now);
+            env.put_was_done = true;
+            let device = env.device_at_mut(address);
+            let loses = device.fault.at(now) == Some(PodFault::LosesAnswers);
+            let shown = device.shown.clone();
+            env.say(|| {
+                format!(
+                    "pod {address} is sent {}, and shows {}",
+                    super::story::agenda(&agenda),
+                    super::story::agenda(&shown)
+                )
+            });
+            PodOutcome::Put(match loses {
+                true => Err(PutFailure {
+                    failure: failure(FailureClass::TimedOut, None),
+                    duration: Duration::from_millis(took),
+                    may_be_done: true,
+                }),
+                false => Ok(PutAnswer {
+                    duration: Duration::from_millis(took),
+                    ..PutAnswer::default()
+                }),
+            })
+        }
+        PodStep::ReadConfig => PodOutcome::Config(Ok(ConfigAnswer {
+            config: json!({ "display": { "name": device.id } }),
+            last: None,
+            mode: device.mode(now),
+            clock,
+        })),
+        PodStep::PatchConfig(_) => PodOutcome::Patch(Ok(PatchAnswer::default())),
+        PodStep::Wait(_) | PodStep::CheckSignIn | PodStep::Finished => PodOutcome::SignInBusy,
+    };
+    (outcome, Verdict::Accepted)
+}
+
+fn failed(step: &PodStep, failure: Failure, may_be_done: bool, took: u64) -> PodOutcome {
+    match step {
+        PodStep::AskMode => PodOutcome::Mode(Err(failure)),
+        PodStep::Put(_) => PodOutcome::Put(Err(PutFailure {
+            failure,
+            duration: Duration::from_millis(took),
+            may_be_done,
+        })),
+        PodStep::ReadConfig => PodOutcome::Config(Err(failure)),
+        PodStep::PatchConfig(_) => PodOutcome::Patch(Err(failure)),
+        _ => PodOutcome::Look(Err(failure)),
+    }
+}

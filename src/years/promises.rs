@@ -1,0 +1,677 @@
+//! The promises, as checks. Each names the promise that was broken; see `docs/simulation.md`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::calendar::{FOREIGN, PRIVATE, Reading};
+use super::configure::{only, pod_url};
+use super::device::{Alters, alter};
+use super::env::Env;
+use super::plan::{MINUTE, PodFault, SECOND};
+use super::process::Process;
+use crate::config::Room;
+use crate::control::pod::{PodState, PodStep, ReportedMode};
+use crate::control::room::RoomView;
+use crate::model::agenda::Agenda;
+use crate::model::meeting::Meeting;
+use crate::model::time::UnixTime;
+
+/// One poll with its jitter, a request that hangs, the minute after a failed push, and a little.
+const ONE_POLL: u64 = 150 * SECOND;
+/// One sync with its jitter and a little.
+const ONE_SYNC: u64 = 6 * MINUTE;
+
+/// What a room wants its displays to show is what good readings say, no more and no less.
+pub fn wanted(
+    room: usize,
+    settings: &Room,
+    feeds: &[usize],
+    view: &RoomView,
+    is_clock_believed: bool,
+    env: &mut Env,
+) {
+    let wall = env.wall();
+    let now = env.now;
+    let is_new = env.oracle.wanted[room].0.as_ref() != Some(&view.wanted);
+    if is_new {
+        env.oracle.wanted[room] = (Some(view.wanted.clone()), now);
+    }
+    let Some(agenda) = view.wanted.agenda.clone() else {
+        return;
+    };
+    privacy(room, settings, &agenda, env);
+    if !is_clock_believed || env.oracle.since_midnight(wall) < 20 {
+        return;
+    }
+    let window = env.oracle.window(wall);
+    let mut expected: Vec<Face> = Vec::new();
+    let mut is_all_read = true;
+    for (place, feed) in feeds.iter().enumerate() {
+        let of_room = &settings.feeds[place].only;
+        let Some(latest) = env
+            .oracle
+            .beliefs
+            .feeds
+            .get(feed)
+            .map(|one| one.latest.clone())
+        else {
+            is_all_read = false;
+            continue;
+        };
+        if !latest.reduction.serves(&of_room.digest(), wall) {
+            is_all_read = false;
+            continue;
+        }
+        is_all_read &= latest.missing.is_empty();
+        let id = &env.feeds[*feed].id;
+        let held = view.held.iter().find(|held| held.feed == *id);
+        let belief = env
+            .oracle
+            .beliefs
+            .rooms
+            .get(&(room, *feed))
+            .cloned()
+            .unwrap_or_default();
+        let count = |reading: &Reading| reading.to_come(of_room, window).count();
+        let reading = match (held, &belief.nonempty) {
+            (Some(hold), Some(before)) if belief.emptied_at.is_some() => {
+                let is_over = belief
+                    .held
+                    .as_ref()
+                    .is_some_and(|held| held.is_over && !held.is_loose);
+                if is_over && !hold.is_brake {
+                    env.broken("a hold ends when it was seen long enough", || {
+                        format!("room {room} still holds feed {feed}")
+                    });
+                }
+                before.clone()
+            }
+            (Some(_), _) => {
+                if count(&latest) > 0 {
+                    env.broken("only what vanished is held", || {
+                        format!("room {room} holds feed {feed}, which has meetings to come")
+                    });
+                }
+                return;
+            }
+            (None, Some(before)) if count(&latest) == 0 && count(before) > 0 => {
+                let hold = settings.guard.hold.as_millis() as u64;
+                if let Some(held) = &belief.held {
+                    let too_early = match held.empty_since {
+                        Some(since) => now + 2 * SECOND < since + hold,
+                        None => true,
+                    };
+                    if too_early && !held.is_loose {
+                        env.broken("what vanishes whole is held", || {
+                            format!("room {room} does not hold feed {feed}")
+                        });
+                    }
+                }
+                // A shared document waits for the other rooms; a brake may come and go.
+                return;
+            }
+            (None, _) => latest,
+        };
+        expected.extend(
+            reading
+                .to_come(of_room, window)
+                .map(|entry| face(entry, settings)),
+        );
+    }
+    expected.sort();
+    let is_full = expected.len() > settings.meetings.max;
+    expected.truncate(settings.meetings.max);
+    let shown: Vec<Face> = agenda
+        .meetings()
+        .iter()
+        .filter(|one| one.end_time > wall)
+        .map(face_of)
+        .collect();
+    let is_short = is_full && shown.len() < agenda.len();
+    let lacks: Vec<&Face> = expected.iter().filter(|one| !shown.contains(one)).collect();
+    let has_more = shown.iter().any(|one| !expected.contains(one));
+    if !lacks.is_empty() && !is_short && (is_all_read || !is_full) {
+        env.broken("a display lacks nothing that good readings give", || {
+            format!("room {room} lacks {lacks:?} of {expected:?}; it wants {shown:?}")
+        });
+    }
+    if is_all_read && has_more && view.kept == 0 && !view.wanted.keep_shown.is_some() {
+        env.broken("what a good reading takes away leaves", || {
+            format!("room {room} wants {shown:?}, and readings give {expected:?}")
+        });
+    }
+}
+
+/// What people see of a meeting.
+type Face = (UnixTime, UnixTime, String, String);
+
+fn face_of(meeting: &Meeting) -> Face {
+    (
+        meeting.start_time,
+        meeting.end_time,
+        meeting.title.clone(),
+        meeting.organizer.clone(),
+    )
+}
+
+fn face(entry: &super::calendar::Entry, room: &Room) -> Face {
+    let rules = &room.meetings;
+    let title = match (rules.hide_titles, entry.is_private) {
+        (true, _) => rules.hidden_title.clone(),
+        (false, true) => rules.private_title.clone(),
+        (false, false) => entry.title(),
+    };
+    let organizer = if entry.is_private { "" } else { "Ada" };
+    (
+        UnixTime::from_seconds(entry.start),
+        UnixTime::from_seconds(entry.end),
+        title,
+        organizer.to_owned(),
+    )
+}
+
+/// No private text, and no title that the room hides, in what is to be shown.
+fn privacy(room: usize, settings: &Room, agenda: &Agenda, env: &mut Env) {
+    for meeting in agenda.meetings() {
+        let says = |word: &str| meeting.title.contains(word) || meeting.organizer.contains(word);
+        let hides = settings.meetings.hide_titles;
+        if says(PRIVATE) || (hides && meeting.title != settings.meetings.hidden_title) {
+            let title = meeting.title.clone();
+            env.broken("no private text is shown", || {
+                format!("room {room} shows {title:?}")
+            });
+        }
+        if says(FOREIGN) {
+            env.broken("nothing of somebody else is shown", || {
+                format!("room {room}")
+            });
+        }
+    }
+}
+
+/// No pod waits for longer than it was told to.
+pub fn pod_waits(address: usize, when: u64, env: &mut Env) {
+    let now = env.now;
+    let facts = &env.oracle.pods[address];
+    let mut most = now + 80 * SECOND;
+    most = most.max(facts.asked_until + 2 * SECOND);
+    if facts.throttled_at.is_some_and(|at| now < at + 16 * MINUTE) {
+        most = most.max(now + 15 * MINUTE);
+    }
+    let last = env.oracle.ledger_lost_at.max(env.oracle.clock_set_at);
+    if last.is_some_and(|at| now < at + 25 * 60 * MINUTE) {
+        most = most.max(now + 24 * 60 * MINUTE);
+    }
+    if when > most + SECOND {
+        env.broken("nothing waits longer than its maximum", || {
+            format!(
+                "the pod at address {address} waits {} s",
+                (when - now) / 1000
+            )
+        });
+    }
+}
+
+pub fn mode_was_told(address: usize, mode: &ReportedMode, env: &mut Env) {
+    env.oracle.pods[address].may_write = !mode.is_other();
+}
+
+/// A request to a pod begins.
+pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) {
+    let now = env.now;
+    let may_write = std::mem::replace(&mut env.oracle.pods[address].may_write, false);
+    env.oracle.pods[address].contact_at = now;
+    let fault = env.device_at(address).fault.at(now);
+    if let Some(PodFault::Throttles(None)) = fault {
+        env.oracle.pods[address].throttled_at = Some(now);
+    }
+    let facts = &mut env.oracle.pods[address];
+    match step {
+        PodStep::Put(agenda) => {
+            if !may_write {
+                env.broken(
+                    "a pod is written to only right after it said its mode",
+                    || format!("address {address}"),
+                );
+            }
+            let agenda = agenda.clone();
+            put_begins(address, room, &agenda, env);
+        }
+        PodStep::Look => {
+            let early = (facts.looked_at + 10 * SECOND).saturating_sub(now);
+            let _ = early;
+            facts.looked_at = now;
+        }
+        _ => {}
+    }
+}
+
+fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) {
+    let now = env.now;
+    let wall = env.wall();
+    env.oracle.puts += 1;
+    let (wanted, _) = env.oracle.wanted[room].clone();
+    let forced_at = env.oracle.forced_at[room];
+    let is_forced = forced_at > 0 && now < forced_at + 30 * MINUTE;
+    let is_room = env.oracle.configured.rooms[room]
+        .addresses
+        .contains(&address);
+    let device_changed = env.oracle.pods[address].changed_at + 3 * SECOND > now;
+    if let Some(wanted) = wanted
+        && let Some(ours) = &wanted.agenda
+        && (is_room || !agenda.is_empty())
+    {
+        let has = |one: &Meeting| agenda.meetings().iter().any(|other| other.looks_like(one));
+        let lacking = ours
+            .meetings()
+            .iter()
+            .find(|one| one.end_time > wall && !has(one));
+        if let Some(lacking) = lacking.map(face_of) {
+            env.broken("no push lacks a meeting to come", || {
+                format!("address {address} is sent a set without {lacking:?}")
+            });
+        }
+        let is_ours = |one: &&Meeting| ours.meetings().iter().any(|other| other.looks_like(one));
+        let others: Vec<&Meeting> = agenda
+            .meetings()
+            .iter()
+            .filter(|one| !is_ours(one))
+            .collect();
+        if wanted.clock_is_believed {
+            let hides = env.oracle.configured.rooms[room].hides_titles;
+            for one in others {
+                let entry = env.ids.entry(&one.id);
+                let says = |word: &str| one.title.contains(word);
+                if says(FOREIGN) || says(PRIVATE) || wanted.keep_shown.is_none() {
+                    let title = one.title.clone();
+                    env.broken("nothing of somebody else is sent", || {
+                        format!("address {address} is sent {title:?}")
+                    });
+                } else if hides && one.title != "Reserved" {
+                    let title = one.title.clone();
+                    env.broken("no private text is shown", || {
+                        format!("address {address} is sent {title:?}")
+                    });
+                } else {
+                    let _ = entry;
+                }
+            }
+        }
+    }
+    let device = env.device_at_mut(address);
+    let shows_it = device.shown.looks_like(agenda) && device.pending.is_none();
+    if shows_it && !is_forced && !device_changed {
+        env.broken("nothing is pushed that the display already shows", || {
+            format!("address {address}")
+        });
+    }
+    budget(address, agenda, is_forced, env);
+    other_rooms_device(address, room, env);
+}
+
+/// How often a display is put right that does not keep what it is sent.
+fn budget(address: usize, agenda: &Arc<Agenda>, is_forced: bool, env: &mut Env) {
+    let now = env.now;
+    let wall = env.wall();
+    let started_at = env.oracle.started_at;
+    let shows_nothing = env.device_at(address).shown.still_to_come(wall).is_empty();
+    let facts = &mut env.oracle.pods[address];
+    let is_again = facts
+        .last_put
+        .as_ref()
+        .is_some_and(|last| last.looks_like(agenda));
+    let fault_free = facts.failed_at.take();
+    facts.puts.retain(|(at, _)| at + 60 * MINUTE > now);
+    facts.puts.push((now, is_again && !shows_nothing));
+    facts.last_put = Some(agenda.clone());
+    let corrections = facts
+        .puts
+        .iter()
+        .filter(|(_, is_correction)| *is_correction)
+        .count();
+    let too_early =
+        fault_free.is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
+    if corrections > 12 {
+        env.broken(
+            "a display that somebody else writes to is put right ever less often",
+            || format!("address {address}: {corrections} corrections within an hour"),
+        );
+    }
+    if too_early {
+        env.broken("a failed push waits a minute", || {
+            format!("address {address}")
+        });
+    }
+}
+
+/// No room's meetings get onto another room's display.
+fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
+    let facts = &env.oracle.pods[address];
+    let Some(exchanged_at) = facts.exchanged_at else {
+        return;
+    };
+    let is_sure = facts.trusted_at < exchanged_at
+        && exchanged_at + 5 * SECOND < env.now
+        && env.oracle.reloaded_at + 10 * MINUTE < exchanged_at
+        && env
+            .oracle
+            .ledger_lost_at
+            .is_none_or(|at| at + 10 * MINUTE < exchanged_at);
+    if is_sure {
+        env.broken("a device of another room is not written to", || {
+            format!("address {address} of room {room}")
+        });
+    }
+}
+
+/// A set arrives at a pod.
+pub fn is_put(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) {
+    let now = env.now;
+    let _ = (room, agenda);
+    let device = env.device_at(address);
+    let since = device.other_mode_since;
+    if matches!(device.fault.at(now), Some(PodFault::OtherMode))
+        && since.is_some_and(|since| since + 2 * SECOND < now)
+    {
+        env.broken("a pod in another mode is not written to", || {
+            format!("address {address}")
+        });
+    }
+}
+
+/// What has to be so at any time, looked at now and then.
+pub fn look(process: &Process, env: &mut Env) {
+    let now = env.now;
+    if now < env.oracle.started_at + ONE_SYNC {
+        return;
+    }
+    for room in 0..process.rooms.len() {
+        if let Some(shell) = &process.rooms[room] {
+            let clocks = env.clocks();
+            let view = shell.controller.view(clocks);
+            let settings = shell.controller.settings().room.clone();
+            let feeds = shell.feeds.clone();
+            wanted(
+                room,
+                &settings,
+                &feeds,
+                &view,
+                process.clock.is_believed,
+                env,
+            );
+            ended(room, &view, env);
+        }
+    }
+    for feed in 0..process.feeds.len() {
+        if process.feeds[feed].is_some() {
+            is_fresh(feed, process, env);
+        }
+    }
+    for address in 0..process.pods.len() {
+        if let Some(shell) = &process.pods[address]
+            && !shell.is_leaving
+        {
+            display(address, shell.room, process, env);
+        }
+    }
+}
+
+/// A meeting that has ended leaves.
+fn ended(room: usize, view: &RoomView, env: &mut Env) {
+    let now = env.now;
+    let settled = env.oracle.clock_set_at.is_none_or(|at| at + ONE_POLL < now)
+        && env.oracle.clock_changed_at + ONE_POLL < now;
+    let wall = env.wall();
+    let Some(agenda) = view.wanted.agenda.as_ref().filter(|_| settled) else {
+        return;
+    };
+    let late = agenda
+        .meetings()
+        .iter()
+        .find(|one| wall.since(one.end_time).as_secs() > 40);
+    if env.oracle.is_clock_believed
+        && let Some(late) = late.map(face_of)
+    {
+        env.broken("a meeting that has ended leaves", || {
+            format!("room {room}: {late:?}")
+        });
+    }
+}
+
+/// A calendar whose host is well is read within one sync.
+fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
+    let now = env.now;
+    let model = &env.feeds[feed];
+    let facts = &env.oracle.feeds[feed];
+    let user = format!("{}#{}", model.id.host(), model.id.as_str());
+    let mut wait = facts
+        .bad_until
+        .max(facts.changed_at)
+        .max(env.oracle.reloaded_at);
+    wait = wait
+        .max(facts.asked_until)
+        .max(env.oracle.clock_set_at.unwrap_or(0))
+        .max(env.oracle.clock_changed_at)
+        .max(facts.throttled_at.map_or(0, |at| at + 60 * MINUTE));
+    if model.has_login {
+        // Another feed of the account may have been rejected too.
+        let of_host = env.feeds.iter().filter(|other| other.host == model.host);
+        let users = of_host.map(|other| format!("{}#{}", other.id.host(), other.id.as_str()));
+        let paused = users.map(|user| env.oracle.paused_until(&user)).max();
+        wait = wait
+            .max(paused.unwrap_or(0) + MINUTE)
+            .max(env.oracle.paused_until(&user));
+        let is_right =
+            env.oracle.host_secrets[model.host] == env.oracle.configured.feed_secrets[model.host];
+        if !is_right || env.disk.is_full {
+            return;
+        }
+        wait = wait.max(env.oracle.ledger_lost_at.unwrap_or(0));
+    }
+    if env.feed_fault(feed).is_some() || wait + ONE_SYNC > now {
+        return;
+    }
+    let Some(latest) = process.feeds[feed]
+        .as_ref()
+        .and_then(|shell| shell.controller.latest())
+    else {
+        env.broken("a calendar whose host is well is read", || {
+            format!("feed {feed} never was")
+        });
+        return;
+    };
+    let Some(reading) = env.readings.get(&(feed, latest.id)).cloned() else {
+        return;
+    };
+    let from = reading.reduction.from.seconds();
+    let lets_through = |entry: &super::calendar::Entry| {
+        let rooms = process.plan.rooms.iter().filter(|room| room.is_present);
+        let mut entries = rooms
+            .flat_map(|room| &room.feeds)
+            .filter(|one| one.0 == feed);
+        entries.any(|(_, place)| super::calendar::is_let_through(&only(*place), entry))
+    };
+    let is_same = {
+        let document = env.feeds[feed].document.entries.values();
+        let mut there: Vec<_> = document
+            .filter(|entry| entry.end > from && lets_through(entry))
+            .collect();
+        there.sort();
+        there.len() == reading.entries.len()
+            && there
+                .iter()
+                .zip(&reading.entries)
+                .all(|(one, other)| **one == *other)
+    };
+    // What an earlier filter let through may still be there.
+    let filters: BTreeMap<_, _> = reading
+        .reduction
+        .filters
+        .iter()
+        .map(|one| (one, ()))
+        .collect();
+    let is_by_these = process
+        .plan
+        .rooms
+        .iter()
+        .filter(|room| room.is_present)
+        .all(|room| {
+            let of_feed = room.feeds.iter().filter(|one| one.0 == feed);
+            of_feed
+                .map(|(_, place)| only(*place).digest())
+                .all(|digest| filters.contains_key(&digest))
+        });
+    if !is_by_these {
+        env.broken("every filter is served", || format!("feed {feed}"));
+    }
+    let used: usize = process
+        .plan
+        .rooms
+        .iter()
+        .filter(|room| room.is_present)
+        .flat_map(|room| &room.feeds)
+        .filter(|one| one.0 == feed)
+        .map(|one| only(one.1).digest())
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
+    if !is_same && used == filters.len() {
+        env.broken(
+            "a calendar whose host is well is read within one sync",
+            || {
+                format!(
+                    "feed {feed} is out of date since {}",
+                    super::env::moment(wait)
+                )
+            },
+        );
+    }
+}
+
+/// A display whose pod is well is right within one poll.
+fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
+    let now = env.now;
+    let wall = env.wall();
+    let key = pod_url(address).key();
+    let (wanted, wanted_at) = env.oracle.wanted[room].clone();
+    let Some(wanted) = wanted else {
+        return;
+    };
+    let Some(agenda) = wanted.agenda.clone() else {
+        return;
+    };
+    let Some(view) = process.pods[address]
+        .as_ref()
+        .map(|shell| shell.controller.view())
+    else {
+        return;
+    };
+    let paused = env.oracle.paused_until(&key) + MINUTE;
+    let facts = &env.oracle.pods[address];
+    let untold = facts.throttled_at.map_or(0, |at| at + 15 * MINUTE);
+    let settled = facts
+        .bad_until
+        .max(facts.slow_until)
+        .max(facts.asked_until)
+        .max(untold)
+        .max(paused)
+        .max(facts.changed_at)
+        .max(wanted_at)
+        .max(env.oracle.reloaded_at)
+        .max(env.oracle.clock_changed_at)
+        .max(env.oracle.clock_set_at.unwrap_or(0))
+        .max(env.oracle.ledger_lost_at.unwrap_or(0));
+    let is_exchanged = facts.exchanged_at.is_some();
+    let contact_at = facts.contact_at;
+    let is_right_secret =
+        env.device_at(address).secret == env.oracle.configured.pod_secrets[address];
+    let device = env.device_at_mut(address);
+    device.settle(now);
+    let fault = device.fault.at(now);
+    let shown = device.shown.clone();
+    let altered = device.altered;
+    let ours = match altered {
+        Some(Alters::CutsTitles(length)) => alter(&agenda, Alters::CutsTitles(length)),
+        _ => agenda.clone(),
+    };
+    let faces = |agenda: &Agenda| {
+        let mut faces: Vec<Face> = agenda
+            .meetings()
+            .iter()
+            .filter(|one| one.end_time.since(wall).as_secs() > 200)
+            .map(face_of)
+            .collect();
+        faces.sort();
+        faces
+    };
+    let (there, expected) = (faces(&shown), faces(&ours));
+    let is_right = match altered {
+        Some(Alters::Keeps(_)) => there.iter().all(|one| expected.contains(one)),
+        _ if !wanted.clock_is_believed || wanted.keep_shown.is_some() => {
+            expected.iter().all(|one| there.contains(one))
+        }
+        _ => there == expected,
+    };
+    // Never reported as well, whatever the pod does.
+    let is_quiet = settled_for_report(wanted_at, address, env) + 90 * SECOND < now;
+    if view.state == PodState::InStep
+        && !is_right
+        && is_quiet
+        && altered.is_none()
+        && fault != Some(PodFault::Hangs)
+    {
+        env.broken("what is not so is never reported as well", || {
+            format!("address {address} of room {room} is said to be in step, and shows {there:?} for {expected:?}")
+        });
+    }
+    let is_well = fault.is_none()
+        && !is_exchanged
+        && is_right_secret
+        && env.device_at(address).boots_until < now;
+    if env.disk.is_full || !is_well || settled + ONE_POLL > now {
+        return;
+    }
+    if contact_at + 2 * MINUTE < now {
+        env.broken("every pod is looked at", || {
+            format!(
+                "address {address} was not since {}",
+                super::env::moment(contact_at)
+            )
+        });
+    }
+    if !is_right {
+        env.broken(
+            "a display whose pod is well is right within one poll",
+            || {
+                format!(
+                    "address {address} of room {room} ({}) shows {there:?} for {expected:?}",
+                    view.state.words()
+                )
+            },
+        );
+    }
+    let late = shown
+        .meetings()
+        .iter()
+        .find(|one| wall.since(one.end_time).as_secs() > 240)
+        .map(face_of);
+    if let Some(late) = late
+        && env.oracle.is_clock_believed
+        && altered.is_none()
+    {
+        env.broken("a meeting that has ended leaves the display", || {
+            format!("address {address}: {late:?}")
+        });
+    }
+}
+
+fn settled_for_report(wanted_at: u64, address: usize, env: &Env) -> u64 {
+    let facts = &env.oracle.pods[address];
+    facts
+        .changed_at
+        .max(wanted_at)
+        .max(facts.puts.last().map_or(0, |(at, _)| *at))
+        .max(facts.asked_until)
+        .max(env.oracle.clock_changed_at)
+        .max(env.oracle.clock_set_at.unwrap_or(0))
+        .max(env.oracle.started_at)
+}

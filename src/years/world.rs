@@ -1,0 +1,578 @@
+//! A world lives through its history: time, actions, and one service after another.
+
+use super::calendar::Entry;
+use super::env::{Broken, Env, Happening, START};
+use super::plan::{
+    Action, ConfigEdit, DAY, Edit, HOUR, HostFault, LedgerFault, MINUTE, Plan, PodFault, RoomPlan,
+    SECOND,
+};
+use super::process::Process;
+
+/// After the last action the world is left alone for so long, and has to be right then.
+const AFTERWARDS: u64 = 26 * HOUR;
+/// How often the promises are looked at that hold at any time.
+const LOOK: u64 = 10 * MINUTE;
+
+/// What became of a history.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub broken: Option<Broken>,
+    /// What happened, where it was to be told.
+    pub lines: Vec<(u64, String)>,
+    /// Days that all rooms together lived through, in thousandths.
+    pub milli_room_days: u64,
+    pub puts: u64,
+    pub writes: u64,
+    pub log_lines: u64,
+}
+
+impl Outcome {
+    /// Sums up, but for what was told.
+    pub fn add(&mut self, other: &Self) {
+        self.milli_room_days += other.milli_room_days;
+        self.puts += other.puts;
+        self.writes += other.writes;
+        self.log_lines += other.log_lines;
+    }
+}
+
+/// Lives through a history, to its end or to the first promise that is broken.
+#[must_use]
+pub fn live(plan: &Plan, tells: bool) -> Outcome {
+    let mut world = World::new(plan, tells);
+    world.live();
+    let env = world.env;
+    Outcome {
+        broken: env.story.broken,
+        lines: env.story.lines,
+        milli_room_days: env.now * plan.config.rooms.len() as u64 * 1000 / DAY,
+        puts: env.oracle.puts,
+        writes: env.oracle.writes,
+        log_lines: env.oracle.lines,
+    }
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    env: Env,
+    process: Option<Process>,
+    lives: u32,
+}
+
+impl<'a> World<'a> {
+    fn new(plan: &'a Plan, tells: bool) -> Self {
+        let mut env = Env::new(plan, tells);
+        for (number, action) in plan.actions.iter().enumerate() {
+            env.at(action.at, Happening::Action(number));
+        }
+        if plan.clock.0 != 0 {
+            env.at(plan.clock.1, Happening::ClockBack);
+        }
+        env.at(0, Happening::Start);
+        env.at(LOOK + 150 * SECOND, Happening::Look);
+        Self {
+            plan,
+            env,
+            process: None,
+            lives: 0,
+        }
+    }
+
+    fn live(&mut self) {
+        let end = self.plan.end() + self.afterwards();
+        while let Some(what) = self.env.next() {
+            if self.env.now > end {
+                break;
+            }
+            self.happens(what);
+            if self.env.story.broken.is_some() {
+                break;
+            }
+        }
+        if self.env.story.broken.is_none() {
+            self.judge_the_whole();
+        }
+    }
+
+    /// A quiet world needs no longer than a poll and a sync.
+    fn afterwards(&self) -> u64 {
+        let is_usual = |timed: &super::plan::Timed| matches!(timed.what, Action::Edit { .. });
+        match self.plan.actions.iter().all(is_usual) {
+            true => 0,
+            false => AFTERWARDS,
+        }
+    }
+
+    /// Log lines and writes stay within what happened.
+    fn judge_the_whole(&mut self) {
+        let rooms = self.plan.config.rooms.len() as u64;
+        let room_days = rooms * (self.env.now / DAY + 1);
+        let actions = self.plan.actions.len() as u64;
+        let (lines, writes) = (self.env.oracle.lines, self.env.oracle.writes);
+        let meetings = room_days * self.plan.density * 2;
+        let most_lines = 40 * rooms + 8 * meetings + 80 * actions;
+        let most_writes = 100 * rooms + 20 * meetings + 300 * actions;
+        if lines > most_lines {
+            self.env.broken("log lines stay within what happens", || {
+                format!("{lines} lines for {actions} actions in {room_days} room-days")
+            });
+        }
+        if writes > most_writes {
+            self.env
+                .broken("ledger writes stay within what happens", || {
+                    format!("{writes} writes for {actions} actions in {room_days} room-days")
+                });
+        }
+    }
+
+    fn happens(&mut self, what: Happening) {
+        match what {
+            Happening::Action(number) => {
+                let action = self.plan.actions[number].what;
+                self.env.say(|| format!("> {action:?}"));
+                self.act(action);
+            }
+            Happening::Start => self.start(),
+            Happening::ClockBack => self.set_clock(0),
+            Happening::ExchangeBack(one, other) => self.exchange(one, other, true),
+            Happening::SecretFollows { is_pod, which } => self.secret_follows(is_pod, which),
+            Happening::Look => {
+                if let Some(process) = &self.process {
+                    super::promises::look(process, &mut self.env);
+                }
+                self.env.after(LOOK, Happening::Look);
+                if self.env.now / DAY > self.env.backups.len() as u64 {
+                    let backup = self.env.disk.clone();
+                    self.env.backups.push(backup);
+                }
+            }
+            Happening::Record { life } if self.is_alive(life) => self.of_process(what),
+            Happening::FeedWakes { life, .. }
+            | Happening::FeedAnswers { life, .. }
+            | Happening::FeedAsksGate { life, .. }
+            | Happening::RoomWakes { life, .. }
+            | Happening::PodWakes { life, .. }
+            | Happening::PodAnswers { life, .. }
+            | Happening::Brake { life, .. }
+            | Happening::Devices { life }
+            | Happening::ClockLook { life }
+            | Happening::SyncGoesOn { life, .. }
+                if self.is_alive(life) =>
+            {
+                self.of_process(what);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_alive(&self, life: u32) -> bool {
+        self.process
+            .as_ref()
+            .is_some_and(|process| process.life == life)
+    }
+
+    fn of_process(&mut self, what: Happening) {
+        let puts = self.env.oracle.puts;
+        if let Some(process) = &mut self.process {
+            process.happens(self.plan, what, &mut self.env);
+        }
+        if matches!(what, Happening::PodAnswers { .. })
+            && puts > 0
+            && let Some(after) = self.env.kill_at_put
+            && self.env.put_was_done
+        {
+            self.env.kill_at_put = None;
+            self.end_process(false, after);
+        }
+        self.env.put_was_done = false;
+    }
+
+    fn start(&mut self) {
+        if self.process.is_none() {
+            self.lives += 1;
+            let config = self.env.oracle.configured.clone();
+            let process = Process::start(self.lives, self.plan, &config, &mut self.env);
+            self.process = Some(process);
+        }
+    }
+
+    fn end_process(&mut self, is_stop: bool, after: u64) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        let words = if is_stop { "stops" } else { "is killed" };
+        self.env.say(|| format!("the service {words}"));
+        if is_stop {
+            process.stop(&mut self.env);
+        }
+        self.env.oracle.is_running = false;
+        self.env.after(after, Happening::Start);
+    }
+
+    fn set_clock(&mut self, ahead: i64) {
+        self.env.clock_ahead = ahead;
+        self.env.oracle.clock_set_at = Some(self.env.now);
+        if let Some(process) = &mut self.process {
+            process.clock_was_set(&mut self.env);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let now = self.env.now;
+        match action {
+            Action::Host { host, fault, ms } => {
+                self.env.hosts[host].begin(fault, now + ms);
+                for feed in 0..self.env.feeds.len() {
+                    if self.env.feeds[feed].host == host {
+                        self.feed_is_bad(feed, fault, now + ms);
+                    }
+                }
+            }
+            Action::Feed { feed, fault, ms } => {
+                self.env.feeds[feed].fault.begin(fault, now + ms);
+                self.feed_is_bad(feed, fault, now + ms);
+            }
+            Action::Edit { feed, edit } => self.edit(feed, edit),
+            Action::Pod { address, fault, ms } => self.pod_fault(address, fault, ms),
+            Action::Reboot { address, ms } => {
+                self.env.device_at_mut(address).reboot(now + ms);
+                self.pod_changes(address, ms, 0);
+            }
+            Action::Replace { address } => {
+                let number = self.env.rng.below(1 << 30) as u32;
+                self.env.device_at_mut(address).replace(number);
+                self.pod_changes(address, 0, 0);
+            }
+            Action::Exchange { one, other, ms } => {
+                self.exchange(one, other, false);
+                self.env.after(ms, Happening::ExchangeBack(one, other));
+            }
+            Action::Foreign { address, meetings } => {
+                let seconds = self.env.true_seconds();
+                self.env.device_at_mut(address).foreign(meetings, seconds);
+                self.pod_changes(address, 0, 16 * MINUTE);
+            }
+            Action::Clock { seconds, ms } => {
+                self.set_clock(seconds);
+                self.env.after(ms, Happening::ClockBack);
+            }
+            Action::Kill { ms } => self.end_process(false, ms),
+            Action::KillAtPut { ms } => self.env.kill_at_put = Some(ms),
+            Action::Stop { ms } => self.end_process(true, ms),
+            Action::Ledger { fault, ms } => self.ledger(fault, ms),
+            Action::Config(edit) => self.configure(edit),
+            Action::Sync { room, force } => {
+                if let Some(process) = &mut self.process {
+                    if force {
+                        self.env.oracle.forced_at[room] = now;
+                    }
+                    process.sync(room, force, &mut self.env);
+                }
+            }
+            Action::Trust { address } => {
+                let facts = &mut self.env.oracle.pods[address];
+                facts.trusted_at = now;
+                // What is there now belongs there.
+                facts.exchanged_at = None;
+                facts.changed_at = now;
+                if let Some(process) = &mut self.process {
+                    process.trust(address, &mut self.env);
+                }
+            }
+            Action::Check => self.check(),
+            Action::RotateFeed { feed, ms } => {
+                let host = self.env.feeds[feed].host;
+                self.env.oracle.host_secrets[host] += 1;
+                self.env.after(
+                    ms,
+                    Happening::SecretFollows {
+                        is_pod: false,
+                        which: host,
+                    },
+                );
+            }
+            Action::RotatePod { address, ms } => {
+                self.env.device_at_mut(address).secret += 1;
+                self.pod_changes(address, ms, 0);
+                self.env.after(
+                    ms,
+                    Happening::SecretFollows {
+                        is_pod: true,
+                        which: address,
+                    },
+                );
+            }
+        }
+    }
+
+    fn feed_is_bad(&mut self, feed: usize, fault: HostFault, until: u64) {
+        let facts = &mut self.env.oracle.feeds[feed];
+        facts.bad_until = facts.bad_until.max(until);
+        let _ = fault;
+    }
+
+    /// The display of an address is not right until then, and may need longer than a poll.
+    fn pod_changes(&mut self, address: usize, bad_for: u64, slow_for: u64) {
+        let now = self.env.now;
+        let facts = &mut self.env.oracle.pods[address];
+        facts.changed_at = now;
+        facts.bad_until = facts.bad_until.max(now + bad_for);
+        facts.slow_until = facts.slow_until.max(now + bad_for + slow_for);
+    }
+
+    fn pod_fault(&mut self, address: usize, fault: PodFault, ms: u64) {
+        let now = self.env.now;
+        let slow_for = match fault {
+            PodFault::Ignores | PodFault::ReadsEmpty | PodFault::Late(_) => 62 * MINUTE,
+            PodFault::LosesAnswers | PodFault::CutsTitles(_) | PodFault::Keeps(_) => 62 * MINUTE,
+            PodFault::Locked => 6 * HOUR,
+            _ => 0,
+        };
+        let device = self.env.device_at_mut(address);
+        device.fault.begin(fault, now + ms);
+        device.other_mode_since = (fault == PodFault::OtherMode).then_some(now);
+        self.pod_changes(address, ms, slow_for);
+    }
+
+    fn exchange(&mut self, one: usize, other: usize, is_back: bool) {
+        if one == other {
+            return;
+        }
+        let now = self.env.now;
+        self.env.addresses.swap(one, other);
+        if is_back {
+            self.env
+                .say(|| format!("> the devices at {one} and {other} change back"));
+        }
+        for address in [one, other] {
+            self.pod_changes(address, 0, 16 * MINUTE);
+            let is_own = self.env.addresses[address] == address;
+            self.env.oracle.pods[address].exchanged_at = (!is_own).then_some(now);
+        }
+    }
+
+    fn ledger(&mut self, fault: LedgerFault, ms: u64) {
+        let now = self.env.now;
+        match fault {
+            LedgerFault::Full => {
+                self.env.disk.is_full = true;
+                self.env.oracle.secrets_are_loose();
+                self.env.after(
+                    ms,
+                    Happening::SecretFollows {
+                        is_pod: false,
+                        which: usize::MAX,
+                    },
+                );
+                return;
+            }
+            LedgerFault::Lost | LedgerFault::Damaged(_) => {
+                let kept =
+                    (fault == LedgerFault::Damaged(true)).then(|| self.env.disk.sign_ins.clone());
+                let is_full = self.env.disk.is_full;
+                self.env.disk = super::disk::Disk {
+                    is_full,
+                    sign_ins: kept.unwrap_or_default(),
+                    ..super::disk::Disk::default()
+                };
+                if let Some(process) = &mut self.process {
+                    process.recorder.file_is_new(&mut self.env.disk);
+                    process.record_soon(&mut self.env);
+                }
+            }
+            LedgerFault::Yesterday => {
+                self.end_process(true, 5 * SECOND);
+                if let Some(backup) = self.env.backups.last() {
+                    let is_full = self.env.disk.is_full;
+                    self.env.disk = super::disk::Disk {
+                        is_full,
+                        ..backup.clone()
+                    };
+                }
+            }
+        }
+        self.env.oracle.ledger_lost_at = Some(now);
+        self.env.oracle.secrets_are_loose();
+    }
+
+    fn secret_follows(&mut self, is_pod: bool, which: usize) {
+        if which == usize::MAX {
+            // Not a secret: there is room on the disk again.
+            self.env.disk.is_full = false;
+            self.env.oracle.ledger_lost_at = Some(self.env.now);
+            self.env
+                .say(|| "> there is room on the disk again".to_owned());
+            return;
+        }
+        let now = self.env.now;
+        if is_pod {
+            let secret = self.env.device_at(which).secret;
+            self.env.oracle.configured.pod_secrets[which] = secret;
+            self.env.oracle.pods[which].changed_at = now;
+        } else {
+            let secret = self.env.oracle.host_secrets[which];
+            self.env.oracle.configured.feed_secrets[which] = secret;
+            for feed in 0..self.env.feeds.len() {
+                if self.env.feeds[feed].host == which {
+                    let facts = &mut self.env.oracle.feeds[feed];
+                    facts.bad_until = facts.bad_until.max(now);
+                }
+            }
+        }
+        self.env
+            .say(|| format!("> the secret of {which} is corrected (pod: {is_pod})"));
+    }
+
+    /// Another process tries every secret, and shares nothing with the service but the ledger.
+    fn check(&mut self) {
+        let mut gate = crate::control::secret_gate::SecretGate::default();
+        for feed in 0..self.env.feeds.len() {
+            if self.env.feeds[feed].has_login {
+                super::feed_shell::check_secret(feed, &mut gate, &mut self.env);
+            }
+        }
+    }
+
+    fn edit(&mut self, feed: usize, edit: Edit) {
+        let now = self.env.true_seconds();
+        self.env.oracle.feeds[feed].changed_at = self.env.now;
+        let uid = self.env.next_uid;
+        let document = &mut self.env.feeds[feed].document;
+        document.revision += 1;
+        let to_come: Vec<u32> = document
+            .entries
+            .values()
+            .filter(|entry| entry.end > now && entry.start < now + 7 * 86_400)
+            .map(|entry| entry.uid)
+            .collect();
+        let nth = |number: u64| {
+            to_come
+                .get((number % to_come.len().max(1) as u64) as usize)
+                .copied()
+        };
+        match edit {
+            Edit::Add {
+                in_minutes,
+                minutes,
+                is_private,
+            } => {
+                let start = now + in_minutes as i64 * 60;
+                let entry = Entry {
+                    uid,
+                    start,
+                    end: start + minutes as i64 * 60,
+                    edition: 0,
+                    is_private,
+                    place: (uid % 3) as u8,
+                };
+                document.entries.insert(uid, entry);
+                self.env.next_uid += 1;
+            }
+            Edit::Cancel(number) => {
+                if let Some(uid) = nth(number) {
+                    document.entries.remove(&uid);
+                }
+            }
+            Edit::Wipe => document.entries.retain(|_, entry| entry.end <= now),
+            Edit::Move(number, minutes) => {
+                if let Some(entry) = nth(number).and_then(|uid| document.entries.get_mut(&uid)) {
+                    entry.start += minutes * 60;
+                    entry.end += minutes * 60;
+                    entry.edition += 1;
+                }
+            }
+            Edit::Retitle(number) => {
+                if let Some(entry) = nth(number).and_then(|uid| document.entries.get_mut(&uid)) {
+                    entry.edition += 1;
+                }
+            }
+            Edit::TogglePrivate(number) => {
+                if let Some(entry) = nth(number).and_then(|uid| document.entries.get_mut(&uid)) {
+                    entry.is_private = !entry.is_private;
+                }
+            }
+        }
+    }
+
+    fn configure(&mut self, edit: ConfigEdit) {
+        let now = self.env.now;
+        let mut config = self.env.oracle.configured.clone();
+        change(&mut config.rooms, edit);
+        // A configuration without rooms is refused.
+        if config.rooms.iter().all(|room| !room.is_present) {
+            return;
+        }
+        if config != self.env.oracle.configured {
+            self.env.oracle.reloaded_at = now;
+        }
+        self.env.oracle.configured = config.clone();
+        if let Some(process) = &mut self.process {
+            process.reload(self.plan, &config, &mut self.env);
+        }
+    }
+}
+
+fn change(rooms: &mut [RoomPlan], edit: ConfigEdit) {
+    match edit {
+        ConfigEdit::RemoveRoom(room) => rooms[room].is_present = false,
+        ConfigEdit::AddRoom(room) => {
+            rooms[room].is_present = !rooms[room].addresses.is_empty();
+        }
+        ConfigEdit::AddFeed { room, feed } => {
+            let room = &mut rooms[room];
+            if room.feeds.iter().all(|one| one.0 != feed) {
+                room.feeds.push((feed, None));
+            }
+        }
+        ConfigEdit::RemoveFeed { room, nth } => {
+            let room = &mut rooms[room];
+            if room.feeds.len() > 1 {
+                room.feeds.remove(nth % room.feeds.len());
+            }
+        }
+        ConfigEdit::ReplaceFeed { room, nth, feed } => {
+            let room = &mut rooms[room];
+            if room.feeds.iter().all(|one| one.0 != feed) {
+                let nth = nth % room.feeds.len();
+                room.feeds[nth] = (feed, None);
+            }
+        }
+        ConfigEdit::Filter { room, nth, place } => {
+            let room = &mut rooms[room];
+            let nth = nth % room.feeds.len();
+            room.feeds[nth].1 = place;
+        }
+        ConfigEdit::HideTitles(room) => rooms[room].hides_titles = !rooms[room].hides_titles,
+        ConfigEdit::MovePod { address, room } => {
+            rooms
+                .iter_mut()
+                .for_each(|room| room.addresses.retain(|one| *one != address));
+            rooms[room].addresses.push(address);
+            rooms[room].addresses.sort_unstable();
+        }
+        ConfigEdit::RemovePod(address) => {
+            rooms
+                .iter_mut()
+                .for_each(|room| room.addresses.retain(|one| *one != address));
+        }
+        ConfigEdit::Guard {
+            room,
+            vanished,
+            hold_minutes,
+        } => {
+            rooms[room].vanished = vanished;
+            rooms[room].hold_minutes = hold_minutes;
+        }
+        ConfigEdit::Max { room, max } => rooms[room].max = max,
+        ConfigEdit::Nothing => {}
+    }
+    for room in rooms {
+        room.is_present &= !room.addresses.is_empty();
+    }
+}
+
+/// The true time in seconds at a moment of the history.
+#[must_use]
+pub fn seconds_at(at: u64) -> i64 {
+    START + i64::try_from(at / 1000).unwrap_or(0)
+}
