@@ -327,7 +327,7 @@ mod tests {
         program.build();
         let whole = program.clone().render_long_help().to_string();
         let mut texts = vec![("podcal".to_owned(), whole)];
-        for command in program.get_subcommands() {
+        for command in commands(&program) {
             let name = command.get_name().to_owned();
             let text = help(command, &format!("podcal {name}"));
             texts.push((name, text));
@@ -352,13 +352,23 @@ mod tests {
         );
     }
 
+    /// What is below a command, but for `help`, which clap adds.
+    fn commands(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+        let all = command.get_subcommands();
+        all.filter(|below| below.get_name() != "help")
+    }
+
     /// Of the command and of all below it; without the part that is the same for all.
     fn help(command: &clap::Command, line: &str) -> String {
         let text = command.clone().render_long_help().to_string();
         let own = text.split("\nGlobal options:\n").next().unwrap_or_default();
         let mut text = format!("=== {line} --help\n\n{}\n\n", own.trim_end());
-        for below in command.get_subcommands() {
-            text += &help(below, &format!("{line} {}", below.get_name()));
+        for below in commands(command) {
+            // What every operation of a command understands is in the text of the command.
+            let below = below
+                .clone()
+                .mut_args(|arg| arg.clone().hide(arg.is_global_set()));
+            text += &help(&below, &format!("{line} {}", below.get_name()));
         }
         text
     }
