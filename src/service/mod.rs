@@ -252,9 +252,14 @@ impl Service {
     #[must_use]
     pub fn is_first_pass_done(&self) -> bool {
         let feeds = self.feeds.values();
+        let is_tried = |view: &FeedView| {
+            // One that must be left alone yet, says the last process, has had its turn.
+            let failing = view.failing.as_ref();
+            view.attempts > 0 || failing.is_some_and(|failing| failing.not_before.is_some())
+        };
         feeds
-            .map(|feed| feed.view.borrow().attempts)
-            .all(|attempts| attempts > 0)
+            .map(|feed| is_tried(&feed.view.borrow()))
+            .all(|is_tried| is_tried)
             && self
                 .rooms
                 .values()

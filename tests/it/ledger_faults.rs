@@ -36,12 +36,12 @@ async fn is_remembered(world: &World, service: Service) -> String {
     log
 }
 
-/// A folder of the ledger on a disk of 320 kB that another program fills.
+/// A folder of the ledger on a disk of a megabyte that another program fills.
 #[tokio::test]
 async fn a_full_disk_is_said_once_and_nothing_is_lost() {
     let world = world().await.with("ledger.path", "\"disk/podcal.db\"");
     fs::create_dir(world.path("disk")).unwrap();
-    let mount = "mount -t tmpfs -o size=320k tmpfs disk";
+    let mount = "mount -t tmpfs -o size=1m tmpfs disk";
     let Some(service) = world.serve_after(mount).await else {
         return;
     };

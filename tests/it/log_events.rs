@@ -61,6 +61,8 @@ async fn a_life_with_many_events_logs_nothing_that_is_not_listed() {
 
     world.pod("elm").reboot();
     service.says("display.lost").await;
+    let shown = world.pod("elm").wait_for(|pod| titles(pod) == ["Review"]);
+    within("the repair", shown).await;
     let foreign = json!({ "id": "x", "title": "Foreign", "organizer": "",
         "start_time": hour(1), "end_time": hour(2) });
     world.pod("elm").put_foreign(&[foreign]).unwrap();
