@@ -288,7 +288,9 @@ impl PodController {
             let period = due::period(now, cron, &self.settings.zone);
             now.monotonic.since(due) >= period.saturating_mul(LATE_PERIODS)
         };
-        if is_ready && is_late() {
+        // No period is shorter than a second, so that most polls need not ask for theirs.
+        let may_be_late = now.monotonic.since(due) >= Duration::from_secs(2);
+        if is_ready && may_be_late && is_late() {
             return Ok(poll);
         }
         let push = match self.decide(now) {

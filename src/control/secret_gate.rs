@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::clock::RELEASED;
+use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::retry::doubling;
 use crate::model::sign_in::{AccountKey, Credential, SignIn};
@@ -226,11 +227,15 @@ struct AloneState {
 }
 
 impl SecretGate {
+    fn state(&mut self, credential: &Credential) -> &mut SecretState {
+        self.secrets.entry(credential.clone()).or_default()
+    }
+
     /// Whether a secret may be sent, as far as this process knows.
     pub fn ask(&mut self, request: &Request, now: Now) -> Asked {
         self.turns += 1;
         let turn = self.turns;
-        let state = self.secrets.entry(request.credential.clone()).or_default();
+        let state = self.state(&request.credential);
         let alone = state.alone.get(&request.user);
         let is_free = alone.is_some_and(|alone| !alone.is_paused(now.monotonic));
         if state.trust == Trust::Proven && is_free {
@@ -262,7 +267,8 @@ impl SecretGate {
             }
             Trust::Recorded => Looked::Go(state.grant(request, turn.0, None)),
             Trust::None => {
-                let rejections = state.rejections.saturating_add(1);
+                let twice = u32::from(mutation::is(Mutation::RejectionsCountTwice));
+                let rejections = state.rejections.saturating_add(1 + twice);
                 Looked::Reserve {
                     expected: state.row.clone(),
                     new: SignIn {
@@ -331,12 +337,15 @@ impl SecretGate {
         verdict: Verdict,
         now: Now,
     ) -> (Vec<Write>, Vec<GateEvent>) {
-        let credential = grant.request.credential.clone();
-        let state = self.secrets.entry(credential).or_default();
+        let state = self.state(&grant.request.credential);
         state.end(grant.turn);
         let mut writes = Vec::new();
         let event = match verdict {
             Verdict::Accepted => state.accepted(&grant, now, &mut writes),
+            Verdict::Rejected if mutation::is(Mutation::RejectedIsTriedAgain) => {
+                state.release(&grant, &mut writes);
+                None
+            }
             Verdict::Rejected => state.rejected(&grant, now, &mut writes),
             Verdict::Forbidden => {
                 state.release(&grant, &mut writes);
@@ -478,9 +487,14 @@ impl SecretState {
         self.trust = Trust::Proven;
         self.paused_until = None;
         let mut rejections = std::mem::take(&mut self.rejections);
-        self.successes.retain(|(other, _)| other != user);
-        self.successes.insert(0, (user.clone(), now.monotonic));
-        self.successes.truncate(2);
+        match self.successes.first_mut() {
+            Some((last, at)) if last == user => *at = now.monotonic,
+            _ => {
+                self.successes.retain(|(other, _)| other != user);
+                self.successes.insert(0, (user.clone(), now.monotonic));
+                self.successes.truncate(2);
+            }
+        }
         if self.row.as_ref().is_none_or(|row| row.proven_at.is_none()) {
             let row = SignIn {
                 secret_tag: credential.tag,
@@ -492,7 +506,10 @@ impl SecretState {
             writes.push(Write::Set(credential.key(), row.clone()));
             self.set_row(Some(row));
         }
-        let alone = self.alone.insert(user.clone(), AloneState::default());
+        let alone = match self.alone.get_mut(user) {
+            Some(alone) => Some(std::mem::take(alone)),
+            None => self.alone.insert(user.clone(), AloneState::default()),
+        };
         if let Some(alone) = alone.filter(|alone| alone.row.is_some()) {
             rejections = rejections.max(alone.rejections);
             writes.push(Write::Clear(credential.key_alone(user)));

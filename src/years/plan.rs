@@ -45,6 +45,8 @@ pub enum PodFault {
     Locked,
     /// It does what it is sent and does not say so.
     LosesAnswers,
+    /// Answers a PUT with an error.
+    RefusesPuts,
     OtherMode,
     ModeUnknown,
     /// Shows what it is sent after so many seconds.
@@ -106,13 +108,14 @@ pub enum Action {
     Feed { feed: usize, fault: HostFault, ms: u64 },
     Edit { feed: usize, edit: Edit },
     Pod { address: usize, fault: PodFault, ms: u64 },
-    Reboot { address: usize, ms: u64 },
+    /// So many times, some minutes apart.
+    Reboot { address: usize, ms: u64, times: u64 },
     /// Another device takes its place for good.
     Replace { address: usize },
     /// Two devices change places, and back after a while.
     Exchange { one: usize, other: usize, ms: u64 },
     /// Somebody else writes to the display.
-    Foreign { address: usize, meetings: u64 },
+    Foreign { address: usize, meetings: u64, times: u64 },
     /// The wall clock is set, and set right after a while.
     Clock { seconds: i64, ms: u64 },
     /// Killed, and started again after a while.
@@ -320,11 +323,19 @@ impl Plan {
             },
             2 => Action::Pod { address, fault: pod_fault(rng), ms },
             3 => match rng.below(5) {
-                0 => Action::Reboot { address, ms: ms.min(5 * MINUTE) },
+                0 => Action::Reboot {
+                    address,
+                    ms: ms.min(2 * MINUTE),
+                    times: rng.pick(&[1, 1, 8]),
+                },
                 1 => Action::Replace { address },
                 2 => Action::Exchange { one: address, other: rng.index(addresses), ms },
                 3 => Action::Trust { address },
-                _ => Action::Foreign { address, meetings: rng.below(4) },
+                _ => Action::Foreign {
+                    address,
+                    meetings: rng.below(4),
+                    times: rng.pick(&[1, 1, 25]),
+                },
             },
             4 => {
                 let seconds = rng.pick(&[-7_200, -40, 45, 3_600, 7_200, -86_400 * 9, 86_400 * 9]);
@@ -409,6 +420,7 @@ fn pod_fault(rng: &mut Rng) -> PodFault {
         PodFault::Throttles(asked),
         PodFault::Locked,
         PodFault::LosesAnswers,
+        PodFault::RefusesPuts,
         PodFault::OtherMode,
         PodFault::ModeUnknown,
         PodFault::Late(late),

@@ -44,7 +44,7 @@ pub fn wanted(
         return;
     }
     let window = env.oracle.window(wall);
-    let mut expected: Vec<Face> = Vec::new();
+    let mut expected = Vec::new();
     let mut is_all_read = true;
     for (place, feed) in feeds.iter().enumerate() {
         let of_room = &settings.feeds[place].only;
@@ -86,7 +86,7 @@ pub fn wanted(
                         Some(since) => now + 2 * SECOND < since + hold,
                         None => true,
                     };
-                    if too_early && !held.is_loose {
+                    if too_early && !held.is_loose && !held.may_end {
                         env.broken("what vanishes whole is held", || {
                             format!("room {room} does not hold feed {feed}")
                         });
@@ -97,11 +97,15 @@ pub fn wanted(
             }
             (None, _) => latest,
         };
-        expected.extend(reading.to_come(of_room, window).map(|entry| face(entry, settings)));
+        for entry in reading.to_come(of_room, window) {
+            let id = env.ids.of(entry.uid);
+            expected.push(((entry.start, entry.end, id), face(entry, settings)));
+        }
     }
     expected.sort();
     let is_full = expected.len() > settings.meetings.max;
     expected.truncate(settings.meetings.max);
+    let expected: Vec<Face> = expected.into_iter().map(|(_, face)| face).collect();
     let shown: Vec<Face> = agenda
         .meetings()
         .iter()
@@ -200,6 +204,13 @@ pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) 
         env.oracle.pods[address].throttled_at = Some(now);
     }
     let facts = &mut env.oracle.pods[address];
+    let early = facts.asked_until.saturating_sub(now);
+    if early > SECOND && facts.asked_in == env.oracle.started_at && facts.trusted_at < facts.asked_at {
+        env.broken("a pod that asks to be left alone is left alone", || {
+            format!("address {address} is asked {} s too early", early / 1000)
+        });
+        return;
+    }
     match step {
         PodStep::Put(agenda) => {
             if !may_write {
@@ -226,7 +237,8 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
     let (wanted, _) = env.oracle.wanted[room].clone();
     let forced_at = env.oracle.forced_at[room];
     let is_forced = forced_at > 0 && now < forced_at + 30 * MINUTE;
-    let is_room = env.oracle.configured.rooms[room].addresses.contains(&address);
+    let of_room = &env.oracle.configured.rooms[room];
+    let is_room = of_room.is_present && of_room.addresses.contains(&address);
     let device_changed = env.oracle.pods[address].changed_at + 3 * SECOND > now;
     if let Some(wanted) = wanted
         && let Some(ours) = &wanted.agenda
@@ -269,33 +281,37 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
             format!("address {address}")
         });
     }
-    budget(address, agenda, is_forced, env);
+    failed_before(address, is_forced, env);
     other_rooms_device(address, room, env);
 }
 
+/// A push that failed waits a minute.
+fn failed_before(address: usize, is_forced: bool, env: &mut Env) {
+    let now = env.now;
+    let started_at = env.oracle.started_at;
+    let failed_at = env.oracle.pods[address].failed_at.take();
+    let too_early = failed_at
+        .is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
+    if too_early {
+        env.broken("a failed push waits a minute", || format!("address {address}"));
+    }
+}
+
 /// How often a display is put right that does not keep what it is sent.
-fn budget(address: usize, agenda: &Arc<Agenda>, is_forced: bool, env: &mut Env) {
+fn budget(address: usize, agenda: &Arc<Agenda>, env: &mut Env) {
     let now = env.now;
     let wall = env.wall();
-    let started_at = env.oracle.started_at;
     let shows_nothing = env.device_at(address).shown.still_to_come(wall).is_empty();
     let facts = &mut env.oracle.pods[address];
     let is_again = facts.last_put.as_ref().is_some_and(|last| last.looks_like(agenda));
-    let fault_free = facts.failed_at.take();
     facts.puts.retain(|(at, _)| at + 60 * MINUTE > now);
     facts.puts.push((now, is_again && !shows_nothing));
     facts.last_put = Some(agenda.clone());
     let corrections = facts.puts.iter().filter(|(_, is_correction)| *is_correction).count();
-    let too_early = fault_free.is_some_and(|at| {
-        at > started_at && now + SECOND < at + MINUTE && !is_forced
-    });
     if corrections > 12 {
         env.broken("a display that somebody else writes to is put right ever less often", || {
             format!("address {address}: {corrections} corrections within an hour")
         });
-    }
-    if too_early {
-        env.broken("a failed push waits a minute", || format!("address {address}"));
     }
 }
 
@@ -319,7 +335,8 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
 /// A set arrives at a pod.
 pub fn is_put(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) {
     let now = env.now;
-    let _ = (room, agenda);
+    let _ = room;
+    budget(address, agenda, env);
     let device = env.device_at(address);
     let since = device.other_mode_since;
     if matches!(device.fault.at(now), Some(PodFault::OtherMode))

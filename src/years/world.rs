@@ -127,7 +127,11 @@ impl<'a> World<'a> {
     fn happens(&mut self, what: Happening) {
         match what {
             Happening::Action(number) => {
-                let action = self.plan.actions[number].what;
+                let planned = self.plan.actions.get(number).map(|timed| timed.what);
+                let action = match planned {
+                    Some(action) => action,
+                    None => self.env.repeats[number - self.plan.actions.len()],
+                };
                 self.env.say(|| format!("> {action:?}"));
                 self.act(action);
             }
@@ -231,9 +235,10 @@ impl<'a> World<'a> {
             }
             Action::Edit { feed, edit } => self.edit(feed, edit),
             Action::Pod { address, fault, ms } => self.pod_fault(address, fault, ms),
-            Action::Reboot { address, ms } => {
+            Action::Reboot { address, ms, times } => {
                 self.env.device_at_mut(address).reboot(now + ms);
                 self.pod_changes(address, ms, 0);
+                self.again(times, ms + 4 * MINUTE, |times| Action::Reboot { address, ms, times });
             }
             Action::Replace { address } => {
                 let number = self.env.rng.below(1 << 30) as u32;
@@ -244,10 +249,19 @@ impl<'a> World<'a> {
                 self.exchange(one, other, false);
                 self.env.after(ms, Happening::ExchangeBack(one, other));
             }
-            Action::Foreign { address, meetings } => {
+            Action::Foreign {
+                address,
+                meetings,
+                times,
+            } => {
                 let seconds = self.env.true_seconds();
                 self.env.device_at_mut(address).foreign(meetings, seconds);
                 self.pod_changes(address, 0, 16 * MINUTE);
+                self.again(times, 2 * MINUTE, |times| Action::Foreign {
+                    address,
+                    meetings,
+                    times,
+                });
             }
             Action::Clock { seconds, ms } => {
                 self.set_clock(seconds);
@@ -290,6 +304,15 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The same again after a while.
+    fn again(&mut self, times: u64, after: u64, what: impl FnOnce(u64) -> Action) {
+        if times > 1 {
+            self.env.repeats.push(what(times - 1));
+            let number = self.plan.actions.len() + self.env.repeats.len() - 1;
+            self.env.after(after, Happening::Action(number));
+        }
+    }
+
     fn feed_is_bad(&mut self, feed: usize, fault: HostFault, until: u64) {
         let facts = &mut self.env.oracle.feeds[feed];
         facts.bad_until = facts.bad_until.max(until);
@@ -310,7 +333,7 @@ impl<'a> World<'a> {
         let slow_for = match fault {
             PodFault::Ignores | PodFault::ReadsEmpty | PodFault::Late(_) => 62 * MINUTE,
             PodFault::LosesAnswers | PodFault::CutsTitles(_) | PodFault::Keeps(_) => 62 * MINUTE,
-            PodFault::Locked => 6 * HOUR,
+            PodFault::RefusesPuts => MINUTE,
             _ => 0,
         };
         let device = self.env.device_at_mut(address);

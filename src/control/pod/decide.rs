@@ -6,6 +6,7 @@ use super::contact::{Plan, PushClass};
 use super::display::{self, Comparison};
 use super::event::{Loss, PushReason};
 use super::{Blocked, PodController, PodState};
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::model::agenda::Agenda;
 use crate::model::time::UnixTime;
@@ -49,8 +50,11 @@ impl PodController {
         };
         let comparison = self.comparison(shown, &target, now);
         let is_forced = self.is_forced();
+        let is_pushed_anyway =
+            self.sent.agenda.is_none() && mutation::is(Mutation::PushWhatIsShown);
         if let Some(state) = self.good_state(comparison)
             && !is_forced
+            && !is_pushed_anyway
         {
             return state;
         }
@@ -76,7 +80,10 @@ impl PodController {
             (PushClass::Unverified, at)
         } else if !is_lost {
             (PushClass::Ordinary, now.monotonic)
-        } else if comparison == Comparison::Empty && self.habits.was_in_step {
+        } else if comparison == Comparison::Empty
+            && self.habits.was_in_step
+            && !mutation::is(Mutation::EmptiedIsACorrection)
+        {
             (PushClass::Refill, now.monotonic)
         } else {
             (PushClass::Correction, self.corrections.next(now))
@@ -141,6 +148,7 @@ impl PodController {
     pub(super) fn is_good(&self, comparison: Comparison) -> bool {
         match comparison {
             Comparison::Same => true,
+            Comparison::Nearest { .. } if mutation::is(Mutation::FewerIsInStep) => true,
             Comparison::Nearest { shown, .. } => self.habits.cap.is_some_and(|cap| shown >= cap),
             Comparison::Empty | Comparison::OtherTexts | Comparison::Other => false,
         }
