@@ -77,6 +77,8 @@ pub struct PodController {
     push_not_before: Monotonic,
     /// Counts of `--force` that were served.
     force_served: u64,
+    /// Whatever was asked for before it came to its room was not meant for it.
+    takes_over_force: bool,
     /// Contacts that failed in a row.
     contact_failures: u32,
     config_failures: u32,
@@ -198,6 +200,7 @@ impl PodController {
             failing: None,
             push_not_before: now.monotonic,
             force_served: 0,
+            takes_over_force: false,
             contact_failures: 0,
             config_failures: 0,
             log: StateLog::new(now),
@@ -327,6 +330,9 @@ impl PodController {
         if self.wanted.as_ref() == Some(&wanted) {
             return Vec::new();
         }
+        if std::mem::take(&mut self.takes_over_force) {
+            self.force_served = wanted.force;
+        }
         self.wanted = Some(wanted);
         let before = self.marks();
         let mut events = Vec::new();
@@ -336,6 +342,11 @@ impl PodController {
         self.is_settled = self.is_settled && matches!(self.phase, Phase::Idle) && !self.is_due(now);
         self.note_marks(&before);
         events
+    }
+
+    /// It comes to a room in which pushes were asked for before: none of them is for it.
+    pub fn come_to(&mut self, wanted: &Wanted) {
+        self.force_served = wanted.force;
     }
 
     /// Takes in what all pods together know of their devices.
@@ -351,6 +362,7 @@ impl PodController {
         if old.room != self.settings.room {
             // What it shows are the other room's meetings.
             self.habits.shows_others = true;
+            self.takes_over_force = true;
             self.wanted = None;
             self.is_settled = false;
         }

@@ -309,6 +309,7 @@ impl Service {
         if let Some(memory) = recorder.memories().pod(&pod.url) {
             controller.restore(memory, now);
         }
+        controller.come_to(&wanted.borrow());
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());
         let (late_after, late) = watch::channel(Monotonic::NEVER);

@@ -85,6 +85,8 @@ pub struct PodFacts {
     /// Another room's device is at the address.
     pub exchanged_at: Option<u64>,
     pub trusted_at: u64,
+    /// Something else happened while devices were exchanged: a person has to say what is right.
+    pub is_mixed_up: bool,
     pub looked_at: u64,
 }
 
@@ -108,6 +110,8 @@ pub struct Oracle {
     pub forced_at: Vec<u64>,
     pub started_at: u64,
     pub is_running: bool,
+    /// A room is just told one thing after the other.
+    pub is_arranging: bool,
     pub reloaded_at: u64,
     /// When the ledger was lost, damaged or restored last.
     pub ledger_lost_at: Option<u64>,
@@ -138,6 +142,7 @@ impl Oracle {
             forced_at: vec![0; plan.config.rooms.len()],
             started_at: 0,
             is_running: false,
+            is_arranging: false,
             reloaded_at: 0,
             ledger_lost_at: None,
             clock_set_at: (plan.clock.0 != 0).then_some(0),
@@ -227,6 +232,8 @@ impl Oracle {
     pub fn clock_believed(&mut self, is_believed: bool, now: u64) {
         self.is_clock_believed = is_believed;
         self.clock_changed_at = now;
+        // What was read meanwhile was not judged.
+        self.beliefs.rooms.clear();
     }
 
     /// `sync --force` ends every hold of the room.
@@ -281,6 +288,7 @@ impl Oracle {
             belief.is_failing = is_failing;
         }
         let window = self.window(wall);
+        let is_believed = self.is_clock_believed;
         if let Some(latest) = reading.filter(|_| is_success) {
             let belief = FeedBelief {
                 latest,
@@ -306,7 +314,7 @@ impl Oracle {
             {
                 held.empty_since = None;
             }
-            if !is_success || !latest.reduction.serves(&only.digest(), wall) {
+            if !is_success || !is_believed || !latest.reduction.serves(&only.digest(), wall) {
                 continue;
             }
             let count = |reading: &Reading| reading.to_come(&only, window).count();
@@ -448,9 +456,12 @@ impl Oracle {
         now: u64,
     ) {
         match verdict {
-            Verdict::Rejected => {
+            Verdict::Rejected | Verdict::Forbidden => {
                 let of_user = self.secrets.entry(user.to_owned()).or_default();
                 let facts = of_user.entry(credential.clone()).or_default();
+                if facts.is_loose {
+                    facts.rejections = 0;
+                }
                 facts.rejections += 1;
                 facts.at = now;
                 facts.is_loose = false;

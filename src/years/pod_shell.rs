@@ -72,6 +72,9 @@ impl Process {
             let memory = memory.clone();
             controller.restore(&memory, clocks);
         }
+        if let Some(room) = &self.rooms[room] {
+            controller.come_to(&room.wanted);
+        }
         let key = pod.url.key();
         controller.permit_device(self.recorder.accepted_devices.get(&key).cloned());
         let shell = PodShell {

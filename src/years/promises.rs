@@ -40,7 +40,7 @@ pub fn wanted(
         return;
     };
     privacy(room, settings, &agenda, env);
-    if !is_clock_believed || env.oracle.since_midnight(wall) < 20 {
+    if !is_clock_believed || env.oracle.is_arranging || env.oracle.since_midnight(wall) < 20 {
         return;
     }
     let window = env.oracle.window(wall);
@@ -115,7 +115,8 @@ pub fn wanted(
     let is_short = is_full && shown.len() < agenda.len();
     let lacks: Vec<&Face> = expected.iter().filter(|one| !shown.contains(one)).collect();
     let has_more = shown.iter().any(|one| !expected.contains(one));
-    if !lacks.is_empty() && !is_short && (is_all_read || !is_full) {
+    let has_room = agenda.len() < settings.meetings.max;
+    if !lacks.is_empty() && !is_short && (is_all_read || has_room) {
         env.broken("a display lacks nothing that good readings give", || {
             format!("room {room} lacks {lacks:?} of {expected:?}; it wants {shown:?}")
         });
@@ -236,7 +237,8 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
     env.oracle.puts += 1;
     let (wanted, _) = env.oracle.wanted[room].clone();
     let forced_at = env.oracle.forced_at[room];
-    let is_forced = forced_at > 0 && now < forced_at + 30 * MINUTE;
+    let last_put = env.oracle.pods[address].puts.last().map_or(0, |(at, _)| *at);
+    let is_forced = forced_at > env.oracle.started_at && last_put < forced_at + 26 * SECOND;
     let of_room = &env.oracle.configured.rooms[room];
     let is_room = of_room.is_present && of_room.addresses.contains(&address);
     let device_changed = env.oracle.pods[address].changed_at + 3 * SECOND > now;
@@ -321,7 +323,19 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
     let Some(exchanged_at) = facts.exchanged_at else {
         return;
     };
-    let is_sure = facts.trusted_at < exchanged_at
+    let own_address = env.addresses[address];
+    let is_of_other = env
+        .oracle
+        .configured
+        .rooms
+        .iter()
+        .enumerate()
+        .any(|(other, plan)| {
+            other != room && plan.is_present && plan.addresses.contains(&own_address)
+        });
+    let is_sure = is_of_other
+        && !facts.is_mixed_up
+        && facts.trusted_at < exchanged_at
         && exchanged_at + 5 * SECOND < env.now
         && env.oracle.reloaded_at + 10 * MINUTE < exchanged_at
         && env.oracle.ledger_lost_at.is_none_or(|at| at + 10 * MINUTE < exchanged_at);
@@ -505,7 +519,7 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
         .max(env.oracle.clock_changed_at)
         .max(env.oracle.clock_set_at.unwrap_or(0))
         .max(env.oracle.ledger_lost_at.unwrap_or(0));
-    let is_exchanged = facts.exchanged_at.is_some();
+    let is_exchanged = facts.exchanged_at.is_some() || facts.is_mixed_up;
     let contact_at = facts.contact_at;
     let is_right_secret =
         env.device_at(address).secret == env.oracle.configured.pod_secrets[address];
@@ -530,6 +544,7 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
     };
     let (there, expected) = (faces(&shown), faces(&ours));
     let is_right = match altered {
+        _ if view.state == PodState::ShowsPart => there.iter().all(|one| expected.contains(one)),
         Some(Alters::Keeps(_)) => there.iter().all(|one| expected.contains(one)),
         _ if !wanted.clock_is_believed || wanted.keep_shown.is_some() => {
             expected.iter().all(|one| there.contains(one))

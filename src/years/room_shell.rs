@@ -63,8 +63,11 @@ impl Process {
             latest: Vec::new(),
         };
         self.rooms[room] = Some(Box::new(shell));
+        env.oracle.is_arranging = true;
         self.room_learns_clock(room, env);
         self.room_learns_feeds(room, env);
+        env.oracle.is_arranging = false;
+        self.check_wanted(room, env);
     }
 
     pub fn configure_room(
@@ -76,8 +79,11 @@ impl Process {
     ) {
         if let Some(shell) = &mut self.rooms[room] {
             shell.feeds = feeds;
+            env.oracle.is_arranging = true;
             self.room_learns(room, env, |room, now| room.configure(settings, now));
             self.room_learns_feeds(room, env);
+            env.oracle.is_arranging = false;
+            self.check_wanted(room, env);
         }
     }
 

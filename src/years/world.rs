@@ -11,7 +11,7 @@ use super::process::Process;
 /// After the last action the world is left alone for so long, and has to be right then.
 const AFTERWARDS: u64 = 26 * HOUR;
 /// How often the promises are looked at that hold at any time.
-const LOOK: u64 = 10 * MINUTE;
+const LOOK: u64 = 30 * MINUTE;
 
 /// What became of a history.
 #[derive(Clone, Debug, Default)]
@@ -241,11 +241,17 @@ impl<'a> World<'a> {
                 self.again(times, ms + 4 * MINUTE, |times| Action::Reboot { address, ms, times });
             }
             Action::Replace { address } => {
+                self.mix_up();
                 let number = self.env.rng.below(1 << 30) as u32;
                 self.env.device_at_mut(address).replace(number);
                 self.pod_changes(address, 0, 0);
             }
             Action::Exchange { one, other, ms } => {
+                // One at a time: in a greater mix-up only a person knows what is meant.
+                let is_mixed = self.env.addresses.iter().enumerate().any(|(at, is)| at != *is);
+                if is_mixed {
+                    return;
+                }
                 self.exchange(one, other, false);
                 self.env.after(ms, Happening::ExchangeBack(one, other));
             }
@@ -281,10 +287,12 @@ impl<'a> World<'a> {
                 }
             }
             Action::Trust { address } => {
+                self.mix_up();
                 let facts = &mut self.env.oracle.pods[address];
-                facts.trusted_at = now;
                 // What is there now belongs there.
+                facts.trusted_at = now;
                 facts.exchanged_at = None;
+                facts.is_mixed_up &= self.env.addresses[address] != address;
                 facts.changed_at = now;
                 if let Some(process) = &mut self.process {
                     process.trust(address, &mut self.env);
@@ -301,6 +309,15 @@ impl<'a> World<'a> {
                 self.pod_changes(address, ms, 0);
                 self.env.after(ms, Happening::SecretFollows { is_pod: true, which: address });
             }
+        }
+    }
+
+    /// With exchanged devices nobody can tell any more which was meant.
+    fn mix_up(&mut self) {
+        let exchanged = |(at, device): (usize, &usize)| (at != *device).then_some(at);
+        let all: Vec<usize> = self.env.addresses.iter().enumerate().filter_map(exchanged).collect();
+        for address in all {
+            self.env.oracle.pods[address].is_mixed_up = true;
         }
     }
 
@@ -354,12 +371,15 @@ impl<'a> World<'a> {
         for address in [one, other] {
             self.pod_changes(address, 0, 16 * MINUTE);
             let is_own = self.env.addresses[address] == address;
-            self.env.oracle.pods[address].exchanged_at = (!is_own).then_some(now);
+            let facts = &mut self.env.oracle.pods[address];
+            facts.is_mixed_up |= facts.trusted_at > facts.exchanged_at.unwrap_or(u64::MAX);
+            facts.exchanged_at = (!is_own).then_some(now);
         }
     }
 
     fn ledger(&mut self, fault: LedgerFault, ms: u64) {
         let now = self.env.now;
+        self.mix_up();
         match fault {
             LedgerFault::Full => {
                 self.env.disk.is_full = true;
@@ -499,6 +519,7 @@ impl<'a> World<'a> {
         }
         if config != self.env.oracle.configured {
             self.env.oracle.reloaded_at = now;
+            self.mix_up();
         }
         self.env.oracle.configured = config.clone();
         if let Some(process) = &mut self.process {

@@ -209,6 +209,8 @@ impl Part {
             Some(known) => {
                 known.basis.settings != basis.settings
                     || known.basis.window.to() != basis.window.to()
+                    // The clock was set back: what had ended then is to come again.
+                    || known.basis.window.from() > basis.window.from()
                     || (known.is_truncated && self.count(version, now) < max)
             }
         };
