@@ -257,9 +257,7 @@ impl Service {
             let failing = view.failing.as_ref();
             view.attempts > 0 || failing.is_some_and(|failing| failing.not_before.is_some())
         };
-        feeds
-            .map(|feed| is_tried(&feed.view.borrow()))
-            .all(|is_tried| is_tried)
+        feeds.into_iter().all(|feed| is_tried(&feed.view.borrow()))
             && self
                 .rooms
                 .values()
