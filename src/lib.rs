@@ -57,9 +57,11 @@
 //! | [`ledger`] | the edge that remembers: one SQLite file | `model`, `fault` |
 //! | [`telemetry`] | log events and their words | `model`, `control`'s events |
 //! | [`service`] | the shells: tasks, recorder, reload, one pass for `sync` | all of the above |
+//! | [`web`] | the page, `/metrics`, `/healthz`: an edge that only reads | `model`, `fault`, `config` types, `control`'s published values, `net`, `ledger`, `telemetry`, `service` |
 //! | [`app`], [`report`] | the clock of the process; an error as text for people | `model`; `fault` |
 //! | [`cli`] | one file for each command; no SQL, HTTP or iCalendar of its own | everything |
 //! | [`sim`] | pods that are not ours, written from the API's reference: it shares no type with [`pod`], so that a misspelt field cannot be wrong on both sides and pass | `model::time` |
+//! | `years` | years of a building in minutes: the controllers without their shells, for tests | `model`, `config` types, `compose`, `control` |
 //!
 //! `tests/layout.rs` checks this table by reading the sources.
 //!
