@@ -551,6 +551,12 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
         }
         _ => there == expected,
     };
+    let rejected_at = env.oracle.rejected_at(&key, now);
+    if rejected_at.is_some_and(|at| contact_at <= at + SECOND) && view.state != PodState::SignInPaused {
+        env.broken("what keeps a display from being put right is said", || {
+            format!("address {address} is said to be {}, and sign-in is paused", view.state.words())
+        });
+    }
     // Never reported as well, whatever the pod does.
     let is_quiet = settled_for_report(wanted_at, address, env) + 90 * SECOND < now;
     if view.state == PodState::InStep && !is_right && is_quiet && altered.is_none() && fault != Some(PodFault::Hangs) {
