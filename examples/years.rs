@@ -38,7 +38,8 @@ fn options() -> Result<Options, String> {
     while let Some(argument) = arguments.next() {
         let mut number = || -> Result<u64, String> {
             let text = arguments.next().unwrap_or_default();
-            text.parse().map_err(|_| format!("{argument} wants a number"))
+            text.parse()
+                .map_err(|_| format!("{argument} wants a number"))
         };
         match argument.as_str() {
             "--seed" => options.seed = number()?,
@@ -91,7 +92,10 @@ fn main() -> ExitCode {
                 true => shrink(&plan, promise),
                 false => plan,
             };
-            println!("\nThe shortest history found ({} actions):\n", shortest.actions.len());
+            println!(
+                "\nThe shortest history found ({} actions):\n",
+                shortest.actions.len()
+            );
             tell(&live(&shortest, true));
             break;
         }

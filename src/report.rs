@@ -3,22 +3,13 @@
 //! Who prints it, and where, is for the commands.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 use crate::fault::{self, Fault};
 
-/// All is well.
-pub const SUCCESS: u8 = 0;
 /// Something failed at work: a feed, a room, a pod.
 pub const FAILURE: u8 = 1;
 /// The command line or the configuration is wrong.
 pub const USAGE: u8 = 2;
-
-/// The code for `main`.
-#[must_use]
-pub fn exit_code(code: u8) -> ExitCode {
-    ExitCode::from(code)
-}
 
 /// The whole story of an error, without a line break at its end: what and where,
 /// each cause once, and the hint on a line of its own.

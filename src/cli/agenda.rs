@@ -9,7 +9,6 @@ use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Room;
-use crate::feed::Network;
 use crate::model::agenda::Agenda;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
@@ -36,7 +35,7 @@ pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<En
     }
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(&config, clock, true).await?;
-    let ground = ledger.ground(clock, &Network::new(), true, true);
+    let ground = ledger.ground(clock, &ledger.network(), true, true);
     let study = study(&ground, &room, clock.now().wall, Duration::ZERO, false).await;
     ledger.close().await;
     let Some(agenda) = &study.view.wanted.agenda else {

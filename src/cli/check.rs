@@ -15,8 +15,10 @@ use super::{Failure, Global};
 use crate::app::clock;
 use crate::config::{self, Config, Feed, Pod, Room, TlsTrust};
 use crate::fault::{self, Fault as _};
-use crate::feed::Network;
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
+use crate::model::fingerprint::Fingerprint;
+use crate::model::memory::PodMemory;
+use crate::model::name::{PodUrl, RoomName};
 use crate::model::time::UnixTime;
 use crate::pod::config::{LegacyConfig, PodConfig};
 use crate::pod::{CalendarMode, PodClient, PodError};
@@ -24,6 +26,7 @@ use crate::report;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::pod_contact::PodContact;
+use crate::service::signals::Signals;
 use crate::service::study::study;
 use crate::service::{Ground, feed_task, reload};
 use crate::telemetry::words::service::count;
@@ -54,6 +57,16 @@ struct Finding {
     grade: Grade,
     subject: String,
     says: Vec<String>,
+    /// Of a pod that answered.
+    device: Option<Device>,
+}
+
+/// Which device answered at a pod's address.
+#[derive(Clone)]
+struct Device {
+    pod: PodUrl,
+    id: String,
+    certificate: Option<Fingerprint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +94,10 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
                 let problems: Vec<Value> = faults
                     .problems()
                     .iter()
-                    .map(|one| json!({ "line": one.line, "key": one.key, "says": one.says }))
+                    .map(|one| {
+                        let file = one.file.as_ref().unwrap_or(&global.config);
+                        json!({ "file": file, "line": one.line, "key": one.key, "says": one.says })
+                    })
                     .collect();
                 output.json(&json!({ "good": false, "problems": problems }));
             }
@@ -98,16 +114,27 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
     }
     let mut checked = Vec::new();
     if args.connect {
+        let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
         let clock = Clock::start(clock);
         let ledger = OpenLedger::open(&config, clock, true).await?;
         let checking = Checking {
             config: &config,
-            ground: ledger.ground(clock, &Network::new(), true, true),
+            ground: ledger.ground(clock, &ledger.network(), true, true),
             insists: args.try_password,
         };
         let work = config.rooms.iter().map(|room| checking.room(room));
-        checked = stream::iter(work).buffered(AT_ONCE).collect().await;
+        let done: Result<Vec<Vec<Finding>>, &str> = tokio::select! {
+            checked = stream::iter(work).buffered(AT_ONCE).collect() => Ok(checked),
+            signal = signals.stop() => Err(signal),
+        };
         ledger.close().await;
+        checked = done.map_err(|signal| {
+            Failure::at_work(
+                format!("stopped by {signal} before everything was tried"),
+                "run it again",
+            )
+        })?;
+        checking.compare_devices(&mut checked);
     }
     let all_reached = checked
         .iter()
@@ -191,7 +218,7 @@ impl Checking<'_> {
             findings.push(self.agenda(room, now).await);
         }
         for pod in &room.pods {
-            findings.push(self.pod(room, pod, now).await);
+            findings.push(self.pod(pod, now).await);
         }
         findings
     }
@@ -205,6 +232,7 @@ impl Checking<'_> {
                 grade: Grade::Good,
                 subject,
                 says: vec![format!("a file of {size_bytes} bytes")],
+                device: None,
             },
             Ok(Inspection::Document(found)) => document(subject, &found),
             Ok(Inspection::CalDav(found)) => collection(subject, &found),
@@ -212,6 +240,7 @@ impl Checking<'_> {
                 grade: Grade::Failed,
                 subject,
                 says: vec![failure.says, failure.hint],
+                device: None,
             },
         }
     }
@@ -226,6 +255,7 @@ impl Checking<'_> {
                 grade: Grade::Failed,
                 subject,
                 says: vec![failure.says.clone(), failure.hint.clone()],
+                device: None,
             };
         }
         let meetings = study
@@ -286,10 +316,11 @@ impl Checking<'_> {
             grade,
             subject,
             says,
+            device: None,
         }
     }
 
-    async fn pod(&self, room: &Room, pod: &Pod, now: UnixTime) -> Finding {
+    async fn pod(&self, pod: &Pod, now: UnixTime) -> Finding {
         let subject = format!("pod {}", pod.url);
         let contact =
             PodContact::open(&self.ground.recorder, &self.ground.gate, pod, self.insists).await;
@@ -298,42 +329,85 @@ impl Checking<'_> {
                 let client = contact.client().clone();
                 let seen = look(&client).await;
                 contact.report(&seen).await;
-                seen.map(|seen| (pod_found(subject.clone(), pod, &client, &seen, now), seen))
+                seen.map(|seen| pod_found(subject.clone(), pod, &client, seen, now))
                     .map_err(|error| error.failure())
             }
             Err(failure) => Err(failure),
         };
         match found {
-            Ok((mut finding, seen)) => {
-                self.compare_devices(room, pod, &seen, &mut finding);
-                finding
-            }
+            Ok(finding) => finding,
             Err(failure) => Finding {
                 grade: Grade::Failed,
                 subject,
                 says: vec![failure.says, failure.hint],
+                device: None,
             },
         }
     }
 
-    /// Another room's device at this address is no display of this room.
-    fn compare_devices(&self, room: &Room, pod: &Pod, seen: &Seen, finding: &mut Finding) {
-        let Some(device) = seen.device_id.as_ref().filter(|device| !device.is_empty()) else {
-            return;
-        };
-        let memories = self.ground.recorder.memories();
-        for (_, other_room, other) in reload::pods(self.config) {
-            let known = memories.pod(&other.url);
-            let is_same = known.is_some_and(|known| known.device_id.as_ref() == Some(device));
-            if other.url != pod.url && is_same {
-                finding.grade = Grade::Failed;
-                finding.says.push(format!(
-                    "the same device as {} of room `{}`; two addresses of one pod, or exchanged pods, \
-                     show a room `{}` the meetings of another",
-                    other.url, other_room.name, room.name
-                ));
+    /// Two addresses of one pod, and pods that exchanged their addresses, would show a room the
+    /// meetings of another.
+    fn compare_devices(&self, checked: &mut [Vec<Finding>]) {
+        let answered: Vec<(RoomName, Device)> = self
+            .config
+            .rooms
+            .iter()
+            .zip(checked.iter())
+            .flat_map(|(room, findings)| {
+                let devices = findings.iter().filter_map(|one| one.device.clone());
+                devices.map(|device| (room.name.clone(), device))
+            })
+            .collect();
+        for (room, findings) in self.config.rooms.iter().zip(checked) {
+            for finding in findings {
+                let Some(device) = finding.device.clone() else {
+                    continue;
+                };
+                let others = answered
+                    .iter()
+                    .filter(|(_, other)| other.pod != device.pod && other.id == device.id);
+                for (other_room, other) in others {
+                    let is_one = other.certificate == device.certificate;
+                    finding.add_twin(other_room, &other.pod, is_one);
+                }
+                let was_of = |known: &PodMemory| known.device_id.as_ref() == Some(&device.id);
+                for (_, other_room, other) in reload::pods(self.config) {
+                    let memories = self.ground.recorder.memories();
+                    let answers_as_it = answered
+                        .iter()
+                        .any(|(_, one)| one.pod == other.url && one.id == device.id);
+                    let was_it = memories.pod(&other.url).is_some_and(|known| was_of(known));
+                    if other_room.name != room.name && was_it && !answers_as_it {
+                        finding.grade = Grade::Failed;
+                        finding.says.push(format!(
+                            "the device that {} of room `{}` was; exchanged pods show a room `{}` the \
+                             meetings of another",
+                            other.url, other_room.name, room.name
+                        ));
+                    }
+                }
             }
         }
+    }
+}
+
+impl Finding {
+    /// Another address has the same device id; `is_one` where the certificate is the same too.
+    fn add_twin(&mut self, other_room: &RoomName, other: &PodUrl, is_one: bool) {
+        self.grade = self.grade.max(match is_one {
+            true => Grade::Failed,
+            false => Grade::Warning,
+        });
+        self.says.push(match is_one {
+            true => format!(
+                "the same device as {other} of room `{other_room}`: they are two addresses of one pod; \
+                 correct one of them"
+            ),
+            false => format!(
+                "the same device id as {other} of room `{other_room}`, with another certificate: if they are \
+                 two addresses of one pod, correct one of them"
+            ),
+        });
     }
 }
 
@@ -375,6 +449,7 @@ fn document(subject: String, found: &DocumentReport) -> Finding {
         grade,
         subject,
         says,
+        device: None,
     }
 }
 
@@ -421,6 +496,7 @@ fn collection(subject: String, found: &CalDavReport) -> Finding {
         grade,
         subject,
         says,
+        device: None,
     }
 }
 
@@ -445,13 +521,7 @@ async fn look(client: &PodClient) -> Result<Seen, PodError> {
     })
 }
 
-fn pod_found(
-    subject: String,
-    pod: &Pod,
-    client: &PodClient,
-    seen: &Seen,
-    now: UnixTime,
-) -> Finding {
+fn pod_found(subject: String, pod: &Pod, client: &PodClient, seen: Seen, now: UnixTime) -> Finding {
     let name = seen.config.name().unwrap_or_default();
     let version = seen.legacy.as_ref().and_then(LegacyConfig::version);
     let version = version
@@ -470,17 +540,24 @@ fn pod_found(
     if let Some(fingerprint) = client.seen() {
         says.push(format!("certificate sha256 {fingerprint}"));
     }
-    let oddities = oddities(pod, seen, now);
+    let oddities = oddities(pod, &seen, now);
     let grade = match (seen.mode.is_known_other(), oddities.is_empty()) {
         (true, _) => Grade::Failed,
         (false, true) => Grade::Good,
         (false, false) => Grade::Warning,
     };
     says.extend(oddities);
+    let id = seen.device_id.filter(|id| !id.is_empty());
+    let device = id.map(|id| Device {
+        pod: pod.url.clone(),
+        id,
+        certificate: client.seen(),
+    });
     Finding {
         grade,
         subject,
         says,
+        device,
     }
 }
 

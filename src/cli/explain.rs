@@ -12,7 +12,6 @@ use super::{Failure, Global, expand as expand_file, load, room};
 use crate::app::clock;
 use crate::compose::{self, FromFeed, filter};
 use crate::config::{MeetingRules, Only, Room};
-use crate::feed::Network;
 use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::{Subject, Verdict};
 use crate::model::zone::Zone;
@@ -132,7 +131,7 @@ async fn of_room(
     let room = room::find(&config, &args.what)?;
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(&config, clock, true).await?;
-    let ground = ledger.ground(clock, &Network::new(), true, true);
+    let ground = ledger.ground(clock, &ledger.network(), true, true);
     let study = study(&ground, room, at, BACK, false).await;
     ledger.close().await;
     let ended = if study.is_fresh() {

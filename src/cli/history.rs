@@ -6,9 +6,9 @@ use serde_json::json;
 use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::ledger::{Entry, Event, Ledger};
-use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::model::zone::Zone;
+use crate::service::history_text::{says, subject};
 
 /// Show the pulls and pushes of a room, newest first, with what each changed.
 ///
@@ -25,6 +25,7 @@ pub struct HistoryArgs {
 pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<Ended, Failure> {
     let config = load(global)?;
     let room = room::find(&config, &args.room)?;
+    super::ledger_exists(&config)?;
     let ledger = Ledger::open_to_read(&config.ledger).await?;
     let feeds: Vec<_> = room.feeds.iter().map(|feed| feed.id.clone()).collect();
     let entries = ledger.history(&room.name, &feeds, args.limit).await?;
@@ -56,111 +57,6 @@ fn when(entry: &Entry, zone: &Zone) -> String {
     zone.local(entry.at)
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
-}
-
-/// The feed or pod that it is about.
-fn subject(event: &Event) -> &str {
-    match event {
-        Event::Pulled { feed, .. } | Event::PullFailed { feed, .. } => feed,
-        Event::Pushed { pod, .. }
-        | Event::PushFailed { pod, .. }
-        | Event::Lost { pod, .. }
-        | Event::Health { pod, .. }
-        | Event::Mode { pod, .. }
-        | Event::Certificate { pod, .. }
-        | Event::Drift { pod, .. } => pod,
-    }
-}
-
-fn says(entry: &Entry) -> String {
-    let again = |failures: u32| match failures {
-        0 => String::new(),
-        1 => " after a failure".to_owned(),
-        more => format!(" after {more} failures"),
-    };
-    let text = match &entry.event {
-        Event::Pulled {
-            changed: true,
-            failures,
-            ..
-        } => format!("pulled, changed{}", again(*failures)),
-        Event::Pulled {
-            changed: false,
-            failures,
-            ..
-        } => format!("pulled, unchanged{}", again(*failures)),
-        Event::PullFailed { error, .. } => format!("pull failed: {error}"),
-        Event::Pushed {
-            reason,
-            meetings,
-            changes,
-            duration_ms,
-            failures,
-            ..
-        } => {
-            let Changes {
-                added,
-                removed,
-                changed,
-            } = changes;
-            let (added, removed, changed) = (added.len(), removed.len(), changed.len());
-            let how = if reason == "seen" {
-                "seen to show"
-            } else {
-                "pushed"
-            };
-            format!(
-                "{how} {meetings} meetings ({reason}): {added} added, {removed} removed, {changed} changed, \
-                 {duration_ms} ms{}",
-                again(*failures)
-            )
-        }
-        Event::PushFailed { error, .. } => format!("push failed: {error}"),
-        Event::Lost { reason, .. } => format!("the display lost its meetings ({reason})"),
-        Event::Health {
-            before,
-            state,
-            detail,
-            ..
-        } => {
-            let before = before
-                .as_deref()
-                .map(|before| format!(" (was {before})"))
-                .unwrap_or_default();
-            let detail = detail
-                .as_deref()
-                .map(|detail| format!(": {detail}"))
-                .unwrap_or_default();
-            format!("{state}{before}{detail}")
-        }
-        Event::Mode { before, mode, .. } => {
-            let before = before
-                .as_deref()
-                .map(|before| format!(", was {before}"))
-                .unwrap_or_default();
-            format!("calendar mode {mode}{before}")
-        }
-        Event::Certificate {
-            sha256: Some(sha256),
-            ..
-        } => format!("trusts the certificate {sha256}"),
-        Event::Certificate { sha256: None, .. } => "trusts no certificate any more".to_owned(),
-        Event::Drift {
-            detail,
-            repaired: true,
-            ..
-        } => format!("repaired: {detail}"),
-        Event::Drift {
-            detail,
-            repaired: false,
-            ..
-        } => format!("drifted: {detail}"),
-    };
-    if entry.count > 1 {
-        format!("{text} ({} times since {})", entry.count, entry.since)
-    } else {
-        text
-    }
 }
 
 /// What a push added, removed and changed, a line each.

@@ -2,10 +2,12 @@
 
 mod agenda;
 mod check;
+mod config;
 mod demo;
 mod expand;
 mod explain;
 mod history;
+mod init;
 pub mod output;
 pub mod pod;
 mod reload;
@@ -16,7 +18,7 @@ pub mod simulate;
 mod status;
 mod sync;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,8 +29,9 @@ use self::output::{Ended, Output};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::model::zone;
+use crate::report;
+use crate::service::signals::Signals;
 use crate::telemetry::{self, LogFormat, LogLevel};
-use crate::{config, report};
 
 /// Keeps meeting room displays (Mersive Solstice pods) in step with the rooms' calendars.
 #[derive(Debug, Parser)]
@@ -77,6 +80,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Config(config::ConfigArgs),
     Run(run::RunArgs),
     Reload(reload::ReloadArgs),
     Sync(sync::SyncArgs),
@@ -133,6 +138,7 @@ pub fn main() -> ExitCode {
         }
     };
     let is_service = matches!(cli.command, Command::Run(_));
+    let is_json_log = cli.global.log_format == LogFormat::Json;
     let ended = runtime.block_on(dispatch(cli));
     if let (true, Err(failure)) = (is_service, &ended) {
         // Whatever ends the service is an event too, for whoever watches the log.
@@ -147,6 +153,8 @@ pub fn main() -> ExitCode {
             "look where it is redirected to; the disk may be full",
         )),
         Ok(ended) => ended.into(),
+        // The event says it; a line that is no JSON would only disturb who reads the log.
+        Err(failure) if is_service && is_json_log => ExitCode::from(failure.code),
         Err(failure) => fail(&failure),
     }
 }
@@ -169,18 +177,35 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
     let Cli { global, command } = cli;
     let output = Output { json: global.json };
     match command {
+        Command::Init(args) => init::run(&global, args, output),
+        Command::Config(args) => Ok(config::run(args, output)),
         Command::Run(args) => run::run(&global, args).await,
         Command::Reload(args) => reload::run(&global, args, output).await,
         Command::Sync(args) => sync::run(&global, args, output).await,
-        Command::Check(args) => check::run(&global, args, output).await,
-        Command::Agenda(args) => agenda::run(&global, args, output).await,
-        Command::Explain(args) => explain::run(&global, args, output).await,
+        Command::Check(args) => until_stopped(check::run(&global, args, output)).await,
+        Command::Agenda(args) => until_stopped(agenda::run(&global, args, output)).await,
+        Command::Explain(args) => until_stopped(explain::run(&global, args, output)).await,
         Command::Expand(args) => expand::run(args, output).await,
         Command::Status(args) => status::run(&global, args, output).await,
         Command::History(args) => history::run(&global, args, output).await,
-        Command::Pod(args) => pod::command(&global, args, output).await,
+        Command::Pod(args) => until_stopped(pod::command(&global, args, output)).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
+    }
+}
+
+/// Does what asks calendars and pods, until it is asked to stop: as process 1 of a container
+/// nothing else would end it.
+async fn until_stopped(
+    work: impl Future<Output = Result<Ended, Failure>>,
+) -> Result<Ended, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
+    tokio::select! {
+        ended = work => ended,
+        signal = signals.stop() => Err(Failure::at_work(
+            format!("stopped by {signal} before it was done"),
+            "run it again",
+        )),
     }
 }
 
@@ -243,7 +268,7 @@ impl<F: Fault> From<F> for Failure {
 /// Loads the configuration. What is unwise in it is said by `check` and by the
 /// service when it starts; every other command would only repeat it.
 fn load(global: &Global) -> Result<Config, Failure> {
-    match config::load::load(&global.config) {
+    match crate::config::load::load(&global.config) {
         Ok(loaded) => Ok(loaded.config),
         Err(faults) => Err(Failure {
             text: report::print(&faults),
@@ -252,9 +277,20 @@ fn load(global: &Global) -> Result<Config, Failure> {
     }
 }
 
+/// Whether there is anything to read; a missing ledger is not an empty one.
+fn ledger_exists(config: &Config) -> Result<(), Failure> {
+    if config.ledger.exists() {
+        return Ok(());
+    }
+    Err(Failure::at_work(
+        format!("there is no ledger at {} yet", config.ledger.display()),
+        "run `podcal sync` once, or start the service with `podcal run`",
+    ))
+}
+
 /// Something that the reader of a command's output should know besides.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {text}");
+    telemetry::say(&format!("note: {text}"));
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -266,17 +302,72 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{}", failure.text);
+    telemetry::say(&failure.text);
     ExitCode::from(failure.code)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// The text of each command's `--help` lies in `tests/data/texts/help`, to be read in one
+    /// place. After a change, write them anew with `PODCAL_WRITE_TEXTS=1 cargo test --lib help`.
+    #[test]
+    fn each_help_text_is_the_one_that_was_reviewed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/texts/help");
+        let mut program = without_environment(Cli::command().term_width(100));
+        program.build();
+        let whole = program.clone().render_long_help().to_string();
+        let mut texts = vec![("podcal".to_owned(), whole)];
+        for command in program.get_subcommands() {
+            let name = command.get_name().to_owned();
+            let text = help(command, &format!("podcal {name}"));
+            texts.push((name, text));
+        }
+        let mut expected = BTreeSet::new();
+        for (command, text) in texts {
+            let name = format!("{command}.txt");
+            let path = folder.join(&name);
+            if std::env::var_os("PODCAL_WRITE_TEXTS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(reviewed == text, "{} differs:\n{text}", path.display());
+            expected.insert(name);
+        }
+        let found = std::fs::read_dir(folder).unwrap();
+        let found = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(
+            found.collect::<BTreeSet<_>>(),
+            expected,
+            "files without a command"
+        );
+    }
+
+    /// Of the command and of all below it; without the part that is the same for all.
+    fn help(command: &clap::Command, line: &str) -> String {
+        let text = command.clone().render_long_help().to_string();
+        let own = text.split("\nGlobal options:\n").next().unwrap_or_default();
+        let mut text = format!("=== {line} --help\n\n{}\n\n", own.trim_end());
+        for below in command.get_subcommands() {
+            text += &help(below, &format!("{line} {}", below.get_name()));
+        }
+        text
+    }
+
+    /// What is set where the test runs is no part of the text.
+    fn without_environment(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|arg| arg.hide_env_values(true))
+            .mut_subcommands(without_environment)
     }
 
     #[test]

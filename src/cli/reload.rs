@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::output::{Ended, Output};
 use super::{Failure, Global, load};
@@ -18,18 +19,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct ReloadArgs {}
 
 pub async fn run(global: &Global, _args: ReloadArgs, output: Output) -> Result<Ended, Failure> {
-    // The service is found by its ledger, so a new path of the ledger needs a restart or SIGHUP.
     let config = load(global)?;
-    let ledger = crate::ledger::resolve(&config.ledger)?;
-    let answer = control_socket::ask(&ledger, &Request::Reload, PATIENCE)
+    // The path of the ledger may be what has changed.
+    let mut answer = control_socket::ask_for(&global.config, &Request::Reload, PATIENCE)
         .await
-        .map_err(|error| Failure::no_answer(&ledger, &error))?;
+        .map_err(|error| Failure::no_answer(&config.ledger, &error))?;
+    let mut ledger = config.ledger;
+    if answer.is_none() {
+        ledger = crate::ledger::resolve(&ledger)?;
+        answer = control_socket::ask(&ledger, &Request::Reload, PATIENCE)
+            .await
+            .map_err(|error| Failure::no_answer(&ledger, &error))?;
+    }
     match answer {
         Some(Answer::Done(done)) => {
             if output.json {
                 output.json(&done);
             } else {
-                output.line(done["says"].as_str().unwrap_or_default());
+                output.line(done.get("says").and_then(Value::as_str).unwrap_or_default());
             }
             Ok(Ended::Well)
         }

@@ -1,7 +1,6 @@
 //! `podcal simulate`: simulated pods for trying things without hardware.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::output::{Ended, Output};
+use crate::config::load;
 use crate::sim::action::{self, ScheduledCommand};
 use crate::sim::building::{Building, Setup, SetupError, Spread};
 use crate::sim::feedhost::{self, FeedFault, SignIn};
@@ -179,13 +179,13 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
     let password = match (args.password, args.password_file) {
         (Some(password), _) => password,
         (None, Some(file)) => {
-            let text = fs::read_to_string(&file).map_err(|error| {
+            let secret = load::secret_file(&file).map_err(|says| {
                 Failure::usage(
-                    format!("cannot read the password file {}: {error}", file.display()),
-                    "name a file that holds the password and nothing else",
+                    format!("the password file {} {says}", file.display()),
+                    "name a file that contains nothing but the password",
                 )
             })?;
-            text.trim_end_matches(['\r', '\n']).into()
+            secret.reveal().into()
         }
         (None, None) => Password::default(),
     };

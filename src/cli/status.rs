@@ -1,5 +1,7 @@
 //! `podcal status`: how the building stands, from the ledger alone.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -31,6 +33,10 @@ pub struct StatusArgs {
     /// Only whether the service works: 0 where its tasks are alive and on time, else 1.
     #[arg(long)]
     healthy: bool,
+    /// With --healthy: the service whose ledger is in this folder, whatever the file of the
+    /// configuration says by now; without one there, the service that it names.
+    #[arg(long, value_name = "FOLDER", requires = "healthy")]
+    ledger_folder: Option<PathBuf>,
     /// Only the rooms in which something is wrong.
     #[arg(long)]
     problems: bool,
@@ -41,7 +47,7 @@ pub struct StatusArgs {
 
 pub async fn run(global: &Global, args: StatusArgs, output: Output) -> Result<Ended, Failure> {
     if args.healthy {
-        return healthy(global, output).await;
+        return healthy(global, args.ledger_folder, output).await;
     }
     let config = load(global)?;
     loop {
@@ -59,15 +65,10 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
         let name = room::find(config, name)?.name.clone();
         shown.rooms.retain(|room| room.name == name);
     }
+    super::ledger_exists(config)?;
     let ledger = Ledger::open_to_read(&config.ledger).await?;
     let loaded = ledger.load().await?;
     ledger.close().await;
-    if loaded.service.started_at.is_none() && loaded.memories.rooms.is_empty() {
-        return Err(Failure::at_work(
-            format!("there is no ledger at {} yet", config.ledger.display()),
-            "run `podcal sync` once, or start the service with `podcal run`",
-        ));
-    }
     let status = Status::of(&shown, &loaded.memories, loaded.service, clock());
     let ended = if status.is_well() {
         Ended::Well
@@ -137,21 +138,49 @@ fn summary(status: &Status) -> String {
 
 /// Asks the service, so that a full disk or an edited configuration does not make a good
 /// one look dead.
-async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
-    let ledger = match load(global) {
-        Ok(config) => config.ledger,
-        // The service refused this file and goes on with the old one.
-        Err(failure) => match config::load::glance(&global.config) {
-            Some(glance) => glance.ledger,
-            None => return Err(failure),
-        },
+async fn healthy(
+    global: &Global,
+    folder: Option<PathBuf>,
+    output: Output,
+) -> Result<Ended, Failure> {
+    for ledger in folder.iter().flat_map(|it| control_socket::ledgers_in(it)) {
+        let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
+        // The socket of a killed service answers nothing; there may be another one.
+        if !matches!(answer, Ok(None)) {
+            let place = format!("the ledger {}", ledger.display());
+            return Ok(show_health(answer, &place, output));
+        }
+    }
+    let by_config = control_socket::ask_for(&global.config, &Request::Health, HEALTH_TIMEOUT).await;
+    let (answer, place) = match by_config {
+        Ok(None) => {
+            let ledger = match load(global) {
+                Ok(config) => config.ledger,
+                // The service refused this file and goes on with the old one.
+                Err(failure) => match config::load::glance(&global.config) {
+                    Some(glance) => glance.ledger,
+                    None => return Err(failure),
+                },
+            };
+            let ledger = crate::ledger::resolve(&ledger)?;
+            let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
+            (answer, format!("the ledger {}", ledger.display()))
+        }
+        answer => (answer, global.config.display().to_string()),
     };
-    let ledger = crate::ledger::resolve(&ledger)?;
-    let answer = control_socket::ask(&ledger, &Request::Health, HEALTH_TIMEOUT).await;
+    Ok(show_health(answer, &place, output))
+}
+
+fn show_health(answer: io::Result<Option<Answer>>, place: &str, output: Output) -> Ended {
     let (is_healthy, says, answer) = match answer {
         Ok(Some(Answer::Done(answer))) => {
-            let is_healthy = answer["healthy"] == true;
-            let late = answer["late"].as_array().map_or(0, Vec::len);
+            let is_healthy = answer
+                .get("healthy")
+                .is_some_and(|healthy| *healthy == true);
+            let late = answer
+                .get("late")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
             let says = if is_healthy {
                 "healthy: every task of the service works".to_owned()
             } else {
@@ -164,10 +193,7 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
         }
         Ok(None) => (
             false,
-            format!(
-                "not healthy: no service runs on the ledger {}",
-                ledger.display()
-            ),
+            format!("not healthy: no service runs on {place}"),
             Value::Null,
         ),
         Err(error) => (
@@ -181,11 +207,11 @@ async fn healthy(global: &Global, output: Output) -> Result<Ended, Failure> {
     } else {
         output.line(&says);
     }
-    Ok(if is_healthy {
+    if is_healthy {
         Ended::Well
     } else {
         Ended::WithTrouble
-    })
+    }
 }
 
 fn rows(of: &Room, room: &RoomStatus, now: UnixTime) -> Vec<Vec<String>> {

@@ -1,6 +1,6 @@
 //! `podcal sync`: one pass over the rooms.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
@@ -9,6 +9,7 @@ use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Config;
+use crate::ledger::LedgerError;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::model::zone::Zone;
@@ -22,6 +23,10 @@ use crate::telemetry::words::service::count;
 
 /// A pass ends by the time-outs of hosts and pods; a service that takes longer hangs.
 const LONGEST_PASS: Duration = Duration::from_secs(20 * 60);
+
+/// Whoever else holds the ledger is waited for this long.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Bring the displays of all rooms, or of the named ones, up to date once, and exit.
 ///
@@ -49,38 +54,34 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
     let rooms = room::select(&config, &args.rooms)?;
     let names: Vec<_> = rooms.iter().map(|room| room.name.clone()).collect();
     let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
-    let pass = async {
-        if !args.dry_run {
-            let request = SyncRequest {
-                rooms: names.iter().map(ToString::to_string).collect(),
+    let rooms = config.clone();
+    config.rooms.retain(|room| names.contains(&room.name));
+    let stopped = |signal| {
+        Failure::at_work(
+            format!("stopped by {signal} before every room was done"),
+            "run it again; what was pushed is in step",
+        )
+    };
+    let begun = tokio::select! {
+        begun = begin(&args, config, &rooms) => begun?,
+        signal = signals.stop() => return Err(stopped(signal)),
+    };
+    let report = match begun {
+        Begun::Done(report) => report,
+        Begun::Here(once) => {
+            let options = PassOptions {
                 force: args.force,
                 try_password: args.try_password,
             };
-            if let Some(report) = ask_service(&config, request).await? {
-                return Ok(report);
-            }
-        }
-        let zones = config.clone();
-        config.rooms.retain(|room| names.contains(&room.name));
-        let once = Once::start(config, Clock::start(clock), args.dry_run).await?;
-        let report = once
-            .pass(PassOptions {
-                force: args.force,
-                try_password: args.try_password,
-            })
-            .await;
-        once.close().await;
-        Ok::<_, Failure>((report, zones))
-    };
-    let (report, config) = tokio::select! {
-        done = pass => done?,
-        signal = signals.stop() => {
-            return Err(Failure::at_work(
-                format!("stopped by {signal} before every room was done"),
-                "run it again; what was pushed is in step",
-            ));
+            let report = tokio::select! {
+                report = once.pass(options) => Ok(report),
+                signal = signals.stop() => Err(stopped(signal)),
+            };
+            once.close().await;
+            report?
         }
     };
+    let config = rooms;
     if output.json {
         output.json(&json!(report));
     } else {
@@ -93,14 +94,44 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
     })
 }
 
+/// Who does the pass.
+enum Begun {
+    /// The service did it.
+    Done(SyncReport),
+    /// This process does.
+    Here(Box<Once>),
+}
+
+/// Has the service do the pass, or makes ready to do it where none runs.
+async fn begin(args: &SyncArgs, config: Config, all: &Config) -> Result<Begun, Failure> {
+    let begun = Instant::now();
+    loop {
+        if !args.dry_run {
+            let rooms = config.rooms.iter().map(|room| room.name.to_string());
+            let request = SyncRequest {
+                rooms: rooms.collect(),
+                force: args.force,
+                try_password: args.try_password,
+            };
+            if let Some(report) = ask_service(all, request).await? {
+                return Ok(Begun::Done(report));
+            }
+        }
+        match Once::start(config.clone(), all, Clock::start(clock), args.dry_run).await {
+            // Another `sync` is at work, or a service that is just starting.
+            Err(LedgerError::ServiceRunning { .. }) if begun.elapsed() < LONGEST_TURN => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            once => return Ok(Begun::Here(Box::new(once?))),
+        }
+    }
+}
+
 /// The report of the service that holds the ledger; `None` where none runs.
-async fn ask_service(
-    config: &Config,
-    request: SyncRequest,
-) -> Result<Option<(SyncReport, Config)>, Failure> {
+async fn ask_service(config: &Config, request: SyncRequest) -> Result<Option<SyncReport>, Failure> {
     let ledger = crate::ledger::resolve(&config.ledger)?;
     let request = Request::Sync(request);
-    let answer = control_socket::ask(&ledger, &request, LONGEST_PASS)
+    let answer = control_socket::ask_either(&config.path, &ledger, &request, LONGEST_PASS)
         .await
         .map_err(|error| Failure::no_answer(&ledger, &error))?;
     match answer {
@@ -112,7 +143,7 @@ async fn ask_service(
                     "are both of the same version? Restart the service",
                 )
             })?;
-            Ok(Some((report, config.clone())))
+            Ok(Some(report))
         }
         Some(Answer::Refused { says, hint }) => Err(Failure::at_work(says, &hint)),
     }
@@ -224,11 +255,8 @@ fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> Stri
             None => "held".to_owned(),
         },
         _ => {
-            let mut says = display.state.words().to_owned();
-            for more in [&display.detail, &display.error, &display.hint]
-                .into_iter()
-                .flatten()
-            {
+            let mut says = display.state.says(display.detail.as_deref());
+            for more in [&display.error, &display.hint].into_iter().flatten() {
                 if !says.contains(more.as_str()) {
                     says = format!("{says}; {more}");
                 }

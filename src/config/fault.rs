@@ -12,6 +12,8 @@ use crate::fault::Fault;
 /// Holds no secret value and no feed address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The file, where it is one that `include` names and not the configuration itself.
+    pub file: Option<PathBuf>,
     /// Counted from 1.
     pub line: usize,
     /// The full key, such as `rooms.aurora.feeds[0].password`; arrays count from 0.
@@ -23,6 +25,9 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}, ", file.display())?;
+        }
         write!(f, "line {}", self.line)?;
         if !self.key.is_empty() {
             write!(f, ", {}", self.key)?;
@@ -43,6 +48,11 @@ pub enum ConfigFaults {
     },
     #[error("`{}` is larger than {limit} bytes", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
+    #[error("`{}` is a folder, not a configuration file", path.display())]
+    Folder { path: PathBuf },
+    /// A pipe, a socket or a device; `says` begins with "is".
+    #[error("`{}` {says}", path.display())]
+    Special { path: PathBuf, says: String },
     /// All problems at once, in the order of the file; at least one. Prints one line for each.
     #[error("{}", list(path, problems))]
     Wrong {
@@ -57,7 +67,11 @@ impl ConfigFaults {
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Wrong { problems, .. } => problems,
-            Self::Missing { .. } | Self::Unreadable { .. } | Self::TooLarge { .. } => &[],
+            Self::Missing { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::Folder { .. }
+            | Self::Special { .. } => &[],
         }
     }
 }
@@ -79,15 +93,22 @@ impl Fault for ConfigFaults {
     fn hint(&self) -> Cow<'static, str> {
         match self {
             Self::Missing { .. } => {
-                "name the file with `--config FILE` or `PODCAL_CONFIG`; `config.example.toml` is one to \
-                 start from, and `podcal demo` needs none"
+                "name the file with `--config FILE` or `PODCAL_CONFIG`, or write a first one with `podcal init`; \
+                 `podcal config example` prints one with every key, and `podcal demo` needs none"
                     .into()
             }
             Self::Unreadable { .. } => {
-                "name a file that the user whom podcal runs as may read, with `--config FILE`"
-                    .into()
+                let user = rustix::process::geteuid().as_raw();
+                format!("let user {user}, who podcal runs as, read it, or name another with `--config FILE`").into()
             }
-            Self::TooLarge { .. } => "name the right file with `--config FILE`".into(),
+            Self::TooLarge { .. } | Self::Special { .. } => {
+                "name a regular file with `--config FILE`".into()
+            }
+            Self::Folder { path } => format!(
+                "name the file in it, such as `--config {}`",
+                path.join("podcal.toml").display()
+            )
+            .into(),
             // Each problem says itself what would be right.
             Self::Wrong { .. } => "".into(),
         }

@@ -40,7 +40,7 @@ pub fn feed(value: &Value<'_>, limits: Limits, sources: &Sources<'_>) -> Option<
     let source = match (table.get("ics"), table.get("caldav")) {
         (Some(address), None) => {
             if let Some(calendar) = table.get("calendar") {
-                calendar.wrong("is for CalDAV; an ICS address holds one calendar");
+                calendar.wrong("is for CalDAV; an ICS address has one calendar");
             }
             document(&address, Some(&table), sources)
         }
@@ -164,7 +164,7 @@ fn document(
                 "tls",
             ] {
                 if let Some(needless) = table.get(key) {
-                    needless.wrong("is of no use for a file; leave it out");
+                    needless.wrong("has no effect on a file; remove it");
                 }
             }
         }
@@ -222,18 +222,21 @@ fn address(
     let login = match (within, beside?) {
         (None, login) => login,
         (Some((username, password)), Login::None) => {
-            value.warn("a literal password in an address; better the keys `username` and `password`, which can name a file");
+            value.warn("the password is written in the address; use the keys `username` and `password`, which can name a file");
             Login::Password { username, password }
         }
         (Some(_), _) => {
             value.wrong(
-                "holds a user name or password, and there are keys for that beside it; keep the keys",
+                "contains a user name or password, and the keys for them are set as well; keep the keys",
             );
             return None;
         }
     };
     if !url.is_encrypted() && !matches!(login, Login::None) {
-        value.warn(format!("signs in at {} in clear; better https", url.host()));
+        value.warn(format!(
+            "signs in at {} without encryption; use https",
+            url.host()
+        ));
     }
     Some((url, login))
 }
@@ -251,7 +254,7 @@ fn parsed(text: &str) -> Result<(FeedUrl, Option<(String, Secret)>), String> {
         .as_ref()
         .is_some_and(|(_, password)| password.reveal().chars().any(char::is_control))
     {
-        return Err("holds a password with a control character".to_owned());
+        return Err("contains a password with a control character".to_owned());
     }
     Ok((url, login))
 }
@@ -282,7 +285,7 @@ fn login(table: &Table<'_>, sources: &Sources<'_>) -> Option<Login> {
     if ways.iter().filter(|given| **given).count() > 1 {
         table.wrong(
             "token",
-            "signs in in more than one way; keep `username` and `password`, `token`, or `oauth2`",
+            "there is more than one way to sign in; keep `username` and `password`, `token`, or `oauth2`",
         );
         return None;
     }
@@ -299,11 +302,11 @@ fn login(table: &Table<'_>, sources: &Sources<'_>) -> Option<Login> {
             password: password?,
         }),
         (Some(_), None) => {
-            table.missing("password", "`username` needs it beside it");
+            table.missing("password", "`username` requires it");
             None
         }
         (None, Some(_)) => {
-            table.missing("username", "`password` needs it beside it");
+            table.missing("username", "`password` requires it");
             None
         }
     }
@@ -313,7 +316,9 @@ fn user_name(value: &Value<'_>) -> Option<String> {
     let name = value.line_of_text()?;
     if name.contains(':') {
         // RFC 7617 section 2: the first colon ends the user name.
-        value.wrong("holds a colon, which no server can tell from the password's");
+        value.wrong(
+            "contains a colon, which ends a user name in Basic sign-in; use another user name",
+        );
         return None;
     }
     Some(name.to_owned())
@@ -324,7 +329,7 @@ fn oauth2(value: &Value<'_>, sources: &Sources<'_>) -> Option<OAuth2> {
     let needed = |key: &'static str| {
         let value = table.get(key);
         if value.is_none() {
-            table.missing(key, "`oauth2` needs it");
+            table.missing(key, "`oauth2` requires it");
         }
         value
     };
@@ -347,12 +352,12 @@ fn token_url(value: &Value<'_>) -> Option<FeedUrl> {
         .map_err(|says| value.wrong(says))
         .ok()?;
     if login.is_some() {
-        value.wrong("holds a user name or password; write `client_id` and `client_secret`");
+        value.wrong("contains a user name or password; write `client_id` and `client_secret`");
         return None;
     }
     if !url.is_encrypted() {
         value.warn(format!(
-            "sends the client secret to {} in clear; better https",
+            "sends the client secret to {} without encryption; use https",
             url.host()
         ));
     }
@@ -374,7 +379,7 @@ fn only(value: &Value<'_>) -> Option<Only> {
         category: category?,
     };
     if only.is_everything() {
-        value.warn("names no pattern, so every event is for this room");
+        value.warn("has no pattern, so every event is for this room");
     }
     Some(only)
 }
@@ -383,7 +388,7 @@ fn only(value: &Value<'_>) -> Option<Only> {
 fn header_text(value: &Value<'_>) -> Option<String> {
     let text = value.line_of_text()?;
     if !text.is_ascii() {
-        value.wrong("holds a letter beyond ASCII, which a request cannot carry");
+        value.wrong("contains a character other than ASCII, which a request cannot carry");
         return None;
     }
     Some(text.to_owned())
@@ -415,12 +420,12 @@ fn file_path(rest: &str) -> Result<PathBuf, String> {
     };
     let path = percent_decode_str(path)
         .decode_utf8()
-        .map_err(|_| "is no path: what stands behind its `%` is not UTF-8".to_owned())?;
+        .map_err(|_| "is not a path: the bytes after `%` are not UTF-8".to_owned())?;
     if path.is_empty() {
         return Err("names no file; write \"file:room.ics\"".to_owned());
     }
     if path.chars().any(char::is_control) {
-        return Err("holds a control character".to_owned());
+        return Err("contains a control character".to_owned());
     }
     Ok(PathBuf::from(path.into_owned()))
 }

@@ -4,92 +4,38 @@
 //!
 //! What the values mean is for `check` and its neighbours.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::fault::Problem;
-use super::keys::{self, Section};
-use super::{syntax, units};
+use super::keys::Section;
+use super::notes::{Kind, Noted, Notes, Place};
+use super::units;
 
-/// A TOML document and the notes that are taken while it is read.
-pub struct Notes {
-    /// Where each line begins, in bytes.
-    line_starts: Vec<usize>,
-    problems: RefCell<Vec<(Problem, Kind)>>,
-    warnings: RefCell<Vec<Problem>>,
-}
-
-/// Whether a problem can be caused by another: what is missing may stand behind
-/// a quotation mark that was never closed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Wrong,
-    Missing,
-}
-
-/// Problems and warnings, each in the order of the file.
-pub struct Noted {
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
-}
-
-/// Reads the text as TOML and hands its root to `check`; gives back what that
-/// made of it, and all that was noted.
-///
-/// Where the text is no TOML, what seems to be missing may only be unreadable, and
-/// from the first bracket or quotation mark that is not closed the tables cannot be
-/// relied on; of the other problems those are given that hold nevertheless.
-pub fn read<T>(text: &str, check: impl FnOnce(&Table<'_>) -> T) -> (T, Noted) {
-    let notes = Notes {
-        line_starts: std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect(),
-        problems: RefCell::default(),
-        warnings: RefCell::default(),
-    };
+/// Reads the text as TOML and hands its root, a table with the keys of `section`, to
+/// `check`; gives back what that made of it, and all that was noted. `file` is named in
+/// the problems of an included file.
+pub fn read<T>(
+    text: &str,
+    file: Option<&Path>,
+    section: &'static Section,
+    check: impl FnOnce(&Table<'_>) -> T,
+) -> (T, Noted) {
+    let notes = Notes::new(text, file);
     let (root, faults) = DeTable::parse_recoverable(text);
     let checked = {
         let root = Table {
             notes: &notes,
             path: String::new(),
             line: 1,
-            section: &keys::ROOT,
+            section,
             entries: root.get_ref(),
         };
         root.refuse_unknown_keys();
         check(&root)
     };
-    let mut problems = notes.problems.take();
-    let syntax = syntax::problems(text, &faults, |at| notes.line_of(at));
-    if !syntax.is_empty() {
-        let unreadable: BTreeSet<usize> = syntax.iter().map(|problem| problem.line).collect();
-        let lost = faults
-            .iter()
-            .filter(|fault| !syntax::stays_on_its_line(fault.message()))
-            .map(|fault| notes.line_of(fault.span().unwrap_or_default().start))
-            .min()
-            .unwrap_or(usize::MAX);
-        problems.retain(|(problem, kind)| {
-            *kind == Kind::Wrong && problem.line < lost && !unreadable.contains(&problem.line)
-        });
-    }
-    let mut problems: Vec<Problem> = problems.into_iter().map(|(problem, _)| problem).collect();
-    problems.extend(syntax);
-    problems.sort_by_key(|problem| problem.line);
-    let mut warnings = notes.warnings.take();
-    warnings.sort_by_key(|warning| warning.line);
-    (checked, Noted { problems, warnings })
-}
-
-impl Notes {
-    fn line_of(&self, at: usize) -> usize {
-        self.line_starts
-            .partition_point(|start| *start <= at)
-            .max(1)
-    }
+    (checked, notes.finished(text, &faults))
 }
 
 /// A table of the file, its unknown keys already refused.
@@ -128,20 +74,21 @@ impl<'a> Table<'a> {
 
     /// Notes something that works and that the operator should know.
     pub fn warn(&self, key: &str, says: impl Into<String>) {
-        self.notes.warnings.borrow_mut().push(Problem {
-            line: self.line,
-            key: self.path_of(key),
-            says: says.into(),
-        });
+        let warning = self
+            .notes
+            .problem(self.line, self.path_of(key), says.into());
+        self.notes.warn(warning);
+    }
+
+    /// The same for a key that is missing elsewhere, perhaps in another file.
+    pub fn missing_at(&self, place: &Place, key: &str, says: &str) {
+        let problem = place.problem(|path| joined(path, key), format!("missing; {says}"));
+        self.notes.wrong(problem, Kind::Missing);
     }
 
     fn note(&self, key: &str, says: String, kind: Kind) {
-        let problem = Problem {
-            line: self.line,
-            key: self.path_of(key),
-            says,
-        };
-        self.notes.problems.borrow_mut().push((problem, kind));
+        let problem = self.notes.problem(self.line, self.path_of(key), says);
+        self.notes.wrong(problem, kind);
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -151,15 +98,12 @@ impl<'a> Table<'a> {
     fn refuse_unknown_keys(&self) {
         for (written, _) in self.entries {
             if !self.section.knows(written.get_ref()) {
-                let problem = Problem {
-                    line: self.notes.line_of(written.span().start),
-                    key: self.path_of(written.get_ref()),
-                    says: self.section.advice(written.get_ref()),
-                };
-                self.notes
-                    .problems
-                    .borrow_mut()
-                    .push((problem, Kind::Wrong));
+                let problem = self.notes.problem(
+                    self.notes.line_of(written.span().start),
+                    self.path_of(written.get_ref()),
+                    self.section.advice(written.get_ref()),
+                );
+                self.notes.wrong(problem, Kind::Wrong);
             }
         }
     }
@@ -175,26 +119,17 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// Where it stands, for later.
     #[must_use]
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn place(&self) -> Place {
+        self.notes.place(self.line, self.path.clone())
     }
 
     /// Notes that a key is needed that this table, or the table it could be, lacks.
     pub fn missing(&self, key: &str, says: &str) {
-        self.notes.problems.borrow_mut().push((
-            Problem {
-                line: self.line,
-                key: joined(&self.path, key),
-                says: format!("missing; {says}"),
-            },
-            Kind::Missing,
-        ));
+        let says = format!("missing; {says}");
+        let problem = self.notes.problem(self.line, joined(&self.path, key), says);
+        self.notes.wrong(problem, Kind::Missing);
     }
 
     /// The last part of its key, such as `password`.
@@ -211,23 +146,18 @@ impl<'a> Value<'a> {
 
     /// Notes that this value is wrong.
     pub fn wrong(&self, says: impl Into<String>) {
-        self.notes.problems.borrow_mut().push((
-            Problem {
-                line: self.line,
-                key: self.path.clone(),
-                says: says.into(),
-            },
-            Kind::Wrong,
-        ));
+        let problem = self
+            .notes
+            .problem(self.line, self.path.clone(), says.into());
+        self.notes.wrong(problem, Kind::Wrong);
     }
 
     /// Notes something that works and that the operator should know.
     pub fn warn(&self, says: impl Into<String>) {
-        self.notes.warnings.borrow_mut().push(Problem {
-            line: self.line,
-            key: self.path.clone(),
-            says: says.into(),
-        });
+        let warning = self
+            .notes
+            .problem(self.line, self.path.clone(), says.into());
+        self.notes.warn(warning);
     }
 
     /// Notes that something else was expected here; `expected` begins with an article.
@@ -246,7 +176,14 @@ impl<'a> Value<'a> {
     pub fn string_or(&self, expected: &str) -> Option<&'a str> {
         let text = self.raw.as_str();
         if text.is_none() {
-            self.wrong_type(expected);
+            let simple = !(self.raw.is_array() || self.raw.is_table());
+            match simple && expected == "a string" {
+                true => self.wrong(format!(
+                    "expected a string, found {}; put it in quotes",
+                    kind_of(self.raw)
+                )),
+                false => self.wrong_type(expected),
+            }
         }
         text
     }
@@ -260,7 +197,9 @@ impl<'a> Value<'a> {
             return None;
         }
         if text.chars().any(char::is_control) {
-            self.wrong("holds a line break or another control character; write one line of text");
+            self.wrong(
+                "contains a line break or another control character; write one line of text",
+            );
             return None;
         }
         Some(text)
@@ -270,16 +209,54 @@ impl<'a> Value<'a> {
     pub fn boolean(&self) -> Option<bool> {
         let value = self.raw.as_bool();
         if value.is_none() {
-            self.wrong_type("true or false");
+            let word = self.raw.as_str().map(str::to_ascii_lowercase);
+            let meant = match (word.as_deref(), integer(self.raw)) {
+                (Some("true" | "yes" | "on" | "1"), _) | (None, Some(1)) => {
+                    "; write true, without quotes"
+                }
+                (Some("false" | "no" | "off" | "0"), _) | (None, Some(0)) => {
+                    "; write false, without quotes"
+                }
+                _ => "",
+            };
+            self.wrong(format!(
+                "expected true or false, found {}{meant}",
+                kind_of(self.raw)
+            ));
         }
         value
+    }
+
+    /// One of a few words.
+    #[must_use]
+    pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let mut expected = String::new();
+        for (at, (word, _)) in words.iter().enumerate() {
+            let between = match at {
+                0 => "",
+                _ if at + 1 == words.len() => " or ",
+                _ => ", ",
+            };
+            expected += &format!("{between}\"{word}\"");
+        }
+        let text = self.string_or(&expected)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            self.wrong(format!("{} is not known; write {expected}", quoted(text)));
+        }
+        found.map(|(_, value)| *value)
     }
 
     /// A whole number within bounds.
     #[must_use]
     pub fn integer(&self, from: i64, to: i64) -> Option<i64> {
         if !self.raw.is_integer() {
-            self.wrong_type("an integer");
+            match self.raw.as_str().map(|text| text.trim().parse::<i64>()) {
+                Some(Ok(number)) => self.wrong(format!(
+                    "expected an integer, found a string; write {number}, without quotes"
+                )),
+                _ => self.wrong_type("an integer"),
+            }
             return None;
         }
         let value = integer(self.raw).filter(|value| (from..=to).contains(value));
@@ -371,28 +348,40 @@ fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Reads a number of bytes.
-pub fn size(value: &Value<'_>) -> Option<u64> {
-    const MOST: u64 = 4 << 30;
-    let bytes = match integer(value.raw()) {
-        Some(bytes) => u64::try_from(bytes).unwrap_or_default(),
-        None => {
-            let text = value.string_or("a string such as \"50MB\"")?;
-            units::size(text)
-                .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
-                .ok()?
-        }
-    };
-    if !(1..=MOST).contains(&bytes) {
-        value.wrong("is out of range; write 1B to 4GiB");
+/// Reads a size within bounds, in bytes.
+pub fn size(value: &Value<'_>, from: u64, to: u64) -> Option<u64> {
+    if let Some(number) = integer(value.raw()) {
+        value.wrong(format!(
+            "has no unit; write {}",
+            units::number_as_size(number)
+        ));
+        return None;
+    }
+    let text = value.string_or("a size such as \"50MB\"")?;
+    let bytes = units::size(text)
+        .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
+        .ok()?;
+    if !(from..=to).contains(&bytes) {
+        value.wrong(format!(
+            "is out of range; write {} to {}",
+            units::spelt_size(from),
+            units::spelt_size(to)
+        ));
         return None;
     }
     Some(bytes)
 }
 
-/// Reads a span of time within bounds.
+/// Reads a duration within bounds.
 pub fn duration(value: &Value<'_>, from: Duration, to: Duration) -> Option<Duration> {
-    let text = value.string_or("a string such as \"15s\"")?;
+    if let Some(number) = integer(value.raw()) {
+        value.wrong(format!(
+            "has no unit; write {}",
+            units::number_as_duration(number)
+        ));
+        return None;
+    }
+    let text = value.string_or("a duration such as \"15s\"")?;
     let span = units::duration(text)
         .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
         .ok()?;

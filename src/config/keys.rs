@@ -13,15 +13,25 @@ pub const ROOT: Section = Section {
     place: "the top of the file, before the first `[table]`",
     keys: &[
         "time_zone",
+        "include",
+        "on_remove",
         "ledger",
         "schedule",
         "window",
         "meetings",
         "guard",
+        "limits",
         "http",
+        "web",
         "pod",
         "rooms",
     ],
+};
+
+/// A file that `include` names.
+pub const INCLUDED: Section = Section {
+    place: "an included file",
+    keys: &["rooms"],
 };
 
 pub const LEDGER: Section = Section {
@@ -47,14 +57,34 @@ pub const MEETINGS: Section = Section {
         "max",
         "description",
         "private_title",
+        "hidden_title",
+        "untitled",
         "hide_titles",
         "hide_organizers",
+        "max_stale",
+        "when_stale",
     ],
 };
 
 pub const GUARD: Section = Section {
     place: "`[guard]`",
+    keys: &["vanished", "hold", "rooms"],
+};
+
+/// What a room may write over `[guard]`.
+pub const ROOM_GUARD: Section = Section {
+    place: "`guard` of a room",
     keys: &["vanished", "hold"],
+};
+
+pub const LIMITS: Section = Section {
+    place: "`[limits]`",
+    keys: &["memory"],
+};
+
+pub const WEB: Section = Section {
+    place: "`[web]`",
+    keys: &["listen", "username", "password"],
 };
 
 pub const HTTP: Section = Section {
@@ -140,9 +170,26 @@ pub const SECRET: Section = Section {
     keys: &["file", "env"],
 };
 
-pub const ALL: [&Section; 15] = [
-    &ROOT, &LEDGER, &SCHEDULE, &WINDOW, &MEETINGS, &GUARD, &HTTP, &POD, &ROOM, &FEED, &ROOM_POD,
-    &ONLY, &OAUTH2, &TLS, &SECRET,
+/// Every table of the configuration itself.
+pub const ALL: [&Section; 18] = [
+    &ROOT,
+    &LEDGER,
+    &SCHEDULE,
+    &WINDOW,
+    &MEETINGS,
+    &GUARD,
+    &LIMITS,
+    &HTTP,
+    &WEB,
+    &POD,
+    &ROOM,
+    &ROOM_GUARD,
+    &FEED,
+    &ROOM_POD,
+    &ONLY,
+    &OAUTH2,
+    &TLS,
+    &SECRET,
 ];
 
 /// Words that people use for keys that are spelt quite differently here.
@@ -186,6 +233,13 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("push", "sync"),
     ("pull", "sync"),
     ("max_size", "max_feed_size"),
+    ("room", "rooms"),
+    ("includes", "include"),
+    ("bind", "listen"),
+    ("address", "listen"),
+    ("port", "listen"),
+    ("ram", "memory"),
+    ("stale", "max_stale"),
 ];
 
 impl Section {
@@ -197,6 +251,17 @@ impl Section {
     /// What to say to a key that this table does not know.
     #[must_use]
     pub fn advice(&self, unknown: &str) -> String {
+        if self.place == LEDGER.place && unknown == "url" {
+            return "a ledger in PostgreSQL is not supported by this version; write `path = \"podcal.db\"`"
+                .to_owned();
+        }
+        if self.place == INCLUDED.place && ROOT.knows(unknown) {
+            return "belongs to the main file; an included file contains [rooms.NAME] tables only"
+                .to_owned();
+        }
+        if self.place == ROOM_GUARD.place && GUARD.knows(unknown) {
+            return "is for all rooms together; write it in `[guard]`".to_owned();
+        }
         match self.meant(unknown) {
             Some(known) => format!("unknown key; did you mean `{known}`?"),
             None => match elsewhere(unknown) {
@@ -235,7 +300,9 @@ impl Section {
 fn elsewhere(key: &str) -> Option<&'static str> {
     let mut places = ALL
         .iter()
-        .filter(|section| section.knows(key) && !std::ptr::eq(section.keys, SECRET.keys));
+        .filter(|section| section.knows(key))
+        // The first knows what everybody has, the other repeats `[guard]`.
+        .filter(|section| ![SECRET.place, ROOM_GUARD.place].contains(&section.place));
     match (places.next(), places.next()) {
         (Some(section), None) => Some(section.place),
         _ => None,
@@ -304,9 +371,24 @@ mod tests {
         check(&POD, "timeout", "unknown key here; it belongs to `[http]`");
         check(&ROOM, "only", "unknown key here; it belongs to a feed");
         check(
-            &GUARD,
+            &HTTP,
+            "time_zone",
+            "unknown key; known here: `timeout`, `max_feed_size`",
+        );
+        check(
+            &INCLUDED,
+            "pod",
+            "belongs to the main file; an included file contains [rooms.NAME] tables only",
+        );
+        check(
+            &ROOM_GUARD,
             "rooms",
-            "unknown key here; it belongs to the top of the file, before the first `[table]`",
+            "is for all rooms together; write it in `[guard]`",
+        );
+        check(
+            &LEDGER,
+            "url",
+            "a ledger in PostgreSQL is not supported by this version; write `path = \"podcal.db\"`",
         );
     }
 
@@ -315,7 +397,7 @@ mod tests {
         check(
             &GUARD,
             "xyzzy",
-            "unknown key; known here: `vanished`, `hold`",
+            "unknown key; known here: `vanished`, `hold`, `rooms`",
         );
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::file::{Value, quoted};
+use super::notes::Place;
 use super::{Feed, Login, Source};
 
 /// The feeds of all rooms: entries with the same id are one feed and have to ask
@@ -14,7 +15,7 @@ pub struct KnownFeeds(HashMap<String, KnownFeed>);
 struct KnownFeed {
     feed: Feed,
     room: String,
-    line: usize,
+    place: Place,
 }
 
 impl KnownFeeds {
@@ -24,7 +25,7 @@ impl KnownFeeds {
             let known = KnownFeed {
                 feed: feed.clone(),
                 room: room.to_owned(),
-                line: value.line(),
+                place: value.place(),
             };
             self.0.insert(feed.id.as_str().to_owned(), known);
             return;
@@ -35,8 +36,8 @@ impl KnownFeeds {
                 false => format!("room {}", quoted(&known.room)),
             };
             value.wrong(format!(
-                "is the same feed as one of {whose} (line {}), but with another `{key}`; write the same `{key}` in both",
-                known.line
+                "is the same feed as one of {whose} ({}), but with another `{key}`; write the same `{key}` in both",
+                known.place.seen_from(&value.place())
             ));
         }
     }

@@ -1,18 +1,18 @@
 //! Reads the configuration and what it refers to: the only part of it that
 //! touches the disk and the environment.
 
-use std::fs::File;
-use std::io::{self, Read};
+mod disk;
+
+use std::env::{self, VarError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use super::check::Loaded;
-use super::check::check;
+use super::check::{NoVariable, check};
 use super::fault::{ConfigFaults, Problem};
-use super::{Login, OAuth2};
-use crate::model::cron::Cron;
+use super::{Login, OAuth2, text};
 use crate::model::secret::Secret;
-use crate::model::zone::Zone;
 
 /// Far more than the rooms of a large campus need.
 const LARGEST_CONFIGURATION: u64 = 16_000_000;
@@ -25,48 +25,104 @@ const LARGEST_FILE_REFERRED_TO: u64 = 4_000_000;
 /// # Errors
 /// The file cannot be read, or everything that is wrong in it, each with its line and key.
 pub fn load(path: &Path) -> Result<Loaded, ConfigFaults> {
-    let bytes = limited(path, LARGEST_CONFIGURATION).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ConfigFaults::Missing {
-            path: path.to_owned(),
-        },
-        io::ErrorKind::FileTooLarge => ConfigFaults::TooLarge {
-            path: path.to_owned(),
-            limit: LARGEST_CONFIGURATION,
-        },
-        _ => ConfigFaults::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to());
-        let breaks = before
-            .unwrap_or_default()
-            .iter()
-            .filter(|byte| **byte == b'\n');
-        ConfigFaults::Wrong {
-            path: path.to_owned(),
-            problems: vec![Problem {
-                line: breaks.count() + 1,
-                key: String::new(),
-                says: "is not UTF-8; save the file as UTF-8".to_owned(),
-            }],
+    let bytes = disk::read(path, LARGEST_CONFIGURATION).map_err(|source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => ConfigFaults::Missing { path },
+            io::ErrorKind::IsADirectory => ConfigFaults::Folder { path },
+            io::ErrorKind::FileTooLarge => ConfigFaults::TooLarge {
+                path,
+                limit: LARGEST_CONFIGURATION,
+            },
+            io::ErrorKind::InvalidInput => ConfigFaults::Special {
+                path,
+                says: source.to_string(),
+            },
+            _ => ConfigFaults::Unreadable { path, source },
         }
+    })?;
+    let text = text::decode(bytes).map_err(|(line, says)| ConfigFaults::Wrong {
+        path: path.to_owned(),
+        problems: vec![Problem {
+            file: None,
+            line,
+            key: String::new(),
+            says: says.to_owned(),
+        }],
     })?;
     check(
         &text,
         path,
-        &|path| limited(path, LARGEST_FILE_REFERRED_TO),
-        &|name| std::env::var(name).ok(),
+        &|path| disk::read(path, LARGEST_FILE_REFERRED_TO),
+        &disk::list,
+        &variable,
     )
+}
+
+/// What a draft refers to that is not there yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Draft<'a> {
+    /// A file and its content.
+    pub file: Option<(&'a Path, &'a str)>,
+    /// A variable that will be set for the service.
+    pub variable: Option<&'a str>,
+}
+
+/// Checks a text as if it were the configuration at `path`; reads what it refers to.
+///
+/// # Errors
+/// All problems at once, each with its line and key.
+pub fn check_draft(text: &str, path: &Path, draft: Draft<'_>) -> Result<Loaded, ConfigFaults> {
+    check(
+        text,
+        path,
+        &|path| match draft.file {
+            Some((file, content)) if file == path => Ok(content.as_bytes().to_vec()),
+            _ => disk::read(path, LARGEST_FILE_REFERRED_TO),
+        },
+        &disk::list,
+        &|name| match variable(name) {
+            Err(_) if draft.variable == Some(name) => Ok("not known yet".to_owned()),
+            found => found,
+        },
+    )
+}
+
+/// The text of a file that a person wrote, such as a table of rooms.
+///
+/// # Errors
+/// Why it cannot be read, in words that follow its name.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = disk::read(path, LARGEST_CONFIGURATION)
+        .map_err(|error| super::secret::unreadable(&error, path))?;
+    decode_text(bytes)
+}
+
+/// The same for bytes that were read already.
+///
+/// # Errors
+/// Why they are not text, in words that follow a name.
+pub fn decode_text(bytes: Vec<u8>) -> Result<String, String> {
+    text::decode(bytes).map_err(|(line, says)| format!("{says} (line {line})"))
+}
+
+/// The secret in a file that an option names.
+///
+/// # Errors
+/// Why there is none, in words that follow the file's name.
+pub fn secret_file(path: &Path) -> Result<Secret, String> {
+    let bytes = disk::read(path, LARGEST_FILE_REFERRED_TO)
+        .map_err(|error| super::secret::unreadable(&error, path))?;
+    let (secret, _) = super::secret::in_file(path, bytes)?;
+    Ok(secret)
 }
 
 /// A secret as it is now at the place that it was read from; `None` where it is the same,
 /// cannot be read, or is written out in the configuration.
 #[must_use]
 pub fn changed(secret: &Secret) -> Option<Secret> {
-    let read_file = |path: &Path| limited(path, LARGEST_FILE_REFERRED_TO);
-    let variable = |name: &str| std::env::var(name).ok();
+    let read_file = |path: &Path| disk::read(path, LARGEST_FILE_REFERRED_TO);
+    let variable = |name: &str| variable(name).ok();
     super::secret::read_again(secret.source(), read_file, variable).filter(|now| now != secret)
 }
 
@@ -98,47 +154,27 @@ pub fn changed_login(login: &Login) -> Option<Login> {
 #[derive(Debug)]
 pub struct Glance {
     pub ledger: PathBuf,
-    pub sync: Cron,
-    pub zone: Zone,
 }
 
-/// Glances at a configuration that does not pass the check: its ledger and its
-/// schedule, with the defaults for what is missing or makes no sense.
+/// Glances at a configuration that does not pass the check: its ledger, or the default
+/// where none is named.
 #[must_use]
 pub fn glance(path: &Path) -> Option<Glance> {
-    let text = limited(path, LARGEST_CONFIGURATION).ok()?;
+    let text = disk::read(path, LARGEST_CONFIGURATION).ok()?;
     let text = String::from_utf8_lossy(&text);
     let table: toml::Table = toml::from_str(&text).unwrap_or_default();
     let word = |group: &str, key: &str| table.get(group)?.get(key)?.as_str();
     let ledger = word("ledger", "path").unwrap_or("podcal.db");
-    let sync = word("schedule", "sync").and_then(|line| Cron::parse(line).ok());
-    let zone = table
-        .get("time_zone")
-        .and_then(|zone| zone.as_str())
-        .and_then(Zone::named);
     Some(Glance {
         ledger: path.parent().unwrap_or(Path::new("")).join(ledger),
-        sync: sync.or_else(|| Cron::parse("0 */5 * * * *").ok())?,
-        zone: zone.unwrap_or_else(Zone::utc),
     })
 }
 
-/// The whole file, or `FileTooLarge`. Pipes and devices are refused at once: to open
-/// one may take for ever.
-fn limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let kind = std::fs::metadata(path)?.file_type();
-    if !kind.is_file() && !kind.is_dir() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    match u64::try_from(bytes.len()) {
-        Ok(length) if length <= limit => Ok(bytes),
-        _ => Err(io::ErrorKind::FileTooLarge.into()),
-    }
+fn variable(name: &str) -> Result<String, NoVariable> {
+    env::var(name).map_err(|error| match error {
+        VarError::NotPresent => NoVariable::NotSet,
+        VarError::NotUnicode(_) => NoVariable::NotText,
+    })
 }
 
 #[cfg(test)]

@@ -7,14 +7,24 @@ pub mod check;
 pub mod fault;
 mod feeds;
 mod file;
+mod include;
 mod keys;
 mod known_feeds;
 pub mod load;
+mod notes;
 mod pods;
+mod rooms;
+mod rules;
+mod schedule;
+pub mod schema;
 mod secret;
 mod syntax;
+mod text;
 mod units;
+mod web;
+mod zone;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +32,9 @@ use std::time::Duration;
 use ring::digest;
 
 use crate::model::cron::Cron;
+use crate::model::digest::hex;
 use crate::model::feed_url::FeedUrl;
-use crate::model::name::{FeedId, PodUrl, RoomName, hex};
+use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::occurrence::Details;
 use crate::model::pattern;
 use crate::model::secret::Secret;
@@ -49,7 +60,9 @@ pub struct Config {
     /// (`limits.memory`).
     pub memory: u64,
     pub on_remove: OnRemove,
-    /// In the order of the file; at least one.
+    /// The page and the metrics; `None`: off.
+    pub web: Option<Web>,
+    /// In the order of the file and of those that it includes; at least one.
     pub rooms: Vec<Room>,
 }
 
@@ -63,7 +76,22 @@ pub enum OnRemove {
     Clear,
 }
 
-/// When things are done. The cron lines are read in `time_zone`.
+/// Where the page and the metrics are served (`[web]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Web {
+    pub listen: SocketAddr,
+    /// Asked for on every path but `/healthz` and `/readyz`.
+    pub login: Option<WebLogin>,
+}
+
+/// Who may read the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebLogin {
+    pub username: String,
+    pub password: Secret,
+}
+
+/// When things are done. The cron expressions are read in `time_zone`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub sync: Cron,
@@ -136,7 +164,7 @@ pub struct MeetingRules {
     pub untitled: String,
     pub hide_titles: bool,
     pub hide_organizers: bool,
-    /// What becomes of a feed's meetings once it has failed for so long; `None`: never.
+    /// What becomes of a feed's meetings once it has failed for this long; `None`: never.
     pub max_stale: Option<Duration>,
     pub when_stale: WhenStale,
 }

@@ -11,6 +11,7 @@ use crate::model::secret::Secret;
 
 use super::file::{self, Table, Value, duration, quoted};
 use super::keys;
+use super::notes::Place;
 use super::secret::{Empty, Sources, secret};
 use super::{Pod, TlsTrust};
 
@@ -53,7 +54,7 @@ const VENDORS_ADVICE: Duration = Duration::from_secs(10);
 /// A pod of a room; its password may still be missing.
 pub struct RoomPod {
     pub url: PodUrl,
-    pub line: usize,
+    pub place: Place,
     settings: Settings,
 }
 
@@ -101,7 +102,7 @@ pub fn pod(value: &Value<'_>, defaults: &Settings, sources: &Sources<'_>) -> Opt
         .ok()?;
     Some(RoomPod {
         url,
-        line: address.line(),
+        place: address.place(),
         settings,
     })
 }
@@ -157,7 +158,7 @@ pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             "ca" => Some(TlsTrust::Ca),
             "off" => {
                 verify.warn(
-                    "anybody on the network can pass for the pod and learn its password; better \"pin\"",
+                    "anybody on the network can pass for the pod and learn its password; use \"pin\"",
                 );
                 Some(TlsTrust::Off)
             }
@@ -183,7 +184,7 @@ pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             let marker = b"-----BEGIN CERTIFICATE-----";
             if !bytes.windows(marker.len()).any(|part| part == marker) {
                 file.wrong(format!(
-                    "the file `{}` holds no certificate in PEM (`-----BEGIN CERTIFICATE-----`)",
+                    "the file `{}` contains no certificate in PEM (`-----BEGIN CERTIFICATE-----`)",
                     path.display()
                 ));
                 return None;
@@ -191,11 +192,11 @@ pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             Some(TlsTrust::CaFile(bytes.into()))
         }
         (None, None, None) => {
-            value.wrong(format!("says nothing; write {EXPECTED}"));
+            value.wrong(format!("is empty; write {EXPECTED}"));
             None
         }
         _ => {
-            value.wrong("says more than one thing; keep `verify`, `sha256` or `ca_file`");
+            value.wrong("contains more than one of `verify`, `sha256` and `ca_file`; keep one");
             None
         }
     }
@@ -247,7 +248,7 @@ fn enforce(value: &Value<'_>) -> Option<Map<String, Json>> {
                 |known| format!("did you mean `{known}`?"),
             );
             setting.warn(format!(
-                "is no group of settings that podcal knows; {advice}"
+                "is not a group of settings that podcal knows; {advice}"
             ));
         }
     }
@@ -287,7 +288,7 @@ fn json(value: &Value<'_>, depth: usize) -> Option<Json> {
             .ok()
             .and_then(Number::from_f64)
             .map(Json::from)
-            .ok_or("is no finite number, which JSON needs"),
+            .ok_or("is not a finite number, which JSON needs"),
         DeValue::Datetime(_) => Err("expected a string, found a date; put it in quotes"),
         DeValue::Table(_) => return object(value, depth + 1).map(Json::from),
         DeValue::Array(_) => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::model::secret::{Secret, SecretSource};
 
 use super::file::Value;
-use super::keys;
+use super::{keys, text};
 
 /// What the configuration may refer to. Reading is the caller's, so that all of
 /// `check` can be tried without a disk.
@@ -15,7 +15,17 @@ pub struct Sources<'a> {
     /// The folder of the configuration file; other paths are relative to it.
     pub folder: &'a Path,
     pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The names of what is in a folder.
+    pub list_folder: &'a dyn Fn(&Path) -> io::Result<Vec<String>>,
+    pub variable: &'a dyn Fn(&str) -> Result<String, NoVariable>,
+}
+
+/// Why an environment variable cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoVariable {
+    NotSet,
+    /// It is not UTF-8.
+    NotText,
 }
 
 impl Sources<'_> {
@@ -42,7 +52,8 @@ impl Sources<'_> {
     }
 }
 
-fn unreadable(error: &io::Error, path: &Path) -> String {
+/// Why a file or folder cannot be read, and what to do; follows its name.
+pub fn unreadable(error: &io::Error, path: &Path) -> String {
     match error.kind() {
         io::ErrorKind::NotFound if path.is_absolute() => {
             "does not exist; write it, or correct the path".to_owned()
@@ -52,10 +63,13 @@ fn unreadable(error: &io::Error, path: &Path) -> String {
                 .to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "may not be read by the user that podcal runs as".to_owned()
+            let user = rustix::process::geteuid().as_raw();
+            format!("may not be read by user {user}, who podcal runs as")
         }
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         io::ErrorKind::FileTooLarge => "is too large for what it should hold".to_owned(),
+        // A pipe or device, which says itself what it is.
+        io::ErrorKind::InvalidInput => error.to_string(),
         _ => format!("cannot be read ({error})"),
     }
 }
@@ -101,63 +115,90 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
     let named = || "the text".to_owned();
     let secret = on_one_line(literal, SecretSource::Text, named, value)?;
     let noun = value.key().replace('_', " ");
-    value.warn(format!("a literal {noun}; better {EXPECTED}"));
+    value.warn(format!("the {noun} is written out; use {EXPECTED}"));
     Some(secret)
 }
 
 fn from_file(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
     let (path, bytes) = sources.file(value)?;
-    let named = || format!("the file `{}`", path.display());
-    let Ok(text) = String::from_utf8(bytes) else {
-        value.wrong(format!("{} is not UTF-8 text", named()));
-        return None;
-    };
-    let text = without_line_end(&text);
-    if text.is_empty() {
-        value.wrong(format!("{} is empty; write the secret into it", named()));
-        return None;
+    let named = format!("the file `{}`", path.display());
+    match in_file(&path, bytes) {
+        Ok((secret, is_padded)) => {
+            if is_padded {
+                value.warn(format!(
+                    "{named} begins or ends with white space, which is not taken as part of the secret"
+                ));
+            }
+            Some(secret)
+        }
+        Err(says) => {
+            value.wrong(format!("{named} {says}"));
+            None
+        }
     }
-    on_one_line(text, SecretSource::File(path.clone()), named, value)
 }
 
-/// Editors and `echo` end a file with a line break that is not part of the secret.
-fn without_line_end(text: &str) -> &str {
-    text.trim_end_matches(['\r', '\n'])
+/// The secret in a file that contains nothing else, and whether white space around it was
+/// left out. A line break at the end is no such white space: editors and `echo` write it.
+///
+/// # Errors
+/// What is wrong, in words that follow the file's name.
+pub fn in_file(path: &Path, bytes: Vec<u8>) -> Result<(Secret, bool), &'static str> {
+    let whole = text::decode(bytes).map_err(|(_, says)| says)?;
+    let text = whole.trim();
+    if text.is_empty() {
+        return Err("is empty; write the secret into it");
+    }
+    if !is_one_line(text) {
+        return Err(NOT_ONE_LINE);
+    }
+    let is_padded = whole.trim_end_matches(['\r', '\n']) != text;
+    let source = SecretSource::File(path.to_owned());
+    Ok((Secret::read_from(source, text), is_padded))
 }
 
 fn from_variable(value: &Value<'_>, sources: &Sources<'_>) -> Option<Secret> {
     let name = value.line_of_text()?;
     let named = || format!("the environment variable `{}`", name.escape_debug());
     if name.contains(['=', '\0']) {
-        value.wrong("is no name of an environment variable; write one such as \"POD_PASSWORD\"");
+        value.wrong(
+            "is not the name of an environment variable; write one such as \"POD_PASSWORD\"",
+        );
         return None;
     }
     match (sources.variable)(name) {
-        None => {
+        Err(NoVariable::NotSet) => {
             value.wrong(format!("{} is not set; set it for podcal", named()));
             None
         }
-        Some(text) if text.is_empty() => {
+        Err(NoVariable::NotText) => {
+            value.wrong(format!("{} is not UTF-8", named()));
+            None
+        }
+        Ok(text) if text.is_empty() => {
             value.wrong(format!("{} is empty; set it for podcal", named()));
             None
         }
-        Some(text) => on_one_line(&text, SecretSource::Variable(name.to_owned()), named, value),
+        Ok(text) => on_one_line(&text, SecretSource::Variable(name.to_owned()), named, value),
     }
 }
 
 /// A secret with a line break or another control character in it is the wrong
 /// file, and could break the header of a request.
+fn is_one_line(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+const NOT_ONE_LINE: &str = "contains more than one line, or a control character";
+
 fn on_one_line(
     text: &str,
     source: SecretSource,
     named: impl Fn() -> String,
     value: &Value<'_>,
 ) -> Option<Secret> {
-    if text.chars().any(char::is_control) {
-        value.wrong(format!(
-            "{} holds more than one line, or a control character",
-            named()
-        ));
+    if !is_one_line(text) {
+        value.wrong(format!("{} {NOT_ONE_LINE}", named()));
         return None;
     }
     Some(Secret::read_from(source, text))
@@ -171,14 +212,14 @@ pub fn read_again(
     read_file: impl Fn(&Path) -> io::Result<Vec<u8>>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Option<Secret> {
-    let text = match source {
+    match source {
         SecretSource::Text => None,
         SecretSource::File(path) => {
-            let text = String::from_utf8(read_file(path).ok()?).ok()?;
-            Some(without_line_end(&text).to_owned())
+            let (secret, _) = in_file(path, read_file(path).ok()?).ok()?;
+            Some(secret)
         }
-        SecretSource::Variable(name) => variable(name),
-    };
-    text.filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
-        .map(|text| Secret::read_from(source.clone(), text))
+        SecretSource::Variable(name) => variable(name)
+            .filter(|text| !text.is_empty() && is_one_line(text))
+            .map(|text| Secret::read_from(source.clone(), text)),
+    }
 }

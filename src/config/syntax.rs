@@ -1,4 +1,4 @@
-//! What to say where the text is no TOML: the reader's faults in the words of an
+//! What to say where the text is not TOML: the reader's faults in the words of an
 //! administrator, with line and key, and without the text that it met, which may
 //! be a password.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::fault::Problem;
 use super::keys;
 
-/// How many lines that are no TOML are named one by one: a file of another kind
+/// How many lines that are not TOML are named one by one: a file of another kind
 /// is nothing else.
 const MOST_SYNTAX_PROBLEMS: usize = 20;
 
@@ -33,13 +33,18 @@ pub fn problems(
         .iter()
         .take(MOST_SYNTAX_PROBLEMS)
         .map(|(line, span, fault)| Problem {
+            file: None,
             line: *line,
             key: key_on_line(text, *line).unwrap_or_default(),
-            says: explained(fault.message(), text.get(span.clone()).unwrap_or_default()),
+            says: explained(
+                fault.message(),
+                text.get(span.clone()).unwrap_or_default(),
+                text.lines().nth(line - 1).unwrap_or_default(),
+            ),
         })
         .collect();
     if let (1.., Some(last)) = (more, problems.last_mut()) {
-        last.says = format!("{}; {more} more lines are no TOML", last.says);
+        last.says = format!("{}; {more} more lines are not valid TOML", last.says);
     }
     problems
 }
@@ -63,13 +68,21 @@ pub fn stays_on_its_line(message: &str) -> bool {
         .any(|start| message.starts_with(start))
 }
 
-/// The commonest messages of the TOML reader in the words of an administrator.
-fn explained(message: &str, found: &str) -> String {
+/// The commonest messages of the TOML reader in the words of an administrator. `line` is
+/// the whole line, and decides only what is said: nothing of it is repeated.
+fn explained(message: &str, found: &str, line: &str) -> String {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+    if let Some(says) = lookalike(message, line, value) {
+        return says;
+    }
     if message.starts_with(NOT_QUOTED) && found.trim().is_empty() {
         return "a value is missing after `=`".to_owned();
     }
     if message.starts_with(NOT_QUOTED) || MISREAD.iter().any(|start| message.starts_with(start)) {
-        return "is no TOML value; a text stands in quotes, such as \"text\"".to_owned();
+        return match is_truth(value) {
+            true => "is not a TOML value; write true or false, in lower case".to_owned(),
+            false => "is not a TOML value; put a text in quotes, such as \"text\"".to_owned(),
+        };
     }
     if message.starts_with(NO_VALUE) {
         return "expected `key = value` or `[table]`".to_owned();
@@ -82,8 +95,61 @@ fn explained(message: &str, found: &str) -> String {
     {
         return "the quotation mark at the end of a text is missing".to_owned();
     }
+    if message.starts_with("missing escaped value") {
+        return "contains a backslash; write two of them, or put the text between '...'".to_owned();
+    }
+    if message.starts_with("carriage return") {
+        return "has line breaks of another kind; save the file with LF or CRLF".to_owned();
+    }
+    if message.starts_with("unexpected key or value") && !value.is_empty() {
+        return "something follows the value; end the line there, a comment begins with #"
+            .to_owned();
+    }
+    let is_heading = line.trim_start().starts_with('[');
+    if is_heading && line.contains(']') {
+        return "is not a name as TOML writes it; put it in quotes, such as [rooms.\"Big Room\"]"
+            .to_owned();
+    }
+    let before_equals = line.split('=').next().unwrap_or_default();
+    if message.starts_with("invalid unquoted key") && before_equals.contains(':') {
+        return "expected `key = value`; write `=` instead of `:`".to_owned();
+    }
     let message = message.trim_end_matches(", expected nothing");
-    format!("is no TOML: {message}")
+    format!("is not valid TOML: {message}")
+}
+
+/// Characters that look like those of TOML and come from a word processor or a web page.
+fn lookalike(message: &str, line: &str, value: &str) -> Option<String> {
+    const QUOTES: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
+    let is_unclosed = message.contains("expected `\"`") || message.contains("expected `'`");
+    if value.starts_with(QUOTES) || is_unclosed && value.ends_with(QUOTES) {
+        return Some(
+            "has typographic quotation marks; write straight ones, such as \"text\"".to_owned(),
+        );
+    }
+    let mut quote = None;
+    for char in line.chars() {
+        match (quote, char) {
+            (None, '"' | '\'') => quote = Some(char),
+            (Some(open), _) if open == char => quote = None,
+            (None, '\u{a0}' | '\u{2000}'..='\u{200f}' | '\u{202f}' | '\u{3000}' | '\u{feff}') => {
+                return Some(format!(
+                    "contains the invisible character U+{:04X}; write an ordinary space, or nothing",
+                    u32::from(char)
+                ));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A truth as other languages write it.
+fn is_truth(value: &str) -> bool {
+    let word = value.split(['#', ' ', '\t']).next().unwrap_or_default();
+    ["true", "false", "yes", "no", "on", "off"]
+        .iter()
+        .any(|truth| truth.eq_ignore_ascii_case(word))
 }
 
 /// The full key or heading on a line of text, as far as that can be told without

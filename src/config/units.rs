@@ -1,8 +1,8 @@
-//! Spans of time and sizes as people write them: `15s`, `1h30m`, `50MB`. Pure.
+//! Durations and sizes as people write them: `15s`, `1h30m`, `50MB`. Pure.
 
 use std::time::Duration;
 
-/// Reads a span of time such as `15s`, `10m`, `1h30m`, `1d` or `500ms`.
+/// Reads a duration such as `15s`, `10m`, `1h30m`, `1d` or `500ms`.
 ///
 /// # Errors
 /// What would have been right.
@@ -16,6 +16,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() {
         return Err(format!("is empty; {EXPECTED}"));
     }
+    if let Ok(number) = text.parse() {
+        return Err(format!("has no unit; write {}", number_as_duration(number)));
+    }
     let mut millis: u64 = 0;
     let mut rest = text;
     while !rest.is_empty() {
@@ -26,11 +29,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             "m" | "min" | "mins" | "minute" | "minutes" => 60_000,
             "h" | "hour" | "hours" => 3_600_000,
             "d" | "day" | "days" => 86_400_000,
-            _ => return Err(format!("is no span of time; {EXPECTED}")),
+            _ => return Err(format!("is not a valid duration; {EXPECTED}")),
         };
         let number: u64 = number
             .parse()
-            .map_err(|_| format!("is no span of time; {EXPECTED}"))?;
+            .map_err(|_| format!("is not a valid duration; {EXPECTED}"))?;
         millis = number
             .checked_mul(factor)
             .and_then(|part| millis.checked_add(part))
@@ -47,22 +50,29 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn size(text: &str) -> Result<u64, String> {
     const EXPECTED: &str =
         "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), such as \"50MB\"";
-    let (number, unit, rest) = number_and_unit(text.trim());
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("is empty; {EXPECTED}"));
+    }
+    if let Ok(number) = text.parse() {
+        return Err(format!("has no unit; write {}", number_as_size(number)));
+    }
+    let (number, unit, rest) = number_and_unit(text);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
-        "b" | "" => 1,
+        "b" => 1,
         "kb" | "k" => 1_000,
         "mb" | "m" => 1_000_000,
         "gb" | "g" => 1_000_000_000,
         "kib" => 1 << 10,
         "mib" => 1 << 20,
         "gib" => 1 << 30,
-        _ => return Err(format!("is no size; {EXPECTED}")),
+        _ => return Err(format!("is not a valid size; {EXPECTED}")),
     };
     match number.parse::<u64>() {
         Ok(number) if rest.is_empty() => number
             .checked_mul(factor)
             .ok_or_else(|| "is more than podcal can count".to_owned()),
-        _ => Err(format!("is no size; {EXPECTED}")),
+        _ => Err(format!("is not a valid size; {EXPECTED}")),
     }
 }
 
@@ -78,7 +88,46 @@ fn split_where(text: &str, stop: impl Fn(char) -> bool) -> (&str, &str) {
         .unwrap_or((text, ""))
 }
 
-/// A span of time as a person would write it: `1h30m`.
+/// What to write instead of a number without a unit.
+#[must_use]
+pub fn number_as_duration(number: i64) -> String {
+    match number {
+        1.. => format!("\"{number}s\", \"{number}m\", \"{number}h\" or \"{number}d\""),
+        _ => "a number and a unit, such as \"15s\"".to_owned(),
+    }
+}
+
+/// What to write instead of a number without a unit; a large one was meant in bytes.
+#[must_use]
+pub fn number_as_size(number: i64) -> String {
+    match u64::try_from(number) {
+        Ok(bytes @ 1_000..) => format!("\"{}\"", spelt_size(bytes)),
+        Ok(number @ 1..) => format!("\"{number}MB\" or \"{number}GB\""),
+        _ => "a number and a unit, such as \"50MB\"".to_owned(),
+    }
+}
+
+/// A size in the largest unit that divides it: `50MB`.
+#[must_use]
+pub fn spelt_size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 6] = [
+        ("GiB", 1 << 30),
+        ("GB", 1_000_000_000),
+        ("MiB", 1 << 20),
+        ("MB", 1_000_000),
+        ("KiB", 1 << 10),
+        ("kB", 1_000),
+    ];
+    let unit = UNITS
+        .iter()
+        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor));
+    match unit {
+        Some((unit, factor)) => format!("{}{unit}", bytes / factor),
+        None => format!("{bytes}B"),
+    }
+}
+
+/// A duration as a person would write it: `1h30m`.
 #[must_use]
 pub fn spelt(span: Duration) -> String {
     let mut millis = span.as_millis();
@@ -106,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_of_time_are_read() {
+    fn durations_are_read() {
         for (text, seconds) in [
             ("0", 0),
             ("0s", 0),
@@ -130,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_of_time_are_spelt_as_they_are_read() {
+    fn durations_are_spelt_as_they_are_read() {
         for text in ["0s", "15s", "10m", "1h30m", "1d", "500ms"] {
             assert_eq!(spelt(duration(text).unwrap()), text);
         }
@@ -145,13 +194,16 @@ mod tests {
             ("500kB", 500_000),
             ("500KB", 500_000),
             ("4KiB", 4_096),
-            ("12", 12),
             ("12B", 12),
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
+        for (text, bytes) in [("50MB", 50_000_000), ("1GiB", 1 << 30), ("999B", 999)] {
+            assert_eq!(spelt_size(bytes), text);
+        }
         for text in [
             "",
+            "12",
             "MB",
             "1.5MB",
             "-1MB",
@@ -161,6 +213,33 @@ mod tests {
             "99999999999GB",
         ] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_told_what_to_write() {
+        for (number, says) in [
+            (
+                "15",
+                "has no unit; write \"15s\", \"15m\", \"15h\" or \"15d\"",
+            ),
+            (
+                "-1",
+                "has no unit; write a number and a unit, such as \"15s\"",
+            ),
+        ] {
+            assert_eq!(duration(number), Err(says.to_owned()));
+        }
+        for (number, says) in [
+            ("50", "has no unit; write \"50MB\" or \"50GB\""),
+            ("50000000", "has no unit; write \"50MB\""),
+            ("1073741824", "has no unit; write \"1GiB\""),
+            (
+                "-1",
+                "has no unit; write a number and a unit, such as \"50MB\"",
+            ),
+        ] {
+            assert_eq!(size(number), Err(says.to_owned()));
         }
     }
 }

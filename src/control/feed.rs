@@ -5,26 +5,25 @@
 //! in force until something newer was read: no failure changes it.
 
 mod health;
+mod step;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::health::Health;
+pub use self::step::{FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow};
 use super::due;
 use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::{FeedFailing, FeedView};
 use super::retry::{LONGEST_RETRY_AFTER, doubling, doubling_minutes};
-use crate::model::cron::Cron;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::memory::{FailingMemory, FeedMemory};
 use crate::model::name::FeedId;
 use crate::model::time::UnixTime;
-use crate::model::version::{FeedVersion, Trouble};
-use crate::model::zone::Zone;
+use crate::model::version::FeedVersion;
 
 /// After a failure that may pass, the first tries come quickly: 15, 30, 60 s.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
@@ -40,96 +39,6 @@ const COMPARE_SECRET: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(120);
 /// And so is a pull that lasts longer than any host can make it last.
 const LONGEST_PULL: Duration = Duration::from_secs(3600);
-
-/// What a feed is set to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeedSettings {
-    pub sync: Cron,
-    /// In which the cron line is read.
-    pub zone: Zone,
-    /// `schedule.jitter`.
-    pub spread: Duration,
-    /// The digests of the filters (`only`) of all rooms that read it, the one that lets
-    /// everything through included.
-    pub filters: BTreeSet<String>,
-}
-
-/// What a feed does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FeedStep {
-    /// Nothing, until then or until a command comes.
-    Wait(Monotonic),
-    Pull {
-        /// Without validators: what is held does not serve.
-        afresh: bool,
-        /// Try although sign-in is paused.
-        insists: bool,
-    },
-    /// Sign-in is paused: compare the secret with the one that was rejected, and see
-    /// whether the pause still stands.
-    CheckSignIn,
-}
-
-/// What a person or the service asks of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PullNow {
-    /// Without validators.
-    pub afresh: bool,
-    /// Although sign-in is paused or the host asked to be left alone (`--try-password`).
-    pub insists: bool,
-}
-
-/// What came of a step.
-#[derive(Clone, Debug)]
-pub enum FeedOutcome {
-    /// A pull that succeeded.
-    Read {
-        /// `None`: nothing changed.
-        version: Option<Arc<FeedVersion>>,
-        client_state: Option<String>,
-    },
-    /// It failed; `paused_until` where sign-in is paused because of it.
-    Failed {
-        failure: Failure,
-        paused_until: Option<Monotonic>,
-    },
-    /// Nothing was sent.
-    SignInPaused { failure: Failure, until: Monotonic },
-    /// What became of the pause; `None`: a new secret, or the pause has ended.
-    SignInChecked { paused_until: Option<Monotonic> },
-}
-
-/// What is worth saying about a feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FeedEvent {
-    Pulled {
-        /// Nothing new is not worth more than a `debug`.
-        is_new: bool,
-        items: usize,
-    },
-    Failing {
-        failure: Failure,
-        since: UnixTime,
-        failures: u32,
-        /// When it was last read; `None`: never.
-        read_at: Option<UnixTime>,
-        /// Already said, or said elsewhere.
-        is_quiet: bool,
-    },
-    Recovered {
-        since: UnixTime,
-        failures: u32,
-        is_quiet: bool,
-    },
-    /// It fails and recovers by turns; what follows is quiet until it is steady.
-    Flapping { times: u32, since: UnixTime },
-    /// No failure for an hour after that.
-    Steady { times: u32 },
-    /// Entries that could not be read as they were meant, more or fewer than before.
-    Trouble { trouble: Trouble },
-    /// Members that are listed and could not be had; 0: none any more.
-    Partial { missing: usize, members: usize },
-}
 
 /// The controller of one feed.
 #[derive(Clone, Debug)]
@@ -210,6 +119,15 @@ impl FeedController {
             },
             None => LONGEST_RETRY_AFTER,
         };
+        self.throttled = match &memory.failing {
+            Some(failing)
+                if failing.failure.class == FailureClass::Throttled
+                    && failing.failure.retry_after.is_none() =>
+            {
+                failing.failures
+            }
+            _ => 0,
+        };
         self.not_before = memory
             .not_before
             .map(|until| now.restored(until, longest))
@@ -232,16 +150,6 @@ impl FeedController {
             }),
             not_before: self.not_before.map(|at| now.wall_at(at)),
         }
-    }
-
-    #[must_use]
-    pub fn id(&self) -> &FeedId {
-        &self.id
-    }
-
-    #[must_use]
-    pub fn settings(&self) -> &FeedSettings {
-        &self.settings
     }
 
     #[must_use]
@@ -279,7 +187,7 @@ impl FeedController {
     /// is learnt.
     pub fn next(&mut self, now: Now) -> FeedStep {
         if let Some(command) = self.command.take() {
-            if self.may_ask(now) || command.insists {
+            if self.may_ask(now) || self.is_own_wait() || command.insists {
                 return self.pull(command, now);
             }
             // Asked in vain: the host is left alone, and whoever waits is told so.
@@ -316,6 +224,12 @@ impl FeedController {
         }
         let due = self.retry.map_or(self.due, |retry| retry.min(self.due));
         self.not_before.map_or(due, |earliest| earliest.max(due))
+    }
+
+    /// Whether the host gave no time itself: whoever asks now is not refused for our caution.
+    fn is_own_wait(&self) -> bool {
+        let failing = self.health.failing();
+        failing.is_some_and(|failing| failing.failure.retry_after.is_none())
     }
 
     fn may_ask(&self, now: Now) -> bool {

@@ -70,8 +70,8 @@ pub struct Wanted {
     /// `None` while nothing is known: the display is left as it is.
     pub agenda: Option<Arc<Agenda>>,
     /// A feed was never read and the ledger does not know what was shown before it:
-    /// meetings that the display shows under ids of our form stay until they end,
-    /// with their texts cut down to these rules.
+    /// meetings that the display showed under ids of our form before it was first pushed to
+    /// stay until they end, with their texts cut down to these rules.
     pub keep_shown: Option<Arc<MeetingRules>>,
     /// Counts `--force`: a display that has not had this one is pushed to, in step or not.
     pub force: u64,

@@ -256,7 +256,9 @@ impl RoomController {
                 .iter()
                 .map(|part| (part.id.clone(), part.view.attempts))
                 .collect(),
-            is_settled: self.clock_is_believed && self.needed(now).is_empty(),
+            // By a wrong clock nothing is decided, and nothing is waited for.
+            is_settled: !self.clock_is_believed
+                || (self.needed(now).is_empty() && !self.parts.iter().any(Part::is_waiting)),
         }
     }
 

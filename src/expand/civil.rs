@@ -5,6 +5,8 @@
 
 use jiff::civil::{Date, DateTime};
 
+use crate::model::time::UnixTime;
+
 /// Seconds in a day on the wall; real days may be longer or shorter.
 pub(super) const DAY: i64 = 86_400;
 
@@ -151,6 +153,24 @@ impl Wall {
     /// Held to about the years -30000 to 30000, so that nothing after it overflows.
     pub(super) fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds).clamp(-FAR, FAR))
+    }
+}
+
+/// What a wall time means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Once(UnixTime),
+    Twice(UnixTime, UnixTime),
+    /// Clocks skip it; the instant by the offset from before the gap.
+    Skipped(UnixTime),
+}
+
+impl Reading {
+    /// The instant that RFC 5545 section 3.3.5 chooses.
+    pub(super) fn first(self) -> UnixTime {
+        match self {
+            Self::Once(at) | Self::Twice(at, _) | Self::Skipped(at) => at,
+        }
     }
 }
 

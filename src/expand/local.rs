@@ -16,7 +16,7 @@ use crate::ics::series::{Place, When};
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 
-use super::civil::{DAY, Day, Wall};
+use super::civil::{DAY, Day, Reading, Wall};
 use super::own_zone::{OwnClock, ZoneSteps};
 
 /// A clock on some wall.
@@ -26,24 +26,6 @@ pub(super) enum Clock<'a> {
     Fixed(i64),
     Zone(&'a Zone),
     Own(Rc<OwnClock>),
-}
-
-/// What a wall time means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    Once(UnixTime),
-    Twice(UnixTime, UnixTime),
-    /// Clocks skip it; the instant by the offset from before the gap.
-    Skipped(UnixTime),
-}
-
-impl Reading {
-    /// The instant that RFC 5545 section 3.3.5 chooses.
-    pub(super) fn first(self) -> UnixTime {
-        match self {
-            Self::Once(at) | Self::Twice(at, _) | Self::Skipped(at) => at,
-        }
-    }
 }
 
 impl Clock<'_> {

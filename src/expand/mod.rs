@@ -17,13 +17,16 @@
 //! | `length` | DTEND and DURATION |
 //! | `set` | the recurrence set of one event, section 3.8.5 |
 //! | `overrides` | a series with its overrides |
+//! | `chapters` | what overrides for this and all future instances change |
 //! | `caps` | what a feed may cost |
 //!
 //! What an event says, cancelled and free ones too, is left to `compose`.
 
 mod caps;
+mod chapters;
 mod civil;
 mod days;
+mod key;
 mod length;
 mod local;
 mod overrides;

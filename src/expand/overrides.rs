@@ -19,10 +19,12 @@ use crate::model::verdict::{Newer, Rule, Subject, Verdict};
 
 use super::Expansion;
 use super::caps::{Allowance, Spent, VERDICTS_PER_SERIES};
+use super::chapters::{Chapter, Override, Shift, chapters};
 use super::civil::{DAY, Day};
+use super::key::Key;
 use super::length::Reversed;
 use super::local::Clocks;
-use super::set::{Exclusions, Key, Slot, Timed};
+use super::set::{Exclusions, Timed};
 
 /// Adds what a series has in the window.
 ///
@@ -56,24 +58,6 @@ pub(super) fn expand(
         listing.finish(series, clocks);
     }
     result
-}
-
-/// An override and the instance that it stands for.
-struct Override<'a> {
-    timed: Timed<'a>,
-    key: Key,
-    details: Arc<Details>,
-    this_and_future: bool,
-}
-
-/// A recurrence set that holds from one instant to another: the master's, until an
-/// override for this and all future instances brings a rule of its own.
-struct Chapter<'b, 'a> {
-    timed: &'b Timed<'a>,
-    details: &'b Arc<Details>,
-    from: UnixTime,
-    to: UnixTime,
-    is_master: bool,
 }
 
 /// What one series adds to the expansion.
@@ -441,85 +425,6 @@ fn next_start<'a>(timed: &Timed<'a>, after: UnixTime, clocks: &Clocks<'a>) -> Op
         .next()
         .filter(|slot| !slot.excluded)
         .map(|slot| slot.start)
-}
-
-/// The instances from an override with RANGE=THISANDFUTURE on (section 3.2.13): all
-/// move as it did, with its length and details.
-struct Shift<'b, 'a> {
-    from: UnixTime,
-    /// By the clock of the series.
-    seconds: i64,
-    series: &'b Timed<'a>,
-    moved: &'b Override<'a>,
-}
-
-impl<'b, 'a> Shift<'b, 'a> {
-    fn new(moved: &'b Override<'a>, series: &'b Timed<'a>) -> Self {
-        let (from, wall) = match moved.key {
-            Key::At(at) => (at, series.clock.wall(at)),
-            Key::On(day) => (
-                series.clock.instant(day.midnight()),
-                day.midnight().plus(series.wall.second_of_day()),
-            ),
-        };
-        let to = if series.all_day || moved.timed.all_day {
-            moved.timed.wall
-        } else {
-            series.clock.wall(moved.timed.start)
-        };
-        Self {
-            from,
-            seconds: to.0.saturating_sub(wall.0),
-            series,
-            moved,
-        }
-    }
-
-    fn apply(&self, slot: &Slot, clocks: &Clocks<'_>) -> (UnixTime, UnixTime) {
-        let moved = &self.moved.timed;
-        let wall = slot.wall.plus(self.seconds);
-        let start = if moved.all_day {
-            clocks.midnight(wall.day())
-        } else if self.series.all_day {
-            moved.clock.instant(wall)
-        } else {
-            self.series.clock.instant(wall)
-        };
-        (start, moved.length.end(start, &moved.clock))
-    }
-}
-
-/// Divides what follows the overrides for this and all future instances: those with
-/// rules of their own open a chapter, the others shift the one that they stand in.
-fn chapters<'b, 'a>(
-    master: &'b Timed<'a>,
-    shifts: Vec<Shift<'b, 'a>>,
-) -> (Vec<Chapter<'b, 'a>>, Vec<Shift<'b, 'a>>) {
-    let mut chapters = vec![Chapter {
-        timed: master,
-        details: &master.event.details,
-        from: UnixTime::MIN,
-        to: UnixTime::MAX,
-        is_master: true,
-    }];
-    let mut rest = Vec::new();
-    for shift in shifts {
-        if shift.moved.timed.event.rules.is_empty() {
-            rest.push(shift);
-            continue;
-        }
-        if let Some(last) = chapters.last_mut() {
-            last.to = shift.from;
-        }
-        chapters.push(Chapter {
-            timed: &shift.moved.timed,
-            details: &shift.moved.details,
-            from: shift.from,
-            to: UnixTime::MAX,
-            is_master: false,
-        });
-    }
-    (chapters, rest)
 }
 
 /// Whether a series, and with it its EXDATEs, was written after one of its overrides.

@@ -14,8 +14,7 @@ use crate::ics::series::{Observance, OwnZone, Until};
 use crate::model::time::UnixTime;
 
 use super::caps::{Allowance, Spent};
-use super::civil::{DAY, Day, Wall};
-use super::local::Reading;
+use super::civil::{DAY, Day, Reading, Wall};
 use super::rule::Pattern;
 
 /// Observances of one zone that are looked at; the longest history in the IANA

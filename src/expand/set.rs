@@ -9,45 +9,17 @@
 //! Rules follow the clock on the wall. Those shorter than a day whose step divides a
 //! clock change go through it in real time, see [`Pattern::phase`].
 
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use crate::ics::series::{End, Event, Nominal, Place, Rule, Until, When};
 use crate::model::time::UnixTime;
 
 use super::caps::{Allowance, Spent};
-use super::civil::{DAY, Day, Wall};
+use super::civil::{DAY, Day, Reading, Wall};
+use super::key::Key;
 use super::length::{Length, Reversed};
-use super::local::{Clock, Clocks, Reading};
+use super::local::{Clock, Clocks};
 use super::rule::Pattern;
-
-/// What names an instance: the start that its series gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Key {
-    At(UnixTime),
-    /// Of an all-day series, or a bare date where a time should stand.
-    On(Day),
-}
-
-impl Key {
-    /// As `Occurrence::instance` has it.
-    pub(super) fn text(self) -> String {
-        let (wall, is_day) = match self {
-            Self::At(at) => (Wall(at.seconds()), false),
-            Self::On(day) => (day.midnight(), true),
-        };
-        let (year, month, day) = wall.day().civil();
-        let mut text = String::with_capacity(16);
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{year:04}{month:02}{day:02}");
-        if !is_day {
-            let second = wall.second_of_day();
-            let (hour, minute) = (second / 3_600, second / 60 % 60);
-            let _ = write!(text, "T{hour:02}{minute:02}{:02}Z", second % 60);
-        }
-        text
-    }
-}
 
 /// One member of the set.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +53,15 @@ pub(super) struct Timed<'a> {
 impl<'a> Timed<'a> {
     pub(super) fn new(event: &'a Event, clocks: &Clocks<'a>) -> Result<Self, Reversed> {
         let floating = clocks.floating(event.floating_zone.as_ref());
-        let length = match Length::new(&event.start, &event.end, clocks, &floating) {
-            Ok(length) => length,
-            Err(Reversed) => return Self::behind_gap(event, clocks, floating),
-        };
+        let length = Length::new(&event.start, &event.end, clocks, &floating);
+        if matches!(
+            length,
+            Err(Reversed) | Ok(Length::Exact(0) | Length::Wall(_))
+        ) && let Some(timed) = Self::behind_gap(event, clocks, &floating)
+        {
+            return Ok(timed);
+        }
+        let length = length?;
         let (all_day, clock, wall) = match &event.start {
             When::Date(date) => (true, clocks.room(), Day::from_date(*date).midnight()),
             When::Time { local, place } => {
@@ -104,31 +81,32 @@ impl<'a> Timed<'a> {
         })
     }
 
-    fn behind_gap(
-        event: &'a Event,
-        clocks: &Clocks<'a>,
-        floating: Clock<'a>,
-    ) -> Result<Self, Reversed> {
+    /// An event whose start clocks skip, and that would be over before it begins by the
+    /// offset from before the gap.
+    fn behind_gap(event: &'a Event, clocks: &Clocks<'a>, floating: &Clock<'a>) -> Option<Self> {
         let (When::Time { local, place }, End::At(end)) = (&event.start, &event.end) else {
-            return Err(Reversed);
+            return None;
         };
-        let clock = clocks.at(place, &floating);
+        let clock = clocks.at(place, floating);
         let wall = Wall::from_local(*local);
-        let start = clock.end_of_gap(wall).ok_or(Reversed)?;
-        let end = clocks.instant(end, &floating);
+        let start = clock.end_of_gap(wall)?;
+        let end = clocks.instant(end, floating);
         let on_wall = clock.wall(end).0 - wall.0;
         let seconds = end.seconds() - start.seconds();
-        if seconds <= 0 || on_wall <= 0 {
-            return Err(Reversed);
+        if seconds <= 0 || on_wall <= 0 || end > clock.instant(wall) {
+            return None;
         }
-        Ok(Self {
+        Some(Self {
             event,
             all_day: false,
             start,
             clock,
-            floating,
+            floating: floating.clone(),
             wall,
-            length: Length::Exact(on_wall),
+            length: match place {
+                Place::Floating => Length::Wall(on_wall),
+                _ => Length::Exact(on_wall),
+            },
             first: Some(Length::Exact(seconds)),
         })
     }

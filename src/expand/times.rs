@@ -90,16 +90,7 @@ impl Times {
                     .fold(0_u64, |bits, value| bits | 1 << (*value).min(most))
             }
         };
-        let is_plain = rule.by_second.is_empty()
-            && rule.by_minute.is_empty()
-            && rule.by_hour.is_empty()
-            && rule.by_day.is_empty()
-            && rule.by_month_day.is_empty()
-            && rule.by_year_day.is_empty()
-            && rule.by_week_no.is_empty()
-            && rule.by_month.is_empty()
-            && rule.by_set_pos.is_empty()
-            && !all_day;
+        let is_plain = !rule.has_limits() && rule.by_set_pos.is_empty() && !all_day;
         Self::OfPeriod {
             unit,
             within,

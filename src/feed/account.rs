@@ -6,7 +6,7 @@ use std::fmt;
 use ring::digest;
 
 use crate::config::{Login, Source};
-use crate::model::name::hex;
+use crate::model::digest::hex;
 
 /// Host and user of a password; host and a digest of the credential for tokens
 /// and OAuth 2.0. Never the secret itself, nor a digest of a password.

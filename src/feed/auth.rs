@@ -2,7 +2,7 @@
 //! server rejects it (RFC 7617 Basic, RFC 7616 Digest, RFC 6750 Bearer).
 //!
 //! A login is for the host that it was configured for, and for hosts which that
-//! one named over https when a calendar was discovered. Nobody else is sent it.
+//! one named over https when a calendar was discovered. It is sent to no other host.
 
 use std::sync::Mutex;
 

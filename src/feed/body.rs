@@ -226,7 +226,7 @@ mod tests {
                 "text/xml",
                 "<?xml version='1.0' encoding='iso-8859-1'?>ü",
             ),
-            // Nobody knows: left for the reader.
+            // Unknown: left for the reader.
             (b"Gr\xfc\xdfe", "text/calendar", "Gr\u{fffd}\u{fffd}e"),
             (
                 b"Gr\xfc\xdfe",

@@ -148,12 +148,12 @@ async fn update(
 ) -> Result<Pulled, PullError> {
     let exchange = collection.dav.exchange;
     let known = known.forgiven(exchange);
-    let nobody = HashSet::new();
+    let none = HashSet::new();
     let token_counts = known.sync_token.is_some();
     let has_mark = marks.ctag.is_some() || (token_counts && marks.sync_token.is_some());
     let moved = marks.ctag != known.ctag || (token_counts && marks.sync_token != known.sync_token);
     if exchange.is_a_day_ago(known.full_at) || known.unfinished || known.untagged || !has_mark {
-        return compare(collection, known, marks, &nobody).await;
+        return compare(collection, known, marks, &none).await;
     }
     if known.young {
         let suspects = suspects(collection, &known).await?;
@@ -167,7 +167,7 @@ async fn update(
         });
     }
     let Some(token) = known.sync_token.clone() else {
-        return compare(collection, known, marks, &nobody).await;
+        return compare(collection, known, marks, &none).await;
     };
     let doubtful = match increment(collection, &known, &token, &marks).await? {
         Ok(pulled) => return Ok(pulled),
@@ -182,7 +182,7 @@ async fn update(
             ..known
         },
     };
-    compare(collection, doubtful, marks, &nobody).await
+    compare(collection, doubtful, marks, &none).await
 }
 
 /// What changed since the token; `Err` inside when only a comparison can tell.

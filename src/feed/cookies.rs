@@ -94,7 +94,7 @@ fn read(text: &str, host: &str) -> Option<(Cookie, bool)> {
                     with_subdomains: true,
                     ..cookie
                 };
-                // A whole top-level domain is nobody's.
+                // A whole top-level domain does not belong to one host.
                 if !probe.is_for(host) || (probe.domain != host && !probe.domain.contains('.')) {
                     return None;
                 }

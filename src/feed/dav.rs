@@ -144,7 +144,7 @@ impl Dav<'_> {
         }
     }
 
-    /// The error for an answer that is no 207.
+    /// The error for an answer other than 207.
     pub(super) fn error(&self, answer: &Response) -> PullError {
         match answer.status.as_u16() {
             // A page with 200 is what a login page or a web site answers.
@@ -160,8 +160,8 @@ impl Dav<'_> {
         }
     }
 
-    /// The error for answers that no other way of asking would better: signing in
-    /// failed, or the server wants to be left alone.
+    /// The error for answers that another request would not improve: signing in
+    /// failed, or the server asks for a pause.
     pub(super) fn fatal(&self, answer: &Response) -> Result<(), PullError> {
         match answer.status.as_u16() {
             401 | 407 | 429 | 503 => Err(self.error(answer)),

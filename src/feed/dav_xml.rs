@@ -226,7 +226,7 @@ fn walk(text: &str, sink: &mut Reader) -> Result<(), XmlProblem> {
                     "gt" => '>',
                     "quot" => '"',
                     "apos" => '\'',
-                    // A number that is no character, such as `&#0;`, is a hole in
+                    // A number that is not a character, such as `&#0;`, is a hole in
                     // one event's text and no reason to lose the others.
                     _ if reference.is_char_ref() => reference
                         .resolve_char_ref()
@@ -433,7 +433,7 @@ pub(super) fn ask_for_events() -> String {
 }
 
 /// What changed since a token; all members for an empty one. Never with a limit:
-/// some servers then cut the answer and give the final token all the same.
+/// some servers then cut the answer and still give the final token.
 pub(super) fn ask_for_changes(token: &str) -> String {
     let token = escape(token);
     format!(

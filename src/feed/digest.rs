@@ -8,8 +8,8 @@ use md5::Digest as _;
 use ring::rand::SecureRandom as _;
 
 use super::challenge::Challenge;
+use crate::model::digest::hex;
 use crate::model::feed_url::FeedUrl;
-use crate::model::name::hex;
 use crate::model::secret::Secret;
 
 /// A challenge that podcal can answer, and how often it has.

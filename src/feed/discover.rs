@@ -207,7 +207,9 @@ async fn look_from(dav: &Dav<'_>, page: &Page, wanted: Option<&str>) -> Result<F
     if is_for_events(place) {
         // Where the server spells this address in another way, ours is the one that works.
         let named = member::is_same(&page.url, &place.href);
-        let url = named.then(|| address(dav, page, &place.href)).flatten();
+        let folder = Folder::of(&page.url);
+        let url = named.then(|| child_address(dav, page, &folder, &place.href));
+        let url = url.flatten();
         let calendar = Calendar {
             url: url.unwrap_or_else(|| page.url.clone()),
             name: name(place),
@@ -255,7 +257,7 @@ impl Known {
 }
 
 async fn homes(dav: &Dav<'_>, page: &Page, place: &Response) -> Result<Vec<Calendar>, PullError> {
-    /// Nobody has more; a hostile answer may.
+    /// Honest servers have fewer.
     const MAX_HOMES: usize = 8;
     let mut calendars: Vec<Calendar> = Vec::new();
     for href in place.properties.home_sets.iter().take(MAX_HOMES) {
@@ -286,7 +288,7 @@ async fn children(dav: &Dav<'_>, url: &FeedUrl) -> Result<Vec<Calendar>, PullErr
             continue;
         }
         lost += usize::from(folder.lacks_prefix(&response.href));
-        if let Some(url) = address(dav, &page, &response.href) {
+        if let Some(url) = child_address(dav, &page, &folder, &response.href) {
             let name = name(response);
             calendars.push(Calendar { url, name });
         }
@@ -307,22 +309,29 @@ pub(super) fn itself(page: &Page) -> Option<&Response> {
         .or_else(|| responses.first())
 }
 
-/// An address that an answer names. What lies in the place that was asked is on
-/// the host that was asked, whatever scheme, port or internal host the answer
-/// gives. If it is elsewhere, the login may be sent there from now on, provided
-/// that both are reached over https.
+/// The address of a principal or a home. If it is on another host, the login may
+/// be sent there from now on, provided that both are reached over https.
 fn address(dav: &Dav<'_>, page: &Page, href: &str) -> Option<FeedUrl> {
-    let here = || member::resolve(&page.url, member::path_of(href)?);
-    if Folder::of(&page.url).contains(href) {
-        return here();
-    }
     let url = member::resolve(&page.url, href)?;
-    if page.url.is_encrypted() && !url.is_encrypted() {
-        // The inner side of a proxy, not a way that a login may take.
-        return here();
+    let same_name = url.reveal().host() == page.url.reveal().host();
+    let is_safe = page.url.is_encrypted() && url.is_encrypted();
+    // Another scheme or port, or a name that only the inner side of a proxy knows:
+    // no way that a login may take.
+    let is_inner = (same_name || !is_safe) && Folder::of(&page.url).contains(href);
+    if is_inner || (page.url.is_encrypted() && !url.is_encrypted()) {
+        return member::resolve(&page.url, member::path_of(href)?);
     }
     dav.exchange.session().trust(&page.url, &url);
     Some(url)
+}
+
+/// The address of what lies in the place that was asked: on the host that was
+/// asked, whatever scheme, port or internal host the answer gives.
+fn child_address(dav: &Dav<'_>, page: &Page, folder: &Folder, href: &str) -> Option<FeedUrl> {
+    if folder.contains(href) {
+        return member::resolve(&page.url, member::path_of(href)?);
+    }
+    address(dav, page, href)
 }
 
 /// A calendar is what says so, whatever else it also is (SOGo's is an outbox as

@@ -158,7 +158,7 @@ mod tests {
                 FailureClass::TimedOut,
             ),
             (
-                PullErrorKind::Unreachable(Cause::ConnectionRefused),
+                PullErrorKind::Unreachable(Cause::Refused),
                 FailureClass::Unreachable,
             ),
             (

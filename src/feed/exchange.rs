@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use hyper::Method;
 use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, COOKIE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT_ENCODING, AGE, AUTHORIZATION, COOKIE, DATE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT,
 };
 
 use super::auth::{Attempts, Session};
@@ -95,7 +95,7 @@ impl<'a> Exchange<'a> {
         error.seen(self.server_date(), sent)
     }
 
-    /// Also when the clock was set back: then nobody knows how long ago it was.
+    /// Also when the clock was set back: then the time in between is unknown.
     pub(super) fn is_a_day_ago(&self, then: i64) -> bool {
         let then = UnixTime::from_seconds(then);
         self.now.since(then) >= DAY || self.now < then
@@ -258,7 +258,30 @@ pub(super) fn status_error(response: &Response, now: UnixTime) -> PullError {
     kind.at(response.url.host())
 }
 
-/// The `Date` of an answer.
+/// The `Date` of an answer. A cache hands out what a server said hours or days ago, with
+/// the date of then, and says how old it is (RFC 9111 section 5.1).
 pub(super) fn server_date(headers: &HeaderMap) -> Option<UnixTime> {
-    retry_after::http_date(headers.get(DATE)?.to_str().ok()?)
+    let text = |name| headers.get(name)?.to_str().ok();
+    let date = retry_after::http_date(text(DATE)?)?;
+    let age = text(AGE).and_then(|age| age.trim().parse().ok());
+    Some(date.plus(Duration::from_secs(age.unwrap_or(0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_a_cached_answer_is_made_younger_by_its_age() {
+        let date = |age: &'static str| {
+            let mut headers = HeaderMap::new();
+            let date = HeaderValue::from_static("Tue, 02 Mar 2027 10:00:00 GMT");
+            headers.insert(DATE, date);
+            headers.insert(AGE, HeaderValue::from_static(age));
+            server_date(&headers).unwrap().to_string()
+        };
+        assert_eq!(date("172800"), "2027-03-04T10:00:00Z");
+        assert_eq!(date("old"), "2027-03-02T10:00:00Z");
+        assert_eq!(server_date(&HeaderMap::new()), None);
+    }
 }

@@ -92,7 +92,7 @@ pub(super) async fn bodies(
     // A reading may be partial; but of which nothing at all could be had, and
     // nothing is held, that is none.
     let missing = fetched.missing.len();
-    if missing > 0 && missing == count && collection.held_size() == 0 {
+    if missing > 0 && missing == count && collection.held_keys().len() == 0 {
         return Err(PullErrorKind::Incomplete { missing }.at(collection.calendar.host()));
     }
     Ok(fetched)

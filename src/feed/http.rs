@@ -29,7 +29,7 @@ pub(super) async fn pull(
 ) -> Result<Pulled, PullError> {
     let known = State::of(held);
     // Once a day the whole calendar is asked for: a cache on the way may be stuck
-    // and say for ever that nothing changed.
+    // and always say that nothing changed.
     let condition = known
         .as_ref()
         .filter(|known| !exchange.is_a_day_ago(known.whole_at));
@@ -124,11 +124,11 @@ fn refreshed(known: &State, headers: &HeaderMap) -> State {
 
 pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let text = headers.get(name)?.to_str().ok()?.trim();
-    // A validator is sent back with each request; nobody needs more than this.
+    // A validator is sent back with each request; honest ones are shorter.
     (!text.is_empty() && text.len() <= 1024).then(|| text.to_owned())
 }
 
-/// Says early what is plainly not a calendar. A body in which a calendar begins
+/// Refuses early what is clearly not a calendar. A body in which a calendar begins
 /// somewhere is left to be read, whatever stands before it.
 fn refuse_pages(answer: &Response) -> Result<(), PullError> {
     const START: usize = 64 * 1024;

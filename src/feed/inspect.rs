@@ -120,7 +120,20 @@ pub async fn inspect(
     let client = FeedClient::new(feed, network)?;
     let exchange = client.settings.as_ref();
     let exchange = exchange.map(|settings| Exchange::new(settings, now));
-    match (&feed.source, &exchange) {
+    let inspected = inspect_by(exchange.as_ref(), feed, network, now).await;
+    match exchange {
+        Some(exchange) => inspected.map_err(|error| exchange.noted(error)),
+        None => inspected,
+    }
+}
+
+async fn inspect_by(
+    exchange: Option<&Exchange<'_>>,
+    feed: &Feed,
+    network: &Network,
+    now: UnixTime,
+) -> Result<Inspection, PullError> {
+    match (&feed.source, exchange) {
         (Source::File { path }, _) => {
             let pulled = file::pull(path, feed.max_size, &Held::default(), network).await?;
             let size_bytes = match pulled {
@@ -219,7 +232,7 @@ async fn caldav(
     let calendar = match discover::choose(dav, found, url, wanted).await {
         Ok(calendar) => calendar,
         Err(error) => {
-            report.trouble = Some(error);
+            report.trouble = Some(dav.exchange.noted(error));
             return Ok(report);
         }
     };
@@ -230,7 +243,7 @@ async fn caldav(
         .collect();
     report.calendar = Some(Place::from(&calendar));
     if let Err(error) = look_closer(dav, &calendar, &headers, &mut report).await {
-        report.trouble = Some(error);
+        report.trouble = Some(dav.exchange.noted(error));
     }
     Ok(report)
 }

@@ -35,7 +35,7 @@ const MEMORY_KB: usize = 256 * 1024;
 /// processors stay bounded whatever the number of feeds.
 const MAX_CONCURRENT_WORK: usize = 4;
 
-/// Work on so many bytes takes well under a millisecond.
+/// Work on this many bytes takes well under a millisecond.
 const QUICK: usize = 16 * 1024;
 
 /// Shared by all feeds of a process; a clone is the same network.
@@ -186,7 +186,7 @@ impl Network {
         memory.acquire_many_owned(kilobytes).await.ok()
     }
 
-    /// Runs work on so many bytes: at once where they are few, else beside the
+    /// Runs work on this many bytes: at once where they are few, else beside the
     /// async threads.
     ///
     /// # Panics

@@ -53,8 +53,8 @@ pub(super) async fn access_token(
     {
         return Ok(token.clone());
     }
-    // What failed for one feed failed for those that waited for it, and nobody
-    // asks again before the server allows it.
+    // What failed for one feed failed for those that waited for it, and there is
+    // no other request before the server allows one.
     if let Some(failure) = &state.failure
         && (failure.at > asked_at || Instant::now() < failure.until)
     {

@@ -28,7 +28,7 @@ pub(super) fn is_loopback(url: &FeedUrl) -> bool {
     }
 }
 
-/// Whether the address itself says that it is no public one. A name does not.
+/// Whether the address itself is not a public one. A name does not tell.
 pub(super) fn is_written_private(url: &FeedUrl) -> bool {
     match url.reveal().host() {
         Some(Host::Ipv4(address)) => is_private(address.into()),
@@ -37,7 +37,7 @@ pub(super) fn is_written_private(url: &FeedUrl) -> bool {
     }
 }
 
-/// Whether an address is no public one: loopback, link-local, private, or one of
+/// Whether an address is not a public one: loopback, link-local, private, or one of
 /// the forms in which IPv6 carries such an address.
 pub(super) fn is_private(address: IpAddr) -> bool {
     match address {

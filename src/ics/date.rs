@@ -36,7 +36,9 @@ const MAX_SECONDS: i64 = MAX_DAYS * 86_400;
 /// (section 3.3.12).
 #[must_use]
 pub fn written(text: &str) -> Option<Written> {
-    let mut scan = Scan(text.trim().as_bytes());
+    // A program quoted the value, or its quotes closed too late.
+    let text = text.trim().trim_matches('"').trim();
+    let mut scan = Scan(text.as_bytes());
     let year = scan.number(4)?;
     let dashes = scan.take(b'-');
     let month = scan.number(2)?;
@@ -285,6 +287,8 @@ mod tests {
             ("20260105T096000", "-"),
             ("20260105T090061", "-"),
             ("20031114T18300", "-"),
+            ("\"20260105T090000Z\"", "2026-01-05T09:00:00Z"),
+            ("20260105\"", "2026-01-05"),
             ("20260105T", "2026-01-05"),
             ("2026-06-12T::", "2026-06-12"),
             ("20260612T: :", "2026-06-12"),

@@ -11,7 +11,7 @@ use super::series::{AddedDate, End, Event, Nominal, Place, RecurrenceId, When};
 use super::zone::Zones;
 use crate::model::occurrence::{Class, Details, SourceLine, Status};
 use crate::model::time::UnixTime;
-use crate::model::verdict::Rule;
+use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
 
 /// What holds for every event of a calendar.
@@ -26,6 +26,17 @@ pub struct Resolved {
     pub event: Event,
     /// CLASS stood in it.
     pub class_said: bool,
+}
+
+/// What is said of an event as a whole.
+#[must_use]
+pub fn verdict_on(details: &Arc<Details>, rule: Rule) -> Verdict {
+    Verdict {
+        subject: Subject::Event(Arc::clone(details)),
+        start: None,
+        end: None,
+        rule,
+    }
 }
 
 impl Draft {

@@ -20,7 +20,7 @@ use super::line::{self, Lines};
 use super::property::Name;
 use super::series::{AddedDate, End, Event, Until, When};
 use super::walk::{self, File};
-use super::{gather, zone};
+use super::{component, copies, gather, zone};
 use crate::config::Only;
 use crate::model::item::FeedItem;
 use crate::model::occurrence::{Class, Details};
@@ -346,6 +346,11 @@ impl<'a> Keeper<'a> {
     fn copy(&self, span: &Range<usize>, out: &mut Vec<u8>) {
         let mut buffer = Vec::new();
         for line in self.lines.part(span.start, span.end, 1) {
+            // A stray END would close the calendar that is written.
+            let is_end = Name::of(line.name(&mut buffer)) == Name::End;
+            if is_end && component::named_kind(&line, &mut buffer).stands_beside_zones() {
+                continue;
+            }
             out.extend_from_slice(line.unfold(&mut buffer));
             out.extend_from_slice(b"\r\n");
         }
@@ -392,7 +397,7 @@ fn newest_master<'e>(events: impl Iterator<Item = &'e Resolved>) -> Option<&'e E
         .map(|resolved| &resolved.event)
         .filter(|event| event.recurrence_id.is_none())
         .reduce(|best, event| {
-            if gather::revision(event, best).0.is_lt() {
+            if copies::revision(event, best).0.is_lt() {
                 best
             } else {
                 event

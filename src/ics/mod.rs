@@ -7,10 +7,12 @@
 //!
 //! The way of the bytes: `line` finds logical lines and `property` takes them apart,
 //! `walk` follows the components, `draft` gathers each VEVENT, `event` ties it to its
-//! zones (`zone`), `gather` makes series of the events of one UID. No step recurses,
+//! zones (`zone`), `gather` makes series of the events of one UID, `copies` tells the newest of each. No step recurses,
 //! and none takes more than linear time. `keep` is beside it: the form in which a body
 //! is held in the ledger.
 
+mod component;
+mod copies;
 mod date;
 mod draft;
 mod event;

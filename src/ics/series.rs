@@ -137,6 +137,19 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether any BYxxx part but BYSETPOS, which chooses among what the others give, is in it.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        !(self.by_second.is_empty()
+            && self.by_minute.is_empty()
+            && self.by_hour.is_empty()
+            && self.by_day.is_empty()
+            && self.by_month_day.is_empty()
+            && self.by_year_day.is_empty()
+            && self.by_week_no.is_empty()
+            && self.by_month.is_empty())
+    }
+
     /// A rule of this frequency with nothing else said.
     #[must_use]
     pub fn every(freq: Freq) -> Self {

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::component::{Kind, OF_BOTH, OF_CALENDARS, OF_EVENTS, glued, named};
 use super::date;
 use super::draft::{Draft, MAX_TEXT};
 use super::line::{self, Line, Lines, MAX_LINE};
@@ -40,43 +41,6 @@ pub struct Calendar {
     pub cancelled: bool,
     /// X-WR-TIMEZONE and its line.
     pub zone: Option<(String, u32)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Calendar,
-    Event,
-    Zone,
-    Observance,
-    /// VTODO and others that stand beside events; a digest of the name.
-    Beside(u64),
-    Other(u64),
-}
-
-impl Kind {
-    fn of(name: &[u8]) -> Self {
-        let name = name.trim_ascii();
-        let digest = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
-            (digest ^ u64::from(byte.to_ascii_uppercase())).wrapping_mul(0x0100_0000_01b3)
-        });
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        if is("VEVENT") {
-            Self::Event
-        } else if is("VCALENDAR") {
-            Self::Calendar
-        } else if is("VTIMEZONE") {
-            Self::Zone
-        } else if is("STANDARD") || is("DAYLIGHT") {
-            Self::Observance
-        } else if ["VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"]
-            .into_iter()
-            .any(is)
-        {
-            Self::Beside(digest)
-        } else {
-            Self::Other(digest)
-        }
-    }
 }
 
 /// Walks a body.
@@ -158,7 +122,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn is_calendar(&mut self, line: &Line<'_>) -> bool {
         Name::of(line.name(&mut self.name_buffer)) == Name::Begin
-            && Kind::of(component(line, &mut self.buffer)) == Kind::Calendar
+            && Kind::of(named(line, &mut self.buffer)) == Kind::Calendar
     }
 
     fn line(&mut self, line: &Line<'a>) {
@@ -171,11 +135,11 @@ impl<'a> Walk<'a> {
         match Name::of(line.name(&mut self.name_buffer)) {
             Name::Other => {}
             Name::Begin => {
-                let kind = Kind::of(component(line, &mut self.buffer));
+                let kind = Kind::of(named(line, &mut self.buffer));
                 self.begin(kind, line);
             }
             Name::End => {
-                let (kind, next) = glued(component(line, &mut self.buffer));
+                let (kind, next) = glued(named(line, &mut self.buffer));
                 self.end(kind, line);
                 if let Some((is_begin, next)) = next {
                     self.repaired(line.number, "two lines stand on one");
@@ -266,31 +230,6 @@ impl<'a> Walk<'a> {
     /// An event property beside the events: of one that lost its BEGIN, or that a
     /// stray END cut in two.
     fn outside(&mut self, name: Name, line: &Line<'a>) {
-        const OF_EVENTS: [Name; 12] = [
-            Name::Start,
-            Name::EndTime,
-            Name::Duration,
-            Name::RecurrenceId,
-            Name::Rule,
-            Name::Dates,
-            Name::ExclusionDates,
-            Name::Summary,
-            Name::Location,
-            Name::Organizer,
-            Name::Status,
-            Name::Transparency,
-        ];
-        // RFC 7986 gives a calendar these, too.
-        const OF_BOTH: [Name; 8] = [
-            Name::Uid,
-            Name::Stamped,
-            Name::Modified,
-            Name::Description,
-            Name::Url,
-            Name::Categories,
-            Name::Class,
-            Name::Sequence,
-        ];
         if OF_BOTH.contains(&name) && self.outside.len() < 16 {
             self.outside.push((name, *line));
         }
@@ -302,7 +241,7 @@ impl<'a> Walk<'a> {
         let calendar = self.calendar();
         let cut = self.file.drafts.last().is_some_and(|last| {
             let is_here = self.event_closed && last.calendar == calendar;
-            is_here && !has_uid && name != Name::Start && !last.has(name)
+            is_here && !has_uid && last.has(Name::Start) && !last.has(name)
         });
         let event = if cut { self.file.drafts.pop() } else { None };
         self.event = Some(event.unwrap_or_else(|| {
@@ -334,12 +273,6 @@ impl<'a> Walk<'a> {
     }
 
     fn property(&mut self, name: Name, line: &Line<'a>) {
-        const OF_CALENDARS: [Name; 4] = [
-            Name::Method,
-            Name::CalendarTitle,
-            Name::NewCalendarTitle,
-            Name::CalendarZone,
-        ];
         let mut top = self.stack.last().copied();
         if top == Some(Kind::Event) && self.event.as_ref().is_some_and(|e| e.without_begin) {
             if self.begins_next(name) {
@@ -521,23 +454,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The component that an END names, and the BEGIN (or END) of another one straight
-/// behind it: of two files put together without a line end between them.
-fn glued(name: &[u8]) -> (Kind, Option<(bool, Kind)>) {
-    let colon = name.iter().position(|byte| *byte == b':');
-    let split = colon.and_then(|at| name.split_at_checked(at));
-    for (word, is_begin) in [(b"BEGIN".as_slice(), true), (b"END", false)] {
-        if let Some((head, [_, next @ ..])) = split
-            && let Some(length) = head.len().checked_sub(word.len())
-            && let Some((first, found)) = head.split_at_checked(length)
-            && found.eq_ignore_ascii_case(word)
-        {
-            return (Kind::of(first), Some((is_begin, Kind::of(next))));
-        }
-    }
-    (Kind::of(name), None)
-}
-
 /// How many bytes of a property are looked at.
 #[must_use]
 pub fn limit(name: Name) -> usize {
@@ -545,11 +461,4 @@ pub fn limit(name: Name) -> usize {
         Name::Summary | Name::Description | Name::Location | Name::Url | Name::Uid => MAX_TEXT,
         _ => MAX_LINE,
     }
-}
-
-/// The value of a BEGIN or END.
-fn component<'b>(line: &Line<'b>, buffer: &'b mut Vec<u8>) -> &'b [u8] {
-    let line = line.unfold_at_most(128, buffer);
-    let colon = line.iter().position(|byte| *byte == b':');
-    colon.and_then(|at| line.get(at + 1..)).unwrap_or_default()
 }

@@ -13,7 +13,7 @@
 //!    the zone is reported as unknown.
 
 pub mod guess;
-pub mod names;
+pub use crate::model::zone_names as names;
 pub mod own;
 #[cfg(test)]
 mod tests;
@@ -27,6 +27,9 @@ use super::date;
 use super::series::{OwnZone, Place};
 use crate::model::verdict;
 use crate::model::zone::Zone;
+
+/// Different names of a file that are guessed at. Real files have a few.
+const MAX_GUESSES: usize = 1_000;
 
 /// What a TZID means by its name alone.
 #[must_use]
@@ -163,6 +166,7 @@ pub struct Zones {
     tzids: Vec<(String, u32)>,
     numbers: HashMap<String, u32>,
     by_name: HashMap<u32, Option<Zone>>,
+    guesses: HashMap<u32, Option<guess::Guess>>,
     places: HashMap<(u32, u32), Found>,
     /// Line and rule, in the order in which they were found.
     verdicts: Vec<(u32, verdict::Rule)>,
@@ -262,10 +266,13 @@ impl Zones {
                 let reading = "the rules that the calendar gives for it (VTIMEZONE)".to_owned();
                 (Place::Own(own), None, reading, true)
             }
-            (None, None) => match (self.locations.get(&key), guess::guess(&cleaned)) {
+            (None, None) => match (
+                self.locations.get(&key).cloned(),
+                self.guess(tzid, &cleaned),
+            ) {
                 (Some(zone), _) => {
                     let name = zone.name().to_owned();
-                    (Place::Zone(zone.clone()), None, name, true)
+                    (Place::Zone(zone), None, name, true)
                 }
                 (None, Some(guess)) if guess.is_doubtful => {
                     let reading = format!("{}, the offset in its name", guess.reading);
@@ -302,6 +309,14 @@ impl Zones {
         };
         self.places.insert((calendar, tzid.0), found);
         place
+    }
+
+    fn guess(&mut self, tzid: Tzid, name: &str) -> Option<guess::Guess> {
+        if self.guesses.len() >= MAX_GUESSES && !self.guesses.contains_key(&tzid.0) {
+            return None;
+        }
+        let guess = self.guesses.entry(tzid.0);
+        guess.or_insert_with(|| guess::guess(name)).clone()
     }
 
     /// What was decided, with the line of each TZID's first use.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use super::carry_over::Upgrade;
 use super::file::{self, Found, beside};
 use super::salvage::{self, Saved};
-use super::schema::{self, Upgrade};
-use super::{BUSY_TIMEOUT, Journal, LedgerError, Result, Schema, options};
+use super::schema;
+use super::{BUSY_TIMEOUT, Journal, Ledger, LedgerError, Result, Schema, options};
 use crate::fault::chain;
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::time::UnixTime;
@@ -138,6 +139,25 @@ pub(super) async fn look(path: &Path) -> Result<Schema> {
         found if found < schema::newest() => Schema::Old,
         _ => Schema::Current,
     })
+}
+
+impl Ledger {
+    /// Creates the file that a command did not find, or upgrades the one of an older podcal.
+    pub(super) async fn make_writable(&self) -> Result<()> {
+        let schema = self.opened().schema;
+        if schema == Schema::Current {
+            return Ok(());
+        }
+        // A service of the older podcal that runs would find its tables gone.
+        let _lock = match schema {
+            Schema::Old => Some(Self::claim(self.path())?),
+            _ => None,
+        };
+        file::create_if_missing(self.path())?;
+        prepare(options(self.path()), self.path(), Depth::Schema).await?;
+        self.opened().schema = Schema::Current;
+        Ok(())
+    }
 }
 
 fn refuse_stub(path: &Path) -> Result<()> {

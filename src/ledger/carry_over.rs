@@ -13,9 +13,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::Answer;
 use super::memories::{self, Batch, Loaded};
 use super::pin;
-use super::schema::Upgrade;
 use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::meeting::Meeting;
 use crate::model::memory::{
     FailingMemory, FeedMemory, HoldMemory, Memories, PodMemory, RememberedMeeting, RoomFeedMemory,
     RoomMemory,
@@ -74,6 +74,13 @@ struct Pause {
     rest_until: UnixTime,
     rejections: u32,
     password_tag: i64,
+}
+
+/// What was carried over from podcal 0.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Upgrade {
+    pub(super) rooms: usize,
+    pub(super) pods: usize,
 }
 
 /// Reads the tables of podcal 0.1.
@@ -173,7 +180,7 @@ async fn rooms(
         };
         let room = found.entry(room.clone()).or_default();
         if !room.is_known || room.composed_at < pod.sent_at {
-            let meeting = |meeting: &crate::model::meeting::Meeting| RememberedMeeting {
+            let meeting = |meeting: &Meeting| RememberedMeeting {
                 meeting: meeting.clone(),
                 feeds: Vec::new(),
             };
@@ -259,6 +266,7 @@ impl From<Feed> for FeedMemory {
 }
 
 impl From<Pod> for PodMemory {
+    #[allow(clippy::needless_update, reason = "a memory may get more fields")]
     fn from(pod: Pod) -> Self {
         // One that cannot be read is repaired by the next look.
         let sent: Option<Agenda> = pod

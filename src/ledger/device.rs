@@ -5,25 +5,10 @@ use super::{Ledger, Result, Schema};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
 
-impl Ledger {
-    /// The device that a person accepted at this address.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn accepted_device(&self, pod: &PodUrl) -> Result<Option<String>> {
-        if self.opened().schema == Schema::Old {
-            return Ok(None);
-        }
-        let key = pod.key();
-        self.read(async |connection| {
-            sqlx::query_scalar("SELECT device_id FROM accepted_device WHERE pod = $1")
-                .bind(&key)
-                .fetch_optional(connection)
-                .await
-        })
-        .await
-    }
+/// In place of a device's id: a person accepted whichever answers at the address next.
+pub const WHICHEVER_ANSWERS: &str = "*";
 
+impl Ledger {
     /// Accepts the device that answers at this address.
     ///
     /// # Errors

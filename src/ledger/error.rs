@@ -60,6 +60,8 @@ pub enum LedgerError {
     },
     #[error("the lock file {} of the ledger is a symbolic link", path.display())]
     LockIsALink { path: PathBuf },
+    #[error("the disk of the ledger {} does not answer", path.display())]
+    NoAnswer { path: PathBuf },
     /// Another file is at its path than the one that was opened.
     #[error("the ledger {} was deleted or replaced", path.display())]
     Replaced { path: PathBuf },
@@ -115,6 +117,7 @@ impl LedgerError {
             Self::NoSharedMemory { .. } => "no_shared_memory",
             Self::Disk { .. } => "disk_failed",
             Self::LockIsALink { .. } => "lock_is_a_link",
+            Self::NoAnswer { .. } => "no_answer",
             Self::Replaced { .. } => "replaced",
             Self::Unreadable { .. } => "unreadable",
             Self::Closed { .. } => "closed",
@@ -172,6 +175,10 @@ impl LedgerError {
 const REBUILT: &str = "the next sync builds it again from feeds and pods; only the history and the \
     trusted certificates are lost (pods are trusted again on first contact)";
 
+fn folder_of(path: &Path) -> std::path::Display<'_> {
+    path.parent().unwrap_or(path).display()
+}
+
 impl Fault for LedgerError {
     fn hint(&self) -> Cow<'static, str> {
         match self {
@@ -180,10 +187,13 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::NotAFile { .. } => "let `ledger.path` name a file, such as \"podcal.db\"".into(),
-            Self::CannotOpen { .. } => {
-                "let the user that runs podcal read and write the file and its folder; SQLite \
-                 puts two more files beside it"
-                    .into()
+            Self::CannotOpen { path, .. } => {
+                let (user, folder) = (rustix::process::geteuid().as_raw(), folder_of(path));
+                format!(
+                    "let user {user}, who podcal runs as, read and write the file and its folder, such as \
+                     by `chown -R {user} {folder}` (for a container: on the host, the folder that is mounted there)"
+                )
+                .into()
             }
             Self::NotADatabase { .. } | Self::Corrupt { .. } | Self::Unreadable { .. } => {
                 format!("stop podcal and move the file away, with its -wal and -shm; {REBUILT}")
@@ -211,9 +221,12 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::ReadOnly { .. } => {
-                "let the user that runs podcal write the file and its folder; in a container, \
-                 mount the folder writable"
-                    .into()
+                let user = rustix::process::geteuid().as_raw();
+                format!(
+                    "let user {user}, who podcal runs as, write the file and its folder; in a \
+                     container, mount the folder writable"
+                )
+                .into()
             }
             Self::NoSharedMemory { .. } => {
                 "put the ledger on a local disk: SQLite's write-ahead log does not work on \
@@ -228,6 +241,9 @@ impl Fault for LedgerError {
             Self::LockIsALink { .. } => {
                 "remove the link; podcal locks only a file of its own beside the ledger".into()
             }
+            Self::NoAnswer { .. } => {
+                "look at the system's log for faults of the disk or of the network share".into()
+            }
             Self::Replaced { .. } => {
                 "nothing: a running service writes everything current to the new file by itself"
                     .into()
@@ -239,7 +255,7 @@ impl Fault for LedgerError {
 
     fn is_passing(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::Replaced { .. } => true,
+            Self::Locked { .. } | Self::NoAnswer { .. } | Self::Replaced { .. } => true,
             Self::LockIsALink { .. }
             | Self::FolderMissing { .. }
             | Self::NotAFile { .. }
@@ -347,6 +363,7 @@ mod tests {
                 "is a symbolic link",
             ),
             (LedgerError::Replaced { path: path() }, "was deleted"),
+            (LedgerError::NoAnswer { path: path() }, "does not answer"),
             (LedgerError::Closed { path: path() }, "is closed"),
             (
                 LedgerError::Refused {
@@ -374,7 +391,9 @@ mod tests {
                 error.is_passing(),
                 matches!(
                     error,
-                    LedgerError::Locked { .. } | LedgerError::Replaced { .. }
+                    LedgerError::Locked { .. }
+                        | LedgerError::NoAnswer { .. }
+                        | LedgerError::Replaced { .. }
                 ),
                 "{shown}"
             );

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
-use super::memories::json;
-use super::{Answer, Ledger, Result, packed};
+use super::{Answer, Ledger, Result, json, packed};
 use crate::model::agenda::Changes;
-use crate::model::name::{FeedId, PodUrl, RoomName, hex};
+use crate::model::digest::hex;
+use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::time::UnixTime;
 
 /// Of success and of trouble each, for one room. A pod that flaps at every poll would
@@ -187,7 +187,7 @@ pub(super) async fn write(
     line: &HistoryLine,
     count: u32,
 ) -> Answer<()> {
-    let event = packed::pack(&json(&line.event)?);
+    let event = packed::pack(&json::bytes(&line.event)?);
     // Of several, the first is not known here; the last is.
     let since = line.streak_since.filter(|_| count > 1).unwrap_or(line.at);
     sqlx::query(
@@ -234,7 +234,7 @@ pub(super) async fn write_or_count(
         (None, None) => return write(connection, line, count).await,
     };
     // The same input always packs to the same bytes.
-    let event = packed::pack(&json(&line.event)?);
+    let event = packed::pack(&json::bytes(&line.event)?);
     let last: Option<i64> = sqlx::query_scalar(statement)
         .bind(key)
         .bind(line.event.what())

@@ -10,8 +10,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::history::{self, HistoryLine};
 use super::pin::{self, Pin};
-use super::{Answer, Ledger, Result, Schema, carry_over, packed, sign_in, version};
-use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
+use super::{Answer, json, packed, sign_in, version};
+use crate::model::memory::{FailingMemory, FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::sign_in::SignIn;
 use crate::model::time::UnixTime;
 use crate::model::version::{FeedVersion, VersionId};
@@ -31,13 +31,17 @@ pub(crate) trait Remembered:
     /// What changes by itself with every look, in an order that never changes.
     fn times(&self) -> Times;
 
-    /// Takes the later of each.
-    fn take_times(&mut self, times: &Times);
+    fn set_times(&mut self, times: &Times);
 
-    /// Takes over from a newer value everything that alone is no reason to write it.
-    fn take_unimportant(&mut self, newer: &Self) {
-        self.take_times(&newer.times());
+    /// Takes the later of each.
+    fn take_later_times(&mut self, times: &Times);
+
+    /// Takes over what else alone is no reason to write it; gives back what was there.
+    fn swap_state(&mut self, _: &Self) -> Option<Option<String>> {
+        None
     }
+
+    fn restore_state(&mut self, _: Option<Option<String>>) {}
 }
 
 /// Seconds and counts; `None` where there was none.
@@ -47,23 +51,34 @@ fn seconds(time: Option<UnixTime>) -> Option<i64> {
     time.map(UnixTime::seconds)
 }
 
+fn time(times: &Times, at: usize) -> Option<UnixTime> {
+    let seconds = times.get(at).copied().flatten();
+    seconds.map(UnixTime::from_seconds)
+}
+
 fn take_later(time: &mut Option<UnixTime>, found: Option<&Option<i64>>) {
     let found = found.copied().flatten().map(UnixTime::from_seconds);
     *time = (*time).max(found);
 }
 
 /// Failures of the streak that began then: another streak has its own count.
-fn streak(failing: Option<&crate::model::memory::FailingMemory>) -> [Option<i64>; 2] {
+fn streak(failing: Option<&FailingMemory>) -> [Option<i64>; 2] {
     [
         failing.map(|failing| failing.since.seconds()),
         failing.map(|failing| i64::from(failing.failures)),
     ]
 }
 
-fn take_streak(
-    failing: Option<&mut crate::model::memory::FailingMemory>,
-    found: Option<&[Option<i64>]>,
-) {
+/// Of the same streak only.
+fn set_streak(failing: Option<&mut FailingMemory>, found: Option<&[Option<i64>]>) {
+    if let (Some(failing), Some([Some(since), Some(failures)])) = (failing, found)
+        && failing.since.seconds() == *since
+    {
+        failing.failures = u32::try_from(*failures).unwrap_or(u32::MAX);
+    }
+}
+
+fn take_later_streak(failing: Option<&mut FailingMemory>, found: Option<&[Option<i64>]>) {
     if let (Some(failing), Some([Some(since), Some(failures)])) = (failing, found)
         && failing.since.seconds() == *since
     {
@@ -85,16 +100,25 @@ impl Remembered for FeedMemory {
         vec![seconds(self.read_at), since, failures]
     }
 
-    fn take_times(&mut self, times: &Times) {
+    fn set_times(&mut self, times: &Times) {
+        self.read_at = time(times, 0);
+        set_streak(self.failing.as_mut(), times.get(1..3));
+    }
+
+    fn take_later_times(&mut self, times: &Times) {
         take_later(&mut self.read_at, times.first());
-        take_streak(self.failing.as_mut(), times.get(1..3));
+        take_later_streak(self.failing.as_mut(), times.get(1..3));
     }
 
     /// Older validators of the same version cost one whole answer after a restart.
-    fn take_unimportant(&mut self, newer: &Self) {
-        self.take_times(&newer.times());
-        if self.latest == newer.latest {
-            self.client_state.clone_from(&newer.client_state);
+    fn swap_state(&mut self, other: &Self) -> Option<Option<String>> {
+        (self.latest == other.latest)
+            .then(|| std::mem::replace(&mut self.client_state, other.client_state.clone()))
+    }
+
+    fn restore_state(&mut self, state: Option<Option<String>>) {
+        if let Some(state) = state {
+            self.client_state = state;
         }
     }
 }
@@ -110,7 +134,11 @@ impl Remembered for RoomMemory {
         vec![seconds(self.composed_at)]
     }
 
-    fn take_times(&mut self, times: &Times) {
+    fn set_times(&mut self, times: &Times) {
+        self.composed_at = time(times, 0);
+    }
+
+    fn take_later_times(&mut self, times: &Times) {
         take_later(&mut self.composed_at, times.first());
     }
 }
@@ -133,22 +161,30 @@ impl Remembered for PodMemory {
         ]
     }
 
-    fn take_times(&mut self, times: &Times) {
+    fn set_times(&mut self, times: &Times) {
+        self.seen_at = time(times, 0);
+        self.checked_at = time(times, 1);
+        self.mode_checked_at = time(times, 2);
+        set_streak(self.failing.as_mut(), times.get(3..5));
+    }
+
+    fn take_later_times(&mut self, times: &Times) {
         take_later(&mut self.seen_at, times.first());
         take_later(&mut self.checked_at, times.get(1));
         take_later(&mut self.mode_checked_at, times.get(2));
-        take_streak(self.failing.as_mut(), times.get(3..5));
+        take_later_streak(self.failing.as_mut(), times.get(3..5));
     }
 }
 
-/// Whether two values differ in more than what changes by itself with every look.
-pub(crate) fn differ<T: Remembered>(written: &T, newer: &T) -> bool {
-    let mut written = written.clone();
-    written.take_unimportant(newer);
-    // A clock that was set back makes times earlier; that is no change either.
-    let mut newer = newer.clone();
-    newer.take_times(&written.times());
-    written != newer
+/// Whether two values differ in more than what changes by itself with every look. Copies
+/// nothing large: every look at every pod asks this. `newer` is afterwards as before.
+pub(crate) fn differ<T: Remembered>(written: &T, newer: &mut T) -> bool {
+    let (times, state) = (newer.times(), newer.swap_state(written));
+    newer.set_times(&written.times());
+    let is_other = written != newer;
+    newer.set_times(&times);
+    newer.restore_state(state);
+    is_other
 }
 
 /// How the service is doing.
@@ -218,33 +254,7 @@ impl Batch {
     }
 }
 
-impl Ledger {
-    /// Everything that is remembered but the contents of versions and the history.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn load(&self) -> Result<Loaded> {
-        let is_old = self.opened().schema == Schema::Old;
-        self.read(async |connection| {
-            if is_old {
-                return carry_over::read(connection).await.map(|old| old.loaded);
-            }
-            load(connection).await
-        })
-        .await
-    }
-
-    /// Writes what changed, all of it or nothing.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written; then all is as before.
-    pub async fn store(&self, batch: &Batch) -> Result<()> {
-        self.write(async |connection| store(connection, batch).await)
-            .await
-    }
-}
-
-async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
+pub(super) async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
     let mut loaded = Loaded {
         versions: version::all(connection).await?,
         pins: pin::all(connection).await?.into_iter().collect(),
@@ -294,7 +304,7 @@ async fn all<T: Remembered>(
         match serde_json::from_str::<T>(&json) {
             Ok(mut memory) => {
                 if let Some(times) = seen.get(&key) {
-                    memory.take_times(times);
+                    memory.take_later_times(times);
                 }
                 found.insert(key, Arc::new(memory));
             }
@@ -322,8 +332,14 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
     put_all(connection, &batch.feeds).await?;
     put_all(connection, &batch.rooms).await?;
     put_all(connection, &batch.pods).await?;
+    for (pod, _) in batch.pods.iter().filter(|(_, memory)| memory.is_none()) {
+        sqlx::query("DELETE FROM pod_settings WHERE pod = $1")
+            .bind(pod)
+            .execute(&mut *connection)
+            .await?;
+    }
     for (kind, times) in &batch.seen {
-        let packed = packed::pack(&json(times)?);
+        let packed = packed::pack(&json::bytes(times)?);
         sqlx::query(
             "INSERT INTO last_seen (kind, times, inflated_bytes) VALUES ($1, $2, $3) \
              ON CONFLICT (kind) DO UPDATE SET times = excluded.times, \
@@ -386,18 +402,12 @@ async fn put_all<T: Remembered>(
 ) -> Answer<()> {
     for (key, memory) in changed {
         let query = match memory {
-            Some(memory) => sqlx::query(T::PUT).bind(key).bind(text(memory.as_ref())?),
+            Some(memory) => sqlx::query(T::PUT)
+                .bind(key)
+                .bind(json::text(memory.as_ref())?),
             None => sqlx::query(T::REMOVE).bind(key),
         };
         query.execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-pub(super) fn json<T: Serialize>(value: &T) -> Answer<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-pub(super) fn text<T: Serialize>(value: &T) -> Answer<String> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -18,6 +18,7 @@ mod device;
 mod error;
 mod file;
 mod history;
+mod json;
 mod lock;
 mod memories;
 mod packed;
@@ -39,7 +40,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use error::{LedgerError, OpenFailure};
+pub use device::WHICHEVER_ANSWERS;
+pub use error::LedgerError;
 pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};
 pub use lock::ServiceLock;
@@ -279,6 +281,30 @@ impl Ledger {
         Ok(())
     }
 
+    /// Everything that is remembered but the contents of versions and the history.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn load(&self) -> Result<Loaded> {
+        let is_old = self.opened().schema == Schema::Old;
+        self.read(async |connection| {
+            if is_old {
+                return carry_over::read(connection).await.map(|old| old.loaded);
+            }
+            memories::load(connection).await
+        })
+        .await
+    }
+
+    /// Writes what changed, all of it or nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written; then all is as before.
+    pub async fn store(&self, batch: &Batch) -> Result<()> {
+        self.write(async |connection| memories::store(connection, batch).await)
+            .await
+    }
+
     /// Does some work in one transaction: all of it, or nothing where it fails or is dropped.
     async fn write<T>(
         &self,
@@ -309,6 +335,13 @@ impl Ledger {
                 Ok(value)
             }
             Err(error) => {
+                // The last connection that closes merges the log into the file and removes
+                // it: a full disk may have room then.
+                if let Ok(mut reader) = self.0.reader.try_lock()
+                    && let Some(reader) = reader.take()
+                {
+                    let _ = reader.close().await;
+                }
                 let _ = connection.close().await;
                 Err(LedgerError::of(&self.0.path, error))
             }

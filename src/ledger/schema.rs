@@ -6,7 +6,8 @@ use sqlx::Connection as _;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Journal, LedgerError, Result, carry_over};
+use super::carry_over::{self, Upgrade};
+use super::{Journal, LedgerError, Result};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -105,13 +106,6 @@ pub(super) async fn check(connection: &mut SqliteConnection, path: &Path) -> Res
             path: path.to_owned(),
         }),
     }
-}
-
-/// What was carried over from podcal 0.1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Upgrade {
-    pub(super) rooms: usize,
-    pub(super) pods: usize,
 }
 
 /// Brings the schema up to date, all of it or nothing, and by one process at a time.

@@ -4,8 +4,7 @@
 use ring::digest;
 use sqlx::sqlite::SqliteConnection;
 
-use super::memories::text;
-use super::{Answer, Ledger, Result, Schema, begin, file, options};
+use super::{Answer, Ledger, Result, Schema, json};
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 use crate::model::sign_in::{AccountKey, SignIn};
@@ -62,7 +61,7 @@ impl Ledger {
         new: &SignIn,
     ) -> Result<bool> {
         self.make_writable().await?;
-        let json = text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
+        let json = json::text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
         self.write_beside(async |connection| {
             let found = get(connection, account.as_str()).await?;
             // What cannot be read says nothing.
@@ -122,6 +121,9 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub async fn adopt_old_pauses(&self, secrets: &[PodSecret<'_>]) -> Result<usize> {
         if self.opened().schema == Schema::Old {
+            if !self.has_pauses_of_0_1().await? {
+                return Ok(0);
+            }
             self.make_writable().await?;
         }
         let pauses: Vec<(String, UnixTime, u32, i64)> = self
@@ -131,11 +133,13 @@ impl Ledger {
                     .await
             })
             .await?;
-        if pauses.is_empty() {
-            return Ok(0);
-        }
         let mut adopted = Vec::new();
+        // Of other pods another command may know the password.
+        let mut done = Vec::new();
         for (pod, until, rejections, tag) in pauses {
+            if secrets.iter().any(|secret| secret.pod.key() == pod) {
+                done.push(pod.clone());
+            }
             let is_about =
                 |secret: &&PodSecret<'_>| secret.pod.key() == pod && secret.old_tag() == tag;
             adopted.extend(secrets.iter().find(is_about).map(|secret| {
@@ -149,34 +153,35 @@ impl Ledger {
                 (secret.account.as_str(), sign_in)
             }));
         }
+        if done.is_empty() {
+            return Ok(0);
+        }
         self.write_beside(async |connection| {
             for (account, sign_in) in &adopted {
-                put_if_absent(connection, account, sign_in).await?;
+                put_if_absent(&mut *connection, account, sign_in).await?;
             }
-            sqlx::query("DELETE FROM old_pause")
-                .execute(connection)
-                .await
-                .map(drop)
+            for pod in &done {
+                sqlx::query("DELETE FROM old_pause WHERE pod = $1")
+                    .bind(pod)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            Ok(())
         })
         .await?;
         Ok(adopted.len())
     }
 
-    /// Creates the file that a command did not find, or upgrades the one of an older podcal.
-    async fn make_writable(&self) -> Result<()> {
-        let schema = self.opened().schema;
-        if schema == Schema::Current {
-            return Ok(());
-        }
-        // A service of the older podcal that runs would find its tables gone.
-        let _lock = match schema {
-            Schema::Old => Some(Self::claim(self.path())?),
-            _ => None,
-        };
-        file::create_if_missing(self.path())?;
-        begin::prepare(options(self.path()), self.path(), begin::Depth::Schema).await?;
-        self.opened().schema = Schema::Current;
-        Ok(())
+    async fn has_pauses_of_0_1(&self) -> Result<bool> {
+        self.read(async |connection| {
+            let paused: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pod WHERE rest_until IS NOT NULL AND password_tag IS NOT NULL",
+            )
+            .fetch_one(connection)
+            .await?;
+            Ok(paused > 0)
+        })
+        .await
     }
 }
 
@@ -197,7 +202,7 @@ async fn put(connection: &mut SqliteConnection, account: &str, sign_in: &SignIn)
          ON CONFLICT (account) DO UPDATE SET memory = excluded.memory",
     )
     .bind(account)
-    .bind(text(sign_in)?)
+    .bind(json::text(sign_in)?)
     .execute(connection)
     .await
     .map(drop)
@@ -212,7 +217,7 @@ pub(super) async fn put_if_absent(
         "INSERT INTO sign_in (account, memory) VALUES ($1, $2) ON CONFLICT (account) DO NOTHING",
     )
     .bind(account)
-    .bind(text(sign_in)?)
+    .bind(json::text(sign_in)?)
     .execute(connection)
     .await
     .map(drop)

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ring::digest;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteConnection;
 
-use super::memories::json;
-use super::{Answer, Ledger, LedgerError, Result, packed};
-use crate::model::name::{FeedId, hex};
+use super::packed::Packed;
+use super::{Answer, Ledger, LedgerError, Result, json, packed};
+use crate::model::digest::{self, hex};
+use crate::model::name::FeedId;
 use crate::model::version::{FeedVersion, KeptItem, PackedBody, Reduction, Trouble, VersionId};
 
 type Sha256 = [u8; 32];
@@ -139,18 +139,8 @@ impl Ledger {
 /// Only a body that is what its digest says.
 fn whole_body((sha256, bytes, inflated_bytes): BodyRow) -> Option<(Sha256, PackedBody)> {
     let sha256 = Sha256::try_from(sha256).ok()?;
-    let inflated = packed::unpack(bytes.clone(), inflated_bytes)?;
-    if digest::digest(&digest::SHA256, &inflated).as_ref() != sha256 {
-        return None;
-    }
-    let body = PackedBody {
-        bytes: bytes.into(),
-        inflated_bytes: match inflated_bytes {
-            Some(_) => Some(inflated.len()),
-            None => None,
-        },
-    };
-    Some((sha256, body))
+    let body = packed::body(bytes, inflated_bytes)?;
+    (digest::sha256(&body.unpack()?) == sha256).then_some((sha256, body))
 }
 
 /// Which versions are stored.
@@ -216,7 +206,7 @@ async fn add(
         if !stored.insert(item.digest) {
             continue;
         }
-        let inflated_bytes = item.body.inflated_bytes.map(i64::try_from);
+        let body = Packed::from(&item.body);
         sqlx::query(
             "INSERT INTO feed_body (feed, sha256, body, inflated_bytes) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (feed, sha256) DO UPDATE SET body = excluded.body, \
@@ -224,12 +214,12 @@ async fn add(
         )
         .bind(feed)
         .bind(item.digest.to_vec())
-        .bind(item.body.bytes.to_vec())
-        .bind(inflated_bytes.and_then(std::result::Result::ok))
+        .bind(body.bytes)
+        .bind(body.inflated_bytes)
         .execute(&mut *connection)
         .await?;
     }
-    let contents = packed::pack(&json(&Contents::of(version))?);
+    let contents = packed::pack(&json::bytes(&Contents::of(version))?);
     sqlx::query(
         "INSERT INTO feed_version (feed, version, contents, inflated_bytes) \
          VALUES ($1, $2, $3, $4) ON CONFLICT (feed, version) DO UPDATE SET \

@@ -24,12 +24,6 @@ impl Agenda {
         Self(meetings)
     }
 
-    /// No meetings.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Self(Vec::new())
-    }
-
     #[must_use]
     pub fn meetings(&self) -> &[Meeting] {
         &self.0
@@ -118,23 +112,6 @@ impl Changes {
             .collect();
         changes
     }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
-    }
-}
-
-/// What is known of the set that a display shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OnDisplay {
-    /// podcal has never pushed to it, and has not looked.
-    Never,
-    /// It was seen to have lost what it had confirmed: by a restart, a reset,
-    /// another device at its address, or someone else's PUT.
-    Lost,
-    /// It confirmed this set, or was seen to show it.
-    Shows(Agenda),
 }
 
 #[cfg(test)]
@@ -197,7 +174,7 @@ mod tests {
                 after: meeting("b", 90, "B")
             }]
         );
-        assert!(Changes::between(&before, &before).is_empty());
+        assert_eq!(Changes::between(&before, &before), Changes::default());
     }
 
     #[test]

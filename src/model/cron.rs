@@ -61,7 +61,7 @@ impl Cron {
         let weekday = weekdays(weekday)?;
         let line = format!("{second} {minute} {hour} {day} {month} {weekday}");
         let schedule = cron::Schedule::from_str(&line).map_err(|_| {
-            "is no cron line; write six fields such as \"0 */5 * * * *\"".to_owned()
+            "is not a cron expression; write six fields such as \"0 */5 * * * *\"".to_owned()
         })?;
         let every_hour = schedule.hours().count() == 24;
         let cron = Self {
@@ -409,10 +409,20 @@ mod tests {
     #[test]
     fn what_is_the_same_in_every_hour_is_found_without_a_search() {
         let start = UnixTime::parse("2026-03-29T00:10:07Z").unwrap();
-        for line in ["*/30 * * * * *", "0 */5 * * * *", "7,59 59 * * * *", "0 0 * * * *"] {
+        for line in [
+            "*/30 * * * * *",
+            "0 */5 * * * *",
+            "7,59 59 * * * *",
+            "0 0 * * * *",
+        ] {
             let cron = Cron::parse(line).unwrap();
             assert!(cron.hourly.is_some());
-            for zone in ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"] {
+            for zone in [
+                "UTC",
+                "Europe/Berlin",
+                "Asia/Kathmandu",
+                "Australia/Lord_Howe",
+            ] {
                 let zone = Zone::named(zone).unwrap();
                 for step in 0..2_000 {
                     let at = UnixTime::from_seconds(start.seconds() + step * 31);
@@ -430,7 +440,7 @@ mod tests {
             ("*/5 * * * *", "has 5 fields"),
             ("", "has 0 fields"),
             ("0 0 0 30 2 *", "never comes"),
-            ("0 99 * * * *", "is no cron line"),
+            ("0 99 * * * *", "is not a cron expression"),
             ("0 0 9 * * 8", "0 to 7"),
             ("0 0 9 * * someday", "0 to 7"),
             ("0 0 9 * * mon/0", "0 to 7"),

@@ -30,7 +30,7 @@ impl FeedUrl {
             _ => text.to_owned(),
         };
         let mut url = Url::parse(&spelt_out)
-            .map_err(|error| format!("is no address ({error}); {EXPECTED}"))?;
+            .map_err(|error| format!("is not an address ({error}); {EXPECTED}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!(
                 "is neither https, http, webcal nor a file; {EXPECTED}"

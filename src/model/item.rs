@@ -41,7 +41,7 @@ pub struct Held {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FeedState(pub Option<String>);
 
-/// A sync-token or a discovered address is nobody else's business.
+/// A sync-token or a discovered address may be secret.
 impl fmt::Debug for FeedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() {
@@ -72,15 +72,6 @@ pub enum Pulled {
 }
 
 impl Pulled {
-    /// The hrefs of members that are listed and could not be had now. They keep
-    /// their last known version; not empty means that the reading is partial.
-    #[must_use]
-    pub fn missing(&self) -> &[String] {
-        match self {
-            Self::Unchanged { missing, .. } | Self::Changed { missing, .. } => missing,
-        }
-    }
-
     /// The `Date` of the last answer, which tells a wrong clock here.
     #[must_use]
     pub fn server_date(&self) -> Option<UnixTime> {

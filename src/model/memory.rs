@@ -139,6 +139,10 @@ pub struct PodMemory {
     /// What the pod was sent last and confirmed.
     pub sent: Option<Agenda>,
     pub sent_at: Option<UnixTime>,
+    /// What the display showed under ids of our form before the first push of this ledger, as
+    /// far as no reading accounted for it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Agenda>,
     /// A key of `PodState`.
     pub state: Option<String>,
     pub state_since: Option<UnixTime>,
@@ -153,6 +157,8 @@ pub struct PodMemory {
     pub push_not_before: Option<UnixTime>,
     /// The pod asked to be left alone until then, and how often in a row.
     pub silent_until: Option<UnixTime>,
+    /// How long that was, when it was asked for.
+    pub silent_seconds: u64,
     pub throttled: u32,
     /// Corrections of what the display showed without our doing, in a row, and the last one.
     pub corrections: u32,

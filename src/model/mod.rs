@@ -23,3 +23,4 @@ pub mod time;
 pub mod verdict;
 pub mod version;
 pub mod zone;
+pub mod zone_names;

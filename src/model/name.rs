@@ -7,8 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use url::{Host, Url};
 
-use super::digest::Parts;
-pub use super::digest::hex;
+use super::digest::{Parts, hex};
 
 /// The key of a room in the configuration, such as `aurora` in `[rooms.aurora]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

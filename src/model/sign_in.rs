@@ -3,10 +3,9 @@
 
 use std::fmt;
 
-use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use super::name::hex;
+use super::digest::{Parts, hex};
 use super::secret::Secret;
 use super::time::UnixTime;
 
@@ -29,8 +28,8 @@ impl AccountKey {
         let all: Vec<&str> = std::iter::once(host.as_str())
             .chain(parts.iter().copied())
             .collect();
-        let digest = digest_of(&all);
-        let digest = hex(digest.as_ref().get(..10).unwrap_or_default());
+        let digest = Parts::of(&all);
+        let digest = hex(digest.get(..10).unwrap_or_default());
         Self { digest, host }
     }
 
@@ -49,9 +48,8 @@ impl AccountKey {
     /// secret, too few to confirm a guess at it.
     #[must_use]
     pub fn secret_tag(&self, secret: &Secret) -> u16 {
-        match digest_of(&["secret tag", &self.digest, secret.reveal()]).as_ref() {
-            [high, low, ..] => u16::from_be_bytes([*high, *low]),
-            _ => 0,
+        match Parts::of(["secret tag", &self.digest, secret.reveal()]) {
+            [high, low, ..] => u16::from_be_bytes([high, low]),
         }
     }
 }
@@ -93,16 +91,6 @@ impl Credential {
     fn digits(&self) -> String {
         format!("{:04x}", self.tag)
     }
-}
-
-/// The parts with their lengths, so that no two lists run together.
-fn digest_of(parts: &[&str]) -> digest::Digest {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    context.finish()
 }
 
 /// The host; two accounts of one host are told apart by the digest.

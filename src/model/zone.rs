@@ -134,4 +134,24 @@ mod tests {
         let day = jiff::civil::date(2026, 4, 24);
         assert_eq!(cairo.start_of_day(day).to_string(), "2026-04-23T22:00:00Z");
     }
+
+    /// chrono-tz is made from the same IANA data by others. Years that were over when both
+    /// were made must agree; later ones need not (see the top of this file).
+    #[test]
+    fn another_library_gives_past_years_the_same_offsets() {
+        use chrono::{Offset as _, TimeZone as _};
+        for theirs in chrono_tz::TZ_VARIANTS {
+            let ours = Zone::named(theirs.name()).unwrap_or_else(|| panic!("no {theirs}"));
+            for day in (0..3_600).step_by(13) {
+                let at = UnixTime::parse("2015-01-01T12:00:00Z").unwrap().seconds() + day * 86_400;
+                let wall = chrono::DateTime::from_timestamp(at, 0).unwrap().naive_utc();
+                let expected = theirs
+                    .offset_from_utc_datetime(&wall)
+                    .fix()
+                    .local_minus_utc();
+                let found = ours.0.to_offset(UnixTime::from_seconds(at).timestamp());
+                assert_eq!(found.seconds(), expected, "{theirs} at {wall}");
+            }
+        }
+    }
 }

@@ -58,14 +58,14 @@ impl<'a> Certificate<'a> {
         const BIT_STRING: u8 = 0x03;
         const VERSION: u8 = 0xa0;
         let (certificate, _) = element(der, SEQUENCE)?;
-        let (signed, _) = element(certificate.content, SEQUENCE)?;
-        let mut rest = signed.content;
+        let (signed, _) = element(certificate, SEQUENCE)?;
+        let mut rest = signed;
         let mut version = 1;
         // Version 1 leaves the version out; else it is one less than it is called.
         if rest.first() == Some(&VERSION) {
             let (number, after) = element(rest, VERSION)?;
-            let (number, _) = element(number.content, INTEGER)?;
-            version = number.content.first()?.checked_add(1)?;
+            let (number, _) = element(number, INTEGER)?;
+            version = number.first()?.checked_add(1)?;
             rest = after;
         }
         // Serial number and algorithm.
@@ -76,15 +76,15 @@ impl<'a> Certificate<'a> {
         let rest = element(rest, SEQUENCE)?.1;
         let (subject, rest) = element(rest, SEQUENCE)?;
         let (key, _) = element(rest, SEQUENCE)?;
-        let (algorithm, rest) = element(key.content, SEQUENCE)?;
+        let (algorithm, rest) = element(key, SEQUENCE)?;
         let (bits, _) = element(rest, BIT_STRING)?;
         // Before the bits stands how many of the last byte do not count.
-        let bytes = bits.content.strip_prefix(&[0])?;
+        let bytes = bits.strip_prefix(&[0])?;
         Some(Self {
             version,
-            is_self_signed: issuer.content == subject.content,
+            is_self_signed: issuer == subject,
             key: Key {
-                kind: KeyKind::of(algorithm.content, bytes),
+                kind: KeyKind::of(algorithm, bytes),
                 bytes,
             },
         })
@@ -104,10 +104,10 @@ impl KeyKind {
         let Some((name, parameters)) = element(algorithm, OID) else {
             return Self::Other;
         };
-        match name.content {
+        match name {
             RSA => rsa_bits(key).map_or(Self::Other, |bits| Self::Rsa { bits }),
             ED25519 => Self::Ed25519,
-            EC => match element(parameters, OID).map(|(curve, _)| curve.content) {
+            EC => match element(parameters, OID).map(|(curve, _)| curve) {
                 Some(P256) => Self::P256,
                 Some(P384) => Self::P384,
                 Some(P521) => Self::P521,
@@ -121,13 +121,9 @@ impl KeyKind {
 /// The length of the modulus.
 fn rsa_bits(key: &[u8]) -> Option<usize> {
     let (numbers, _) = element(key, 0x30)?;
-    let (modulus, _) = element(numbers.content, 0x02)?;
-    let zeros = modulus
-        .content
-        .iter()
-        .take_while(|byte| **byte == 0)
-        .count();
-    let digits = modulus.content.get(zeros..)?;
+    let (modulus, _) = element(numbers, 0x02)?;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let digits = modulus.get(zeros..)?;
     let first = digits.first()?;
     Some(digits.len() * 8 - first.leading_zeros() as usize)
 }
@@ -236,12 +232,9 @@ impl fmt::Display for KeyKind {
     }
 }
 
-struct Element<'a> {
-    content: &'a [u8],
-}
-
-/// The first element of `bytes`, which must have this tag, and what follows it.
-fn element(bytes: &[u8], tag: u8) -> Option<(Element<'_>, &[u8])> {
+/// The content of the first element of `bytes`, which must have this tag, and what
+/// follows it.
+fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (first, length) = (*bytes.first()?, *bytes.get(1)?);
     if first != tag {
         return None;
@@ -260,8 +253,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(Element<'_>, &[u8])> {
         _ => return None,
     };
     let end = start + length;
-    let content = bytes.get(start..end)?;
-    Some((Element { content }, bytes.get(end..)?))
+    Some((bytes.get(start..end)?, bytes.get(end..)?))
 }
 
 #[cfg(test)]

@@ -8,12 +8,17 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Look-ups at a time, each on a thread that waits.
 const MAX_LOOKUPS: usize = 32;
+
+/// A second name server has answered by then, where the first is silent; below the
+/// usual time limit of a connection, so that the name server is named as the cause.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The system's resolver for all clients of the process.
 #[derive(Clone, Debug)]
@@ -26,7 +31,7 @@ pub struct Lookup {
 pub enum LookupError {
     #[error("no such name")]
     NotFound,
-    /// No name server answered, or it answered that it cannot tell now.
+    /// No name server answered, or it answered that it failed.
     #[error("the name servers did not answer")]
     NoAnswer,
 }
@@ -53,6 +58,12 @@ impl Lookup {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
+        let lookup = self.look_up(host, port);
+        let result = tokio::time::timeout(TIMEOUT, lookup).await;
+        result.unwrap_or(Err(LookupError::NoAnswer))
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
         // A semaphore that is never closed always gives a permit.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (answer, answered) = oneshot::channel();
@@ -133,6 +144,17 @@ mod tests {
         let found = lookup.addresses("no such host.invalid", 80).await;
         assert!(found.is_err(), "{found:?}");
         assert_eq!(lookup.places.available_permits(), MAX_LOOKUPS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_silent_name_server_is_told_so() {
+        let full = Lookup {
+            places: Arc::new(Semaphore::new(0)),
+        };
+        let found = full.addresses("pod.example.com", 80).await;
+        assert_eq!(found, Err(LookupError::NoAnswer));
+        // An address needs no name server.
+        full.addresses("192.0.2.11", 80).await.unwrap();
     }
 
     #[test]

@@ -7,5 +7,6 @@
 pub mod certificate;
 pub mod clean;
 pub mod lookup;
+pub mod probe;
 pub mod retry_after;
 pub mod transport;

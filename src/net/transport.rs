@@ -42,8 +42,10 @@ pub enum Cause {
     /// Only versions or ciphers that are no longer safe.
     OldTls,
     /// Neither a cipher nor a kind of key that is safe: CBC alone, RSA without a key
-    /// exchange, P-521 in TLS 1.2.
-    NothingInCommon,
+    /// exchange, P-521 in TLS 1.2. What it offers instead, where that was probed.
+    NothingInCommon {
+        detail: Option<String>,
+    },
     /// The handshake failed for another reason than the certificate.
     TlsHandshake {
         detail: String,
@@ -163,10 +165,10 @@ impl Cause {
                 | PeerIncompatible::NoKxGroupsInCommon,
             )
             | Error::AlertReceived(AlertDescription::ProtocolVersion) => Self::OldTls,
-            Error::PeerIncompatible(_) => Self::NothingInCommon,
+            Error::PeerIncompatible(_) => Self::NothingInCommon { detail: None },
             Error::AlertReceived(
                 AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity,
-            ) => Self::NothingInCommon,
+            ) => Self::NothingInCommon { detail: None },
             Error::AlertReceived(
                 AlertDescription::CertificateRequired | AlertDescription::AccessDenied,
             ) => handshake("it wants a certificate of the client"),
@@ -297,7 +299,10 @@ impl Cause {
         self.is_certificate()
             || matches!(
                 self,
-                Self::NotTls | Self::OldTls | Self::NothingInCommon | Self::TlsHandshake { .. }
+                Self::NotTls
+                    | Self::OldTls
+                    | Self::NothingInCommon { .. }
+                    | Self::TlsHandshake { .. }
             )
     }
 
@@ -332,7 +337,7 @@ impl Cause {
             Self::OldTls => {
                 "update the server: podcal needs TLS 1.2 or 1.3 with AES-GCM or ChaCha20"
             }
-            Self::NothingInCommon => {
+            Self::NothingInCommon { .. } => {
                 "update the server, or its certificate: podcal needs ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519"
             }
             Self::TlsHandshake { .. } => "check the port, and the TLS settings of the server",
@@ -368,7 +373,12 @@ impl fmt::Display for Cause {
             Self::ProxyAuth407 => "the proxy requires a login (407)",
             Self::Proxy => "the proxy did not make the connection",
             Self::NotTls => "what answers does not speak TLS",
-            Self::NothingInCommon => {
+            Self::NothingInCommon {
+                detail: Some(detail),
+            } => {
+                return write!(f, "the TLS handshake failed: {detail}");
+            }
+            Self::NothingInCommon { detail: None } => {
                 "the TLS handshake failed: it has no safe cipher or kind of key in common with podcal"
             }
             Self::OldTls => "it offers only outdated TLS versions or ciphers",
@@ -394,7 +404,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What only the words of an error tell.
+/// What only the text of an error says.
 fn by_words(error: &(dyn StdError + 'static)) -> Option<Cause> {
     let words = error.to_string();
     // hyper-util's `TunnelError`, and what reqwest puts around it.

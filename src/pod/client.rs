@@ -86,11 +86,6 @@ impl PodClient {
         &self.0.pod.url
     }
 
-    #[must_use]
-    pub fn access(&self) -> Access {
-        self.0.access
-    }
-
     /// The certificate that the pod has proven to own, once it was asked: what
     /// the service keeps as the pin.
     #[must_use]
@@ -204,10 +199,10 @@ impl PodClient {
     ///
     /// # Errors
     /// The pod could not be asked. That it does not know one of the two
-    /// configurations is no error.
+    /// configurations is not an error.
     pub async fn calendar_mode(&self) -> Result<CalendarMode, PodError> {
         let legacy = match self.legacy_config().await {
-            // A pod without the first API may say so in any way; the second tells then.
+            // A pod without the first API may say so in any way; then the second one is read.
             Err(error) if error.kind.is_no_legacy() => None,
             other => other?.calendar_type(),
         };
@@ -285,10 +280,7 @@ impl PodClient {
         }
         let fail = |kind| self.error(Operation::SignIn, kind);
         if let Some(pause) = session.pause(now) {
-            return Err(fail(PodErrorKind::WrongPassword {
-                pause,
-                asked: false,
-            }));
+            return Err(fail(session.reason(pause)));
         }
         let form = token::form(self.pod());
         let prepare = |http: &reqwest::Client| {
@@ -325,7 +317,6 @@ impl PodClient {
             }),
         };
         let answer = result.map_err(|kind| self.error(operation, kind))?;
-        self.0.connection.answered();
         self.clock_showed(answer.date);
         Ok(answer)
     }
@@ -347,7 +338,10 @@ impl PodClient {
             let attempt = connection.attempt(operation);
             let attempt = attempt.map_err(PodErrorKind::NotConnected)?;
             let error = match prepare(&attempt.client).send().await {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    connection.answered(&response);
+                    return Ok(response);
+                }
                 Err(error) => error,
             };
             if let Some((expected, found)) = verifier.take_refused() {
@@ -362,7 +356,10 @@ impl PodClient {
                 (sent, Cause::TimedOut | Cause::ConnectTimedOut) => {
                     PodErrorKind::TimedOut { after: limit, sent }
                 }
-                (false, cause) => PodErrorKind::NotConnected(cause),
+                (false, cause) => {
+                    let cause = connection.explained(self.pod(), cause).await;
+                    PodErrorKind::NotConnected(cause)
+                }
                 (true, cause) => PodErrorKind::NoAnswer(cause),
             });
         }

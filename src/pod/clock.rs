@@ -43,7 +43,7 @@ pub(super) fn in_legacy_config(config: &LegacyConfig) -> Option<UnixTime> {
 
 fn seconds_or_milliseconds(number: i64) -> Option<UnixTime> {
     let time = tree::time(&Value::from(number))?;
-    // What stands at zero is no clock.
+    // A clock at zero was never set.
     (time.seconds() > 0).then_some(time)
 }
 

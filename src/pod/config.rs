@@ -8,7 +8,6 @@ use std::fmt;
 use serde_json::Value;
 
 use super::tree;
-use crate::model::secret::Secret;
 
 /// What `GET /v2/config` answers, whole.
 #[derive(Clone, PartialEq)]
@@ -36,13 +35,6 @@ impl PodConfig {
         tree::without_secrets(&self.0)
     }
 
-    /// A mark that changes when a secret of the pod does; see [`tree::secrets_mark`].
-    /// `key` is the pod's password.
-    #[must_use]
-    pub fn secrets_mark(&self, key: &Secret) -> String {
-        tree::secrets_mark(&self.0, key)
-    }
-
     /// The value at a path such as `["display", "clock"]`; `null` is absent.
     #[must_use]
     pub fn at(&self, path: &[&str]) -> Option<&Value> {
@@ -57,11 +49,6 @@ impl PodConfig {
     #[must_use]
     pub fn flag(&self, path: &[&str]) -> Option<bool> {
         self.at(path).and_then(tree::flag)
-    }
-
-    #[must_use]
-    pub fn integer(&self, path: &[&str]) -> Option<i64> {
-        self.at(path).and_then(tree::integer)
     }
 
     #[must_use]
@@ -86,32 +73,10 @@ impl PodConfig {
         self.text(&["display", "calendar", "type"])
     }
 
-    #[must_use]
-    pub fn show_titles(&self) -> Option<bool> {
-        self.flag(&["display", "calendar", "show_titles"])
-    }
-
-    #[must_use]
-    pub fn show_organizers(&self) -> Option<bool> {
-        self.flag(&["display", "calendar", "show_organizers"])
-    }
-
-    /// The name of the pod's time zone, as the pod spells it.
-    #[must_use]
-    pub fn time_zone(&self) -> Option<String> {
-        self.text(&["display", "clock", "timezone"])
-    }
-
     /// The pod's clock, as the pod spells it; the form is not documented.
     #[must_use]
     pub fn current_time(&self) -> Option<String> {
         self.text(&["display", "clock", "current_time"])
-    }
-
-    /// Whether the pod sets its clock from the network.
-    #[must_use]
-    pub fn ntp_enabled(&self) -> Option<bool> {
-        self.flag(&["display", "clock", "ntp_server", "enabled"])
     }
 
     /// The modern welcome screen, the only one that shows a calendar.
@@ -127,16 +92,6 @@ impl PodConfig {
         let enabled = tree::flag(signage("enabled")?)?;
         let options = signage("screen_options").and_then(tree::text);
         Some(enabled && options.is_none_or(|options| options == "fullscreen"))
-    }
-
-    /// The time of day of the daily restart, where it is enabled.
-    #[must_use]
-    pub fn daily_restart(&self) -> Option<String> {
-        let restart = |key| self.at(&["maintenance", "daily_restart", key]);
-        restart("enabled")
-            .and_then(tree::flag)
-            .filter(|enabled| *enabled)?;
-        restart("time").and_then(tree::text)
     }
 }
 
@@ -174,13 +129,6 @@ impl LegacyConfig {
     #[must_use]
     pub fn clock_ms(&self) -> Option<i64> {
         self.at(&["m_systemCuration", "dateTime"])
-            .and_then(tree::integer)
-    }
-
-    /// 0 none, 1 unreadable, 2 good, 3 expired.
-    #[must_use]
-    pub fn license_status(&self) -> Option<i64> {
-        self.at(&["m_licenseCuration", "licenseStatus"])
             .and_then(tree::integer)
     }
 
@@ -223,25 +171,19 @@ mod tests {
         let config = PodConfig(json!({
             "display": {
                 "name": "Aurora",
-                "calendar": {"enabled": true, "show": "false", "show_titles": 1},
+                "calendar": {"enabled": true, "show": "false"},
                 "clock": null,
                 "splash": [],
                 "digital_signage": {"enabled": true, "screen_options": "fullscreen"},
             },
-            "maintenance": {"daily_restart": {"enabled": true, "time": "03:00"}},
         }));
         assert_eq!(config.name().as_deref(), Some("Aurora"));
         assert_eq!(config.calendar_enabled(), Some(true));
         assert_eq!(config.calendar_show(), Some(false));
-        assert_eq!(config.show_titles(), Some(true));
-        assert_eq!(config.show_organizers(), None);
-        assert_eq!(config.time_zone(), None);
         assert_eq!(config.is_modern(), None);
         assert_eq!(config.signage_covers_the_screen(), Some(true));
-        assert_eq!(config.daily_restart().as_deref(), Some("03:00"));
         let empty = PodConfig(json!([]));
         assert_eq!(empty.name(), None);
-        assert_eq!(empty.daily_restart(), None);
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! The connection to a pod: kept for the requests of one contact, where the pod
 //! allows it.
 //!
-//! A handshake costs a pod more than all the rest of a request. But a connection
+//! A TLS handshake costs a pod more than the request itself. But a connection
 //! that is kept for long would outlive a restart or a new certificate of the pod
 //! unseen, and a pod has few; so none grows older than two seconds.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::HttpInfo;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::operation::Operation;
 use super::tls;
 use super::verifier::Verifier;
+use crate::config::Pod;
 use crate::net::lookup::Lookup;
 use crate::net::transport::{self, Cause};
 
@@ -23,12 +27,16 @@ pub(super) struct Connection {
     verifier: Arc<Verifier>,
     connect_timeout: Duration,
     state: Mutex<State>,
+    /// Why the pod has nothing in common with podcal, once it was asked.
+    explained: OnceCell<Cause>,
 }
 
 struct State {
     current: Option<Http>,
     /// Whether connections are kept: until the pod closes one without saying so.
     keeps: bool,
+    /// Whether the pod has answered over a kept connection: then writes use it too.
+    has_kept: bool,
 }
 
 /// An HTTP client with its connection.
@@ -38,7 +46,8 @@ struct Http {
     made_at: Instant,
     /// Whether it was made for TLS 1.2 alone.
     tls12: bool,
-    has_answered: bool,
+    /// This end of the connection over which it has answered.
+    answered_over: Option<SocketAddr>,
 }
 
 /// What one attempt of a request goes over.
@@ -62,23 +71,27 @@ impl Connection {
             state: Mutex::new(State {
                 current: None,
                 keeps: true,
+                has_kept: false,
             }),
+            explained: OnceCell::new(),
         })
     }
 
-    /// What the next attempt goes over; what must not be done twice has a connection
-    /// of its own, which cannot be a dead one.
+    /// What the next attempt goes over.
+    ///
+    /// What must not be done twice has a connection of its own, which cannot be a dead
+    /// one; so have writes while it is not known whether the pod keeps connections.
     ///
     /// # Errors
     /// TLS that cannot be set up.
     pub(super) fn attempt(&self, operation: Operation) -> Result<Attempt, Cause> {
         let mut state = self.state();
         let tls12 = self.verifier.wants_tls12();
-        let is_alone = !operation.entry().repeatable;
+        let is_alone = !operation.entry().repeatable || operation.is_write() && !state.has_kept;
         let current = state.current.clone().filter(|http| {
             http.made_at.elapsed() < KEPT_FOR
                 && http.tls12 == tls12
-                && !(is_alone && http.has_answered)
+                && !(is_alone && http.answered_over.is_some())
         });
         let http = match current {
             Some(http) => http,
@@ -86,21 +99,27 @@ impl Connection {
                 client: self.client(state.keeps)?,
                 made_at: Instant::now(),
                 tls12,
-                has_answered: false,
+                answered_over: None,
             },
         };
         state.current = Some(http.clone());
         Ok(Attempt {
             client: http.client,
-            may_be_closed: state.keeps && http.has_answered && !operation.is_write(),
+            may_be_closed: state.keeps && http.answered_over.is_some() && !operation.is_write(),
             tls12,
         })
     }
 
-    pub(super) fn answered(&self) {
-        if let Some(http) = &mut self.state().current {
-            http.has_answered = true;
-        }
+    /// The pod has begun to answer.
+    pub(super) fn answered(&self, response: &reqwest::Response) {
+        let info = response.extensions().get::<HttpInfo>();
+        let over = info.map(HttpInfo::local_addr);
+        let mut state = self.state();
+        let Some(http) = &mut state.current else {
+            return;
+        };
+        let before = std::mem::replace(&mut http.answered_over, over);
+        state.has_kept |= over.is_some() && before == over;
     }
 
     /// Whether a failed attempt should be made again at once, in another way.
@@ -122,6 +141,15 @@ impl Connection {
         was_closed
     }
 
+    /// The cause of a failed handshake in full; the pod is asked for it once.
+    pub(super) async fn explained(&self, pod: &Pod, cause: Cause) -> Cause {
+        if !matches!(cause, Cause::OldTls | Cause::NothingInCommon { .. }) {
+            return cause;
+        }
+        let asking = || tls::explained(pod, cause);
+        self.explained.get_or_init(asking).await.clone()
+    }
+
     fn client(&self, keeps: bool) -> Result<reqwest::Client, Cause> {
         let config = tls::client_config(&self.verifier).map_err(|error| Cause::of_tls(&error))?;
         reqwest::Client::builder()
@@ -138,6 +166,11 @@ impl Connection {
             .connect_timeout(self.connect_timeout)
             .build()
             .map_err(|error| Cause::of(&error))
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_kept(&self) -> bool {
+        self.state().has_kept
     }
 
     #[cfg(test)]

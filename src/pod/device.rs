@@ -22,7 +22,7 @@ pub struct Info {
     /// Channels for an access point of the pod.
     pub channels_2_4_ghz: Vec<i64>,
     pub channels_5_ghz: Vec<i64>,
-    /// The answer whole, with whatever else this firmware tells.
+    /// The answer whole, with whatever else this firmware reports.
     pub all: Value,
 }
 

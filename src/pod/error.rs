@@ -1,5 +1,5 @@
 //! What can go wrong with a pod: which pod, what it was asked to do, and one of
-//! the kinds of `kind.rs`, which are told apart by what an administrator would do.
+//! the kinds of `kind.rs`, which differ in what an administrator would do.
 //!
 //! Whatever a pod answers, no more of it gets in here than the reference's error
 //! name and a short, cleaned description; no password, token or meeting text.
@@ -82,18 +82,6 @@ impl PodError {
     #[must_use]
     pub fn password_was_sent(&self) -> bool {
         !self.kind.nothing_was_sent()
-    }
-
-    /// Whether the pod rejected user name and password.
-    #[must_use]
-    pub fn is_wrong_password(&self) -> bool {
-        matches!(self.kind, PodErrorKind::WrongPassword { .. })
-    }
-
-    /// Whether the pod shows another certificate than the pinned one.
-    #[must_use]
-    pub fn is_certificate_changed(&self) -> bool {
-        matches!(self.kind, PodErrorKind::CertificateChanged { .. })
     }
 
     /// The same in the words of the controllers.
@@ -241,10 +229,6 @@ impl fmt::Display for PodError {
             Kind::OtherMode(mode) => write!(
                 f,
                 "the pod at {pod} was not asked to {operation}: its calendar is in the mode {mode}"
-            ),
-            Kind::NotKept => write!(
-                f,
-                "the pod at {pod} accepted the meetings and does not show them"
             ),
             Kind::BadRequest { what } => {
                 write!(f, "the pod at {pod} was not asked to {operation}: {what}")

@@ -32,7 +32,7 @@ mod verifier;
 pub use answer::{Confirmation, IMAGE_LIMIT};
 pub use calendar::{MeetingChanges, NewMeeting};
 pub use client::{Access, PodClient};
-pub use device::{Aspect, Camera, Info, Interface, Wifi};
+pub use device::{Aspect, Camera, Info, Interface};
 pub use error::{PodError, PodErrorKind};
 pub use mode::CalendarMode;
 pub use operation::Operation;

@@ -14,6 +14,7 @@ use super::verifier::{Verifier, provider};
 use crate::config::Pod;
 use crate::model::fingerprint::Fingerprint;
 use crate::net::lookup::Lookup;
+use crate::net::probe::probe;
 use crate::net::transport::Cause;
 
 /// The certificate that a pod presents now, whatever it is trusted for.
@@ -33,19 +34,46 @@ pub async fn certificate(pod: &Pod) -> Result<Fingerprint, PodError> {
             result => result,
         }
     };
-    let timed_out = |_| PodErrorKind::TimedOut {
+    let timed_out = |_: tokio::time::error::Elapsed| PodErrorKind::TimedOut {
         after: pod.timeout,
         sent: false,
     };
-    let result = tokio::time::timeout(pod.timeout, both).await;
-    result
-        .map_err(timed_out)
-        .and_then(|result| result.map_err(PodErrorKind::NotConnected))
-        .map_err(fail)?;
+    match tokio::time::timeout(pod.timeout, both).await {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => {
+            let cause = explained(pod, cause).await;
+            return Err(fail(PodErrorKind::NotConnected(cause)));
+        }
+        Err(elapsed) => return Err(fail(timed_out(elapsed))),
+    }
     verifier.proven().ok_or_else(|| {
         let cause = Cause::of_tls(&Error::NoCertificatesPresented);
         fail(PodErrorKind::NotConnected(cause))
     })
+}
+
+/// The cause of a failed handshake, with what the pod offers instead of what is
+/// safe, where that is the cause; for this it is asked once more.
+pub(super) async fn explained(pod: &Pod, cause: Cause) -> Cause {
+    if !matches!(cause, Cause::OldTls | Cause::NothingInCommon { .. }) {
+        return cause;
+    }
+    let host = pod.url.host().trim_matches(['[', ']']);
+    let asking = async {
+        let addresses = Lookup::shared()
+            .addresses(host, pod.url.port())
+            .await
+            .ok()?;
+        let mut stream = TcpStream::connect(addresses.as_slice()).await.ok()?;
+        probe(&mut stream).await?.objection()
+    };
+    let limit = (pod.timeout / 4).min(Duration::from_secs(5));
+    match tokio::time::timeout(limit, asking).await {
+        Ok(Some(detail)) => Cause::NothingInCommon {
+            detail: Some(detail),
+        },
+        _ => cause,
+    }
 }
 
 async fn handshake(pod: &Pod, verifier: &Arc<Verifier>) -> Result<(), Cause> {
@@ -61,7 +89,7 @@ async fn handshake(pod: &Pod, verifier: &Arc<Verifier>) -> Result<(), Cause> {
         .connect(name, stream)
         .await
         .map_err(|error| Cause::of_connecting(&error))?;
-    // A polite end; that the pod does not wait for it is no fault.
+    // A polite end; it does no harm if the pod does not wait for it.
     let end = tokio::io::AsyncWriteExt::shutdown(&mut stream);
     let _ = tokio::time::timeout(Duration::from_millis(200), end).await;
     Ok(())

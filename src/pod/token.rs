@@ -33,6 +33,8 @@ pub(super) struct Session {
     /// Rejections in a row, and when the last one was.
     rejections: u32,
     rejected_at: Option<Instant>,
+    /// Why, where it was not the password.
+    refused_with: Option<PodErrorKind>,
 }
 
 /// What is known of a token besides its text.
@@ -42,7 +44,7 @@ pub struct TokenFacts {
     pub token_type: String,
     /// How long it is going to be used.
     pub used_for: Duration,
-    /// How long it is valid by its own claim and the pod's clock, where both tell.
+    /// How long it is valid by its own claim and the pod's clock, where both are known.
     pub valid_for: Option<Duration>,
 }
 
@@ -80,7 +82,18 @@ impl Session {
         self.token = None;
         self.rejections = self.rejections.saturating_add(1);
         self.rejected_at = Some(now);
+        self.refused_with = None;
         pause_after(self.rejections)
+    }
+
+    /// What the pod said when sign-in was paused, for `left` from now.
+    pub(super) fn reason(&self, left: Duration) -> PodErrorKind {
+        self.refused_with
+            .clone()
+            .unwrap_or(PodErrorKind::WrongPassword {
+                pause: left,
+                asked: false,
+            })
     }
 
     /// Takes the pod's answer to a sign-in.
@@ -124,7 +137,9 @@ impl Session {
             }
             (status @ (400 | 429), Some(error)) => {
                 self.rejected(now);
-                Err(PodErrorKind::SignInRefused { status, error })
+                let kind = PodErrorKind::SignInRefused { status, error };
+                self.refused_with = Some(kind.clone());
+                Err(kind)
             }
             (200..300, None) => Err(answer.lacks("access_token")),
             _ => Err(answer.failure(&hide)),
@@ -275,6 +290,9 @@ mod tests {
             let now = Instant::now();
             let error = session.signed_in(&pod, &answer, now).unwrap_err();
             assert_eq!(error.key(), key, "{status} {body}: {error:?}");
+            if let Some(left) = session.pause(now) {
+                assert_eq!(session.reason(left).key(), key);
+            }
             assert_eq!(session.pause(now).is_some(), pauses, "{status} {body}");
             assert!(!format!("{error:?}").contains("pw-to-hide"));
         };

@@ -4,11 +4,8 @@
 //! string or object) and firmware adds keys, so the tree is kept whole and asked
 //! by path. serde_json bounds its depth (128), so recursion here is bounded.
 
-use ring::hmac;
 use serde_json::{Map, Value};
 
-use crate::model::digest::hex;
-use crate::model::secret::Secret;
 use crate::model::time::UnixTime;
 
 /// What stands for a secret in a tree that may be shown, stored and logged.
@@ -157,23 +154,6 @@ pub fn sendable(value: &Value) -> Value {
     go(value).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
-/// A mark of all secrets in the tree: another mark means that one has changed.
-///
-/// It is keyed and short, so that it may be stored: without the key nobody can
-/// try passwords against it.
-#[must_use]
-pub fn secrets_mark(value: &Value, key: &Secret) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());
-    let mut context = hmac::Context::with_key(&key);
-    map_secrets(value, Place::default(), &mut |secret| {
-        let text = secret.to_string();
-        context.update(&(text.len() as u64).to_be_bytes());
-        context.update(text.as_bytes());
-        None
-    });
-    hex(context.sign().as_ref().get(..4).unwrap_or_default())
-}
-
 /// Where in the tree we are, as far as it matters for what is secret.
 #[derive(Clone, Copy, Default)]
 struct Place {
@@ -318,19 +298,6 @@ mod tests {
             ),
             Some(&json!(""))
         );
-    }
-
-    #[test]
-    fn a_changed_secret_is_noticed_without_being_kept() {
-        let with = |hash: &str| json!({"a": {"secret_hash": hash}, "b": 1});
-        let key = Secret::new("pod password");
-        let mark = secrets_mark(&with("one"), &key);
-        assert_eq!(mark, secrets_mark(&with("one"), &key));
-        assert_ne!(mark, secrets_mark(&with("two"), &key));
-        assert_ne!(mark, secrets_mark(&with("one"), &Secret::new("other")));
-        assert_eq!(mark.len(), 8);
-        let moved = json!({"a": {"secret_hash": "one"}, "b": 2});
-        assert_eq!(mark, secrets_mark(&moved, &key));
     }
 
     #[test]

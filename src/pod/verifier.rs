@@ -293,7 +293,7 @@ fn system_authorities() -> Result<Arc<Authorities>, PodErrorKind> {
 /// The authorities of a PEM file, read once while any pod uses them.
 ///
 /// A certificate in it that a pod itself presents counts too: people put the
-/// self-signed certificate of a pod there, which is no authority's.
+/// self-signed certificate of a pod there, which is not an authority's.
 fn file_authorities(pem: &[u8]) -> Result<Arc<Authorities>, PodErrorKind> {
     type Files = Mutex<HashMap<[u8; 32], Weak<Authorities>>>;
     static FILES: OnceLock<Files> = OnceLock::new();

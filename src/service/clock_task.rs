@@ -55,16 +55,21 @@ pub async fn run(
 ) {
     loop {
         let look = clock.now().monotonic.plus(LOOK);
+        let mut waiting = None;
         let events = tokio::select! {
             () = clock.sleep_until(look) => watched.watched.tick(clock.now()),
             // A date is judged at once, before anything is done by a wrong clock.
             told = dates.recv() => match told {
-                Some(ServerDate { host, date }) => watched.watched.heard(&host, date, clock.now()),
+                Some(ServerDate { host, date, judged }) => {
+                    waiting = Some(judged);
+                    watched.watched.heard(&host, date, clock.now())
+                }
                 None => return,
             },
         };
         watched.say(&events);
         let newest = watched.state();
         state.send_if_modified(|published| std::mem::replace(published, newest) != newest);
+        drop(waiting);
     }
 }

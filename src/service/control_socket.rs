@@ -3,6 +3,10 @@
 //! One request and one answer a connection, each a line of JSON. Only the owner of the
 //! ledger can connect (0600). The path of a socket is limited to about a hundred
 //! bytes, so a longer one is reached through the folder's descriptor.
+//!
+//! Whoever edits the ledger's path, or breaks the configuration, would no longer find the
+//! service by its ledger. So on Linux it listens also at a name without a file that follows from
+//! where its configuration is, and there both sides see to it that the other is of the same user.
 
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -61,11 +65,26 @@ pub fn path_beside(ledger: &Path) -> PathBuf {
     name.into()
 }
 
+/// The ledgers in a folder that have a socket, of a running service or one that was killed.
+#[must_use]
+pub fn ledgers_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|it| it == "control"))
+        .map(|path| path.with_extension(""))
+        .collect()
+}
+
 /// The socket of the service that holds the lock of a ledger; the file goes with it.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
-    path: PathBuf,
+    /// `None`: it is the one without a file.
+    path: Option<PathBuf>,
 }
 
 impl ControlSocket {
@@ -83,7 +102,22 @@ impl ControlSocket {
         }
         let listener = through_folder(&path, |path| UnixListener::bind(path))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener,
+            path: Some(path),
+        })
+    }
+
+    /// The same where the configuration says; `None` where the system has no such names, or
+    /// another service has this one.
+    #[must_use]
+    pub fn listen_for(config: &Path) -> Option<Self> {
+        let listener = nameless::listen(config)?;
+        listener.set_nonblocking(true).ok()?;
+        Some(Self {
+            listener: UnixListener::from_std(listener).ok()?,
+            path: None,
+        })
     }
 
     /// The next request, and where its answer goes.
@@ -91,14 +125,70 @@ impl ControlSocket {
     /// # Errors
     /// When the system cannot accept a connection; the next call may.
     pub async fn accept(&self) -> io::Result<Connection> {
-        let (stream, _) = self.listener.accept().await?;
-        Ok(Connection { stream })
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            if self.path.is_some() || is_of_this_user(&stream) {
+                return Ok(Connection { stream });
+            }
+        }
     }
 }
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn is_of_this_user(stream: &UnixStream) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == user)
+}
+
+/// Sockets whose name is no file.
+mod nameless {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::Path;
+
+    use ring::digest;
+
+    /// Where the service of a configuration listens. The folder itself counts, since containers
+    /// that share a network may all have their configuration at one path.
+    fn name(config: &Path) -> Option<Vec<u8>> {
+        let config = std::path::absolute(config).ok()?;
+        let folder = std::fs::metadata(config.parent()?).ok()?;
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(config.as_os_str().as_encoded_bytes());
+        let user = rustix::process::geteuid().as_raw();
+        for number in [folder.dev(), folder.ino(), u64::from(user)] {
+            context.update(&number.to_be_bytes());
+        }
+        let mut name = b"podcal/".to_vec();
+        name.extend_from_slice(context.finish().as_ref());
+        Some(name)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn address(config: &Path) -> Option<std::os::unix::net::SocketAddr> {
+        use std::os::linux::net::SocketAddrExt as _;
+        std::os::unix::net::SocketAddr::from_abstract_name(name(config)?).ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn address(config: &Path) -> Option<std::os::unix::net::SocketAddr> {
+        let _ = name(config);
+        None
+    }
+
+    pub(super) fn listen(config: &Path) -> Option<UnixListener> {
+        UnixListener::bind_addr(&address(config)?).ok()
+    }
+
+    pub(super) fn connect(config: &Path) -> Option<UnixStream> {
+        UnixStream::connect_addr(&address(config)?).ok()
     }
 }
 
@@ -141,10 +231,58 @@ pub async fn ask(ledger: &Path, request: &Request, within: Duration) -> io::Resu
     if !path.exists() {
         return Ok(None);
     }
+    let connect =
+        move || through_folder(&path, |path| std::os::unix::net::UnixStream::connect(path));
+    exchange(connect, |_| true, request, within).await
+}
+
+/// Asks the service of a configuration, whatever became of the file or of its ledger's path;
+/// `None` where no service answers there, or it can only be found by its ledger.
+///
+/// # Errors
+/// When a service listens and does not answer within the time.
+pub async fn ask_for(
+    config: &Path,
+    request: &Request,
+    within: Duration,
+) -> io::Result<Option<Answer>> {
+    let config = config.to_owned();
+    let connect = move || nameless::connect(&config).ok_or(io::ErrorKind::ConnectionRefused.into());
+    exchange(connect, is_of_this_user, request, within).await
+}
+
+/// Asks the service of a configuration, else that of its ledger.
+///
+/// # Errors
+/// When a service listens and does not answer within the time.
+pub async fn ask_either(
+    config: &Path,
+    ledger: &Path,
+    request: &Request,
+    within: Duration,
+) -> io::Result<Option<Answer>> {
+    match ask_for(config, request, within).await? {
+        None => ask(ledger, request, within).await,
+        answer => Ok(answer),
+    }
+}
+
+async fn exchange(
+    connect: impl FnOnce() -> io::Result<std::os::unix::net::UnixStream> + Send + 'static,
+    is_trusted: impl FnOnce(&UnixStream) -> bool,
+    request: &Request,
+    within: Duration,
+) -> io::Result<Option<Answer>> {
     let asking = async {
-        let stream = through_folder(&path, |path| std::os::unix::net::UnixStream::connect(path))?;
+        // A service that is stopped and whose queue is full would hold up even this.
+        let stream = tokio::task::spawn_blocking(connect)
+            .await
+            .map_err(io::Error::other)??;
         stream.set_nonblocking(true)?;
         let mut stream = UnixStream::from_std(stream)?;
+        if !is_trusted(&stream) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
         line.push(b'\n');
         stream.write_all(&line).await?;
@@ -240,6 +378,7 @@ mod tests {
         drop(left_over);
         drop(socket);
         std::fs::rename(folder.path().join("other"), path_beside(&ledger)).unwrap();
+        assert_eq!(ledgers_in(folder.path()), [ledger.clone()]);
         assert!(
             ask(&ledger, &Request::Health, READ_TIMEOUT)
                 .await
@@ -249,12 +388,36 @@ mod tests {
         let _taken_over = ControlSocket::listen(&ledger).unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn a_service_is_found_by_its_configuration_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("podcal.toml");
+        let asked = ask_for(&config, &Request::Health, READ_TIMEOUT).await;
+        assert_eq!(asked.unwrap(), None);
+        let Some(socket) = ControlSocket::listen_for(&config) else {
+            assert!(!cfg!(target_os = "linux"));
+            return;
+        };
+        assert!(ControlSocket::listen_for(&config).is_none(), "taken");
+        let serve = async {
+            let mut connection = socket.accept().await.unwrap();
+            assert_eq!(connection.request().await.unwrap(), Request::Health);
+            let answer = Answer::Done(serde_json::json!(1));
+            connection.answer(&answer).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(ask_for(&config, &Request::Health, READ_TIMEOUT), serve);
+        assert_eq!(answer.unwrap(), Some(Answer::Done(serde_json::json!(1))));
+        let other = folder.path().join("other.toml");
+        let asked = ask_for(&other, &Request::Health, READ_TIMEOUT).await;
+        assert_eq!(asked.unwrap(), None);
+    }
+
+    #[tokio::test]
     async fn a_service_that_does_not_answer_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("podcal.db");
         let _socket = ControlSocket::listen(&ledger).unwrap();
-        let error = ask(&ledger, &Request::Health, READ_TIMEOUT)
+        let error = ask(&ledger, &Request::Health, Duration::from_millis(50))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

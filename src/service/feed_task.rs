@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use super::gate::{self, Gate, Pass, Permit, SignInPause};
+use super::gate::{Gate, Pass};
 use super::read_budget::ReadBudget;
 use super::reading::{self, Download, ReduceBy};
 use super::recorder::Recorder;
@@ -23,20 +23,29 @@ use crate::control::feed::{
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
 use crate::control::secret_gate::Verdict;
-use crate::feed::error::{PullError, PullErrorKind, Rejection};
-use crate::feed::inspect::Inspection;
+use crate::feed::error::PullError;
 use crate::feed::{FeedClient, Network};
-use crate::ledger::{Event, HistoryLine};
-use crate::model::failure::{Failure, FailureClass};
-use crate::model::item::{FeedItem, FeedState, Held, Pulled};
+use crate::model::item::{Held, Pulled};
 use crate::model::name::RoomName;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
-use crate::model::version::{FeedVersion, VersionId};
+use crate::model::version::VersionId;
+use crate::telemetry::metrics::{self, PullCount};
 use crate::telemetry::{self, words};
 
+mod held;
+mod history;
+mod look;
+mod sign_in;
 #[cfg(test)]
 mod tests;
+
+pub use self::look::{Fetched, fetch_afresh, inspect};
+pub use self::sign_in::failed_inside;
+
+use self::held::{held, size};
+use self::history::history;
+use self::sign_in::{Refusal, client, paused, permit, user, verdict};
 
 /// A pull that began no longer ago serves also whoever asks for one now.
 const JUST_BEGUN: Duration = Duration::from_secs(1);
@@ -74,10 +83,12 @@ pub struct FeedShared {
 }
 
 /// The `Date` of an answer that was just received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ServerDate {
     pub host: String,
     pub date: UnixTime,
+    /// Dropped when the clock was judged by it.
+    pub judged: oneshot::Sender<()>,
 }
 
 pub struct FeedInputs {
@@ -132,9 +143,11 @@ pub async fn run(
             FeedStep::Wait(until) => until,
             FeedStep::Pull { afresh, insists } => {
                 let pull = PullNow { afresh, insists };
+                let began = Instant::now();
                 let Some(outcome) = task.pull_while(pull, &mut commands, &mut waiting).await else {
                     return;
                 };
+                count(&outcome, began.elapsed());
                 task.learn_clock(*clock_state.borrow_and_update());
                 task.learn(outcome);
                 continue;
@@ -159,6 +172,20 @@ pub async fn run(
             () = task.shared.clock.sleep_until(wait) => {}
         }
     }
+}
+
+fn count(outcome: &FeedOutcome, duration: Duration) {
+    metrics::pull_ended(
+        match outcome {
+            FeedOutcome::Read { version, .. } if version.is_some() => PullCount::Changed,
+            FeedOutcome::Read { .. } => PullCount::Unchanged,
+            FeedOutcome::Failed { .. } => PullCount::Failed,
+            FeedOutcome::SignInPaused { .. } | FeedOutcome::SignInChecked { .. } => {
+                PullCount::Paused
+            }
+        },
+        duration,
+    );
 }
 
 impl FeedTask {
@@ -297,27 +324,22 @@ impl FeedTask {
     }
 
     async fn pull(&mut self, afresh: bool, insists: bool) -> FeedOutcome {
-        let user = user(&self.config.feed);
-        let pass = match &self.credential {
-            None => None,
-            Some(credential) => {
-                let gate = &self.shared.gate;
-                match gate.permit_in_turn(credential, &user, insists).await {
-                    Permit::Go(pass) => Some(pass),
-                    Permit::Paused(pause) => return paused(&self.config.feed, &pause),
-                    Permit::NotWritable(says) => {
-                        return FeedOutcome::Failed {
-                            failure: not_writable(&self.config.feed, &says),
-                            paused_until: None,
-                        };
-                    }
-                    // In turn, somebody is always let through or told when.
-                    Permit::NotNow => {
-                        return FeedOutcome::SignInChecked {
-                            paused_until: Some(self.now().monotonic),
-                        };
-                    }
-                }
+        let feed = &self.config.feed;
+        let user = user(feed);
+        let permit = permit(feed, self.credential.as_ref(), &self.shared.gate, insists);
+        let pass = match permit.await {
+            Ok(pass) => pass,
+            Err(Refusal::Paused(pause)) => {
+                return FeedOutcome::SignInPaused {
+                    failure: paused(feed, &pause),
+                    until: pause.until,
+                };
+            }
+            Err(Refusal::NotWritable(failure)) => {
+                return FeedOutcome::Failed {
+                    failure,
+                    paused_until: None,
+                };
             }
         };
         let latest = self.controller.latest().cloned();
@@ -337,8 +359,12 @@ impl FeedTask {
             Err(error) => (error.host.clone(), error.server_date()),
         };
         if let Some(date) = date {
-            // The clock is judged before anything is reduced by it.
-            let _ = self.shared.dates.send(ServerDate { host, date });
+            // The clock is judged before anything is reduced by it, or taken off a display.
+            let (judged, is_judged) = oneshot::channel();
+            let told = ServerDate { host, date, judged };
+            if self.shared.dates.send(told).is_ok() {
+                let _ = is_judged.await;
+            }
         }
         let paused_until = self.report(pass, verdict, &user).await;
         let pulled = match answer {
@@ -467,135 +493,10 @@ impl FeedTask {
     }
 }
 
-/// A feed as it is now, whole.
-pub struct Fetched {
-    pub items: Vec<FeedItem>,
-    /// Members that are listed and could not be had.
-    pub missing: Vec<String>,
-}
-
-/// Pulls a feed once and whole, for a command that asks why; through the gate for secrets
-/// as every pull.
-///
-/// # Errors
-/// Why nothing came, also because sign-in is paused.
-pub async fn fetch_afresh(
-    feed: &Feed,
-    network: &Network,
-    gate: &Gate,
-    insists: bool,
-    now: UnixTime,
-) -> Result<Fetched, Failure> {
-    let (client, credential) = client(feed, network);
-    let user = feed.id.to_string();
-    let pass = match &credential {
-        None => None,
-        Some(credential) => match gate.permit_in_turn(credential, &user, insists).await {
-            Permit::Go(pass) => Some(pass),
-            Permit::Paused(pause) => return Err(paused_failure(feed, &pause)),
-            Permit::NotWritable(says) => return Err(not_writable(feed, &says)),
-            Permit::NotNow => return Err(failed_inside(feed)),
-        },
-    };
-    let answer = match &client {
-        Ok(client) => client.pull(&Held::default(), now).await,
-        Err(error) => Err(error.clone()),
-    };
-    if let Some(pass) = pass {
-        pass.report(verdict(&answer)).await;
-    }
-    match answer {
-        Ok(Pulled::Changed { items, missing, .. }) => Ok(Fetched { items, missing }),
-        Ok(Pulled::Unchanged { missing, .. }) => Ok(Fetched {
-            items: Vec::new(),
-            missing,
-        }),
-        Err(error) => Err(error.failure()),
-    }
-}
-
-/// Looks at who answers at a feed's address and how, through the gate for secrets.
-///
-/// # Errors
-/// Why nothing can be said, also because sign-in is paused.
-pub async fn inspect(
-    feed: &Feed,
-    network: &Network,
-    gate: &Gate,
-    insists: bool,
-    now: UnixTime,
-) -> Result<Inspection, Failure> {
-    let (_, credential) = client(feed, network);
-    let user = feed.id.to_string();
-    let pass = match &credential {
-        None => None,
-        Some(credential) => match gate.permit_in_turn(credential, &user, insists).await {
-            Permit::Go(pass) => Some(pass),
-            Permit::Paused(pause) => return Err(paused_failure(feed, &pause)),
-            Permit::NotWritable(says) => return Err(not_writable(feed, &says)),
-            Permit::NotNow => return Err(failed_inside(feed)),
-        },
-    };
-    let found = crate::feed::inspect::inspect(feed, network, now).await;
-    if let Some(pass) = pass {
-        pass.report(verdict(&found)).await;
-    }
-    found.map_err(|error| error.failure())
-}
-
-fn client(feed: &Feed, network: &Network) -> (Result<FeedClient, PullError>, Option<Credential>) {
-    let client = FeedClient::new(feed, network);
-    let credential = client
-        .as_ref()
-        .ok()
-        .and_then(|client| gate::credential_of_feed(client, &feed.source));
-    (client, credential)
-}
-
-/// What is held, as the client needs it to ask for what changed: it compares names and
-/// validators, so the bodies stay packed.
-fn held(version: &FeedVersion, state: Option<&str>) -> Held {
-    let items = version.items.iter().map(|item| FeedItem {
-        href: item.href.clone(),
-        etag: item.etag.clone(),
-        last_modified: item.last_modified.clone(),
-        body: item.body.as_held(),
-    });
-    Held {
-        items: items.collect(),
-        state: FeedState(state.map(str::to_owned)),
-    }
-}
-
-/// The unpacked size of what is held.
-fn size(version: &FeedVersion) -> u64 {
-    let sizes = version.items.iter().map(|item| item.body.size() as u64);
-    sizes.sum()
-}
-
-/// What an answer says of the secret.
-fn verdict<T>(answer: &Result<T, PullError>) -> Verdict {
-    let Err(error) = answer else {
-        return Verdict::Accepted;
-    };
-    match (error.rejection(), &error.kind) {
-        (Some(Rejection::Unauthorized), _) => Verdict::Rejected,
-        (Some(Rejection::Forbidden), _) => Verdict::Forbidden,
-        (None, _) if !error.secret_was_sent() => Verdict::NotSent,
-        (
-            None,
-            PullErrorKind::TimedOut(_)
-            | PullErrorKind::Unreachable(_)
-            | PullErrorKind::CutOff { .. }
-            | PullErrorKind::NoAccessToken(_),
-        ) => Verdict::Unknown,
-        (None, _) => Verdict::Inconclusive,
-    }
-}
-
 /// Whether the client of one asks as that of the other would.
 fn same_source(one: &Feed, other: &Feed) -> bool {
     one.source == other.source
+        && one.tls == other.tls
         && one.user_agent == other.user_agent
         && one.timeout == other.timeout
         && one.max_size == other.max_size
@@ -611,114 +512,4 @@ fn is_same_view(one: &FeedView, other: &FeedView) -> bool {
         && one.successes == other.successes
         && one.failing == other.failing
         && one.attempts == other.attempts
-}
-
-/// The line of the history that a pull leaves, if any.
-fn history(
-    events: &[FeedEvent],
-    feed: &Feed,
-    at: UnixTime,
-    failing_since: Option<UnixTime>,
-) -> Option<HistoryLine> {
-    let mut written = None;
-    for event in events {
-        match event {
-            FeedEvent::Recovered { failures, .. } if *failures > 0 => {
-                written = Some((false, *failures));
-            }
-            FeedEvent::Pulled { is_new: true, .. } => {
-                written = Some((true, written.map_or(0, |(_, failures)| failures)));
-            }
-            FeedEvent::Failing {
-                failure, failures, ..
-            } if *failures > 0 => {
-                let event = Event::PullFailed {
-                    feed: feed.id.to_string(),
-                    error: failure.says.clone(),
-                    kind: failure.kind.clone(),
-                    passing: failure.is_passing,
-                };
-                let line = HistoryLine::of_feed(&feed.id, at, event);
-                return Some(HistoryLine {
-                    streak_since: Some(failing_since.unwrap_or(at)),
-                    ..line
-                });
-            }
-            _ => {}
-        }
-    }
-    let (changed, failures) = written?;
-    let event = Event::Pulled {
-        feed: feed.id.to_string(),
-        changed,
-        failures,
-    };
-    Some(HistoryLine::of_feed(&feed.id, at, event))
-}
-
-/// What a feed is called at the gate: all of its digest, since two feeds must not share
-/// a pause.
-fn user(feed: &Feed) -> String {
-    format!("{}#{}", feed.id.host(), feed.id.as_str())
-}
-
-fn paused(feed: &Feed, pause: &SignInPause) -> FeedOutcome {
-    FeedOutcome::SignInPaused {
-        failure: paused_failure(feed, pause),
-        until: pause.until,
-    }
-}
-
-fn paused_failure(feed: &Feed, pause: &SignInPause) -> Failure {
-    let says = format!(
-        "sign-in to {} is paused until {}{}",
-        feed.id.host(),
-        pause.until_wall,
-        match (pause.rejections, pause.is_alone) {
-            (0, _) => ", because the last one was not answered",
-            (_, true) => ", because this feed was rejected",
-            (_, false) => ", because the password or token was rejected",
-        }
-    );
-    Failure {
-        class: FailureClass::SignInPaused,
-        kind: "sign_in_paused".to_owned(),
-        says,
-        hint: "correct the password or token where the configuration names it; podcal notices within half a \
-               minute, or try at once with `podcal check --connect --try-password`"
-            .to_owned(),
-        is_passing: true,
-        retry_after: None,
-        secret_was_sent: false,
-    }
-}
-
-fn not_writable(feed: &Feed, says: &str) -> Failure {
-    Failure {
-        class: FailureClass::SignInPaused,
-        kind: "sign_in_not_writable".to_owned(),
-        says: format!(
-            "the password or token for {} was not tried, because a pause of sign-in could not be written: {says}",
-            feed.id.host()
-        ),
-        hint: "make the ledger writable; podcal goes on by itself".to_owned(),
-        is_passing: true,
-        retry_after: None,
-        secret_was_sent: false,
-    }
-}
-
-pub fn failed_inside(feed: &Feed) -> Failure {
-    Failure {
-        class: FailureClass::Other,
-        kind: "internal".to_owned(),
-        says: format!(
-            "the calendar of {} could not be read: a step failed inside podcal",
-            feed.id.host()
-        ),
-        hint: "this is a fault of podcal; please report it with the calendar".to_owned(),
-        is_passing: false,
-        retry_after: None,
-        secret_was_sent: true,
-    }
 }

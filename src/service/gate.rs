@@ -86,6 +86,8 @@ struct State {
     is_broken: bool,
     /// What happened and was not handed out yet.
     events: Vec<GateEvent>,
+    /// Of requests that were given up, and not written yet.
+    given_up: Vec<Write>,
 }
 
 /// Whether a secret may be sent.
@@ -179,6 +181,24 @@ impl Gate {
     #[must_use]
     pub fn take_events(&self) -> Vec<GateEvent> {
         std::mem::take(&mut self.state().events)
+    }
+
+    /// Writes what became of requests that were given up, so that the next process does not wait
+    /// for their answers.
+    pub async fn settle(&self) {
+        let writes = std::mem::take(&mut self.state().given_up);
+        self.write(writes).await;
+    }
+
+    async fn write(&self, writes: Vec<Write>) {
+        for write in writes {
+            let written = match &write {
+                Write::Set(key, row) => self.inner.ledger.set(key, row).await,
+                Write::Clear(key) => self.inner.ledger.clear(key).await,
+            };
+            // What could not be written holds for this process.
+            let _ = self.noted(written);
+        }
     }
 
     async fn ask(&self, credential: &Credential, user: &str, insists: bool) -> Permit {
@@ -335,14 +355,7 @@ impl Pass {
             state.events.extend(events);
             writes
         };
-        for write in writes {
-            let written = match &write {
-                Write::Set(key, row) => gate.inner.ledger.set(key, row).await,
-                Write::Clear(key) => gate.inner.ledger.clear(key).await,
-            };
-            // What could not be written holds for this process.
-            let _ = gate.noted(written);
-        }
+        gate.write(writes).await;
         if verdict == Verdict::Accepted {
             gate.turns(&credential).notify_waiters();
         }
@@ -354,7 +367,11 @@ impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
             let now = self.gate.inner.clock.now();
-            self.gate.state().gate.abandoned(&grant, now);
+            {
+                let mut state = self.gate.state();
+                let writes = state.gate.abandoned(&grant, now);
+                state.given_up.extend(writes);
+            }
             self.gate.wake_one(&grant.request().credential);
         }
     }

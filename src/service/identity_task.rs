@@ -22,9 +22,12 @@ pub type Identities = mpsc::UnboundedSender<Told>;
 /// What is told within this is joined once: thousands of pods begin together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// Runs until its task is dropped.
-pub async fn run(mut told: mpsc::UnboundedReceiver<Told>, devices: watch::Sender<Arc<Devices>>) {
-    let mut known: BTreeMap<PodUrl, PodIdentity> = BTreeMap::new();
+/// Runs until its task is dropped, from what is remembered.
+pub async fn run(
+    mut known: BTreeMap<PodUrl, PodIdentity>,
+    mut told: mpsc::UnboundedReceiver<Told>,
+    devices: watch::Sender<Arc<Devices>>,
+) {
     while let Some(first) = told.recv().await {
         note(&mut known, first);
         tokio::time::sleep(TOGETHER).await;

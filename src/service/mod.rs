@@ -24,7 +24,9 @@ mod clock_task;
 pub mod control_socket;
 pub mod feed_task;
 pub mod gate;
+pub mod history_text;
 mod identity_task;
+mod listening;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
@@ -38,6 +40,7 @@ pub mod report;
 pub mod room_task;
 pub mod run;
 pub mod signals;
+pub mod snapshot;
 pub mod stage;
 mod start;
 pub mod status;
@@ -47,6 +50,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -59,6 +63,7 @@ use self::read_budget::ReadBudget;
 use self::recorder::Recorder;
 use self::reload::Difference;
 use self::room_task::{ClockState, RoomCommand, RoomLosses};
+use self::snapshot::{Snapshot, Views};
 use self::status::{RoomState, Status};
 use crate::config::Config;
 use crate::control::brake::{BrakeSettings, BrakeState};
@@ -97,6 +102,9 @@ pub struct Ground {
 pub struct Running<C, V> {
     pub commands: mpsc::Sender<C>,
     pub view: watch::Receiver<V>,
+    /// What it published first, kept where everything is done once: a pass tells what
+    /// became different since.
+    first: Option<V>,
     /// By when the task has to have moved on.
     late_after: watch::Receiver<Monotonic>,
     task: JoinHandle<()>,
@@ -107,8 +115,27 @@ impl<C, V> Running<C, V> {
         self.task.is_finished()
     }
 
+    /// Ends the task; when this is done, nothing of it is under way.
+    async fn end(mut self) {
+        // A handle that was awaited to its end must not be awaited again.
+        if !self.has_ended() {
+            self.task.abort();
+            let _ = (&mut self.task).await;
+        }
+    }
+
     fn is_late(&self, by: Duration, now: Monotonic) -> bool {
         self.has_ended() || self.late_after.borrow().plus(by) < now
+    }
+}
+
+impl<C, V: Clone> Running<C, V> {
+    /// What a pass that begins now compares with.
+    fn before(&self) -> V {
+        match &self.first {
+            Some(first) => first.clone(),
+            None => self.view.borrow().clone(),
+        }
     }
 }
 
@@ -133,9 +160,12 @@ pub struct Service {
     rooms: BTreeMap<RoomName, RunningRoom>,
     pods: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
     /// Pods that left the configuration and are being cleared.
-    leaving: Vec<Running<PodCommand, PodView>>,
+    leaving: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
     joints: Joints,
 }
+
+/// Pods that left the configuration and are being cleared.
+pub struct Leaving(BTreeMap<PodUrl, Running<PodCommand, PodView>>);
 
 /// What joins tasks of one kind to all others.
 struct Joints {
@@ -157,9 +187,57 @@ impl Drop for Joints {
 }
 
 impl Service {
+    /// Lets pods that are in the middle of a contact end it, so that what they were sent is
+    /// remembered; whoever takes longer than `grace` is cut short by [`Service::end`].
+    pub async fn finish(&mut self, grace: Duration) {
+        for pod in self.pods.values_mut() {
+            // Without anybody who could tell it something, a task ends after its contact.
+            pod.commands = mpsc::channel(1).0;
+        }
+        let ended = async {
+            for pod in self.pods.values_mut() {
+                let _ = (&mut pod.task).await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, ended).await;
+    }
+
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What the tasks publish, for whoever reads without holding them up. Of the tasks
+    /// that there are now.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        let feeds = self.feeds.iter();
+        let pods = self.pods.iter();
+        Views {
+            feeds: feeds
+                .map(|(feed, task)| (feed.clone(), task.view.clone()))
+                .collect(),
+            pods: pods
+                .map(|(pod, task)| (pod.clone(), task.view.clone()))
+                .collect(),
+        }
+    }
+
+    /// All that the page and the metrics are made from, as of now.
+    #[must_use]
+    pub fn snapshot(&self, views: Arc<Views>, late: usize, first_pass: bool) -> Snapshot {
+        let recorder = &self.ground.recorder;
+        Snapshot {
+            at: self.ground.clock.now(),
+            config: self.config.clone(),
+            memories: recorder.memories(),
+            service: recorder.service(),
+            views,
+            late,
+            is_first_pass_done: first_pass,
+            is_ledger_writable: recorder.failing().is_none(),
+            recorder: recorder.clone(),
+        }
     }
 
     /// What a pod is told by; `None` where it is not configured.
@@ -231,14 +309,39 @@ impl Service {
             .collect()
     }
 
-    /// Starts tasks anew that ended by a fault of podcal, from what is remembered.
-    pub async fn revive(&mut self) {
+    /// Ends every task; when this is done, nothing of them is under way.
+    pub async fn end(&mut self) {
+        let pods = std::mem::take(&mut self.pods).into_values();
+        let leaving = std::mem::take(&mut self.leaving).into_values();
+        join_all(pods.chain(leaving).map(Running::end)).await;
+        let feeds = std::mem::take(&mut self.feeds).into_values();
+        join_all(feeds.map(Running::end)).await;
+        let rooms = std::mem::take(&mut self.rooms).into_values();
+        join_all(rooms.map(|room| room.room.end())).await;
+    }
+
+    /// The same for a service that begins anew; hands over the pods that are being cleared.
+    pub async fn end_for(&mut self, difference: &Difference) -> Leaving {
+        self.remove_pods(difference).await;
+        let leaving = Leaving(std::mem::take(&mut self.leaving));
+        self.end().await;
+        leaving
+    }
+
+    /// Takes over pods that are being cleared.
+    pub fn leave(&mut self, leaving: Leaving) {
+        self.leaving.extend(leaving.0);
+    }
+
+    /// Starts tasks anew that ended by a fault of podcal, from what is remembered; says
+    /// whether there were any.
+    pub async fn revive(&mut self) -> bool {
         let feeds: Vec<FeedId> = ended(&self.feeds, Running::has_ended);
         let rooms: Vec<RoomName> = ended(&self.rooms, |room| room.room.has_ended());
         let pods: Vec<PodUrl> = ended(&self.pods, Running::has_ended);
-        self.leaving.retain(|pod| !pod.has_ended());
+        self.leaving.retain(|_, pod| !pod.has_ended());
         if feeds.is_empty() && rooms.is_empty() && pods.is_empty() {
-            return;
+            return false;
         }
         for what in feeds
             .iter()
@@ -252,7 +355,13 @@ impl Service {
         rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
         pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
         let config = self.config.clone();
-        self.arrange(&config, &Difference::default()).await;
+        // Whatever reads from a task that was begun anew has to be told.
+        let difference = Difference {
+            everything: true,
+            ..Difference::default()
+        };
+        self.arrange(&config, &difference).await;
+        true
     }
 }
 

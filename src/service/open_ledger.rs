@@ -1,24 +1,27 @@
-//! A ledger that is open and claimed, what writes to it, and the socket beside it.
+//! A ledger that is open and claimed, and what writes to it.
+
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
-use super::control_socket::ControlSocket;
-use super::gate::{Gate, SignIns};
+use super::gate::{Gate, SignIns, credential_of};
 use super::recorder::Recorder;
 use super::{Ground, Mode};
 use crate::config::Config;
 use crate::feed::Network;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, PodSecret};
 use crate::telemetry::{self, words};
+
+/// For what was given up to be written down.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The ledger of one process.
 pub struct OpenLedger {
     pub recorder: Recorder,
-    /// `None` where the folder does not allow one, or nothing is written; then commands
-    /// cannot ask.
-    pub socket: Option<ControlSocket>,
+    /// One for all that works on this ledger.
+    pub gate: Gate,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     is_new: bool,
@@ -40,19 +43,9 @@ impl OpenLedger {
         for event in &events {
             telemetry::emit(words::ledger::line(event));
         }
+        adopt_old_pauses(&ledger, config).await;
         let loaded = ledger.load().await?;
         let is_new = loaded.service.started_at.is_none();
-        let socket = if is_dry {
-            None
-        } else {
-            match ControlSocket::listen(ledger.path()) {
-                Ok(socket) => Some(socket),
-                Err(error) => {
-                    telemetry::emit(words::service::no_control_socket(ledger.path(), &error));
-                    None
-                }
-            }
-        };
         let recorder = Recorder::new(
             ledger,
             loaded,
@@ -68,12 +61,20 @@ impl OpenLedger {
             tokio::spawn(record(recorder.clone(), stopped))
         };
         Ok(Self {
+            gate: Gate::new(SignIns::Recorder(recorder.clone()), clock),
             recorder,
             stop,
             task,
             is_new,
-            socket,
         })
+    }
+
+    /// The network of feeds, with the renewed OAuth tokens in a file beside the ledger.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        let mut path = self.recorder.ledger().path().as_os_str().to_owned();
+        path.push(".tokens");
+        Network::with_token_file(path.into())
     }
 
     /// What tasks that work on it are made of.
@@ -81,7 +82,7 @@ impl OpenLedger {
     pub fn ground(&self, clock: Clock, network: &Network, is_dry: bool, is_once: bool) -> Ground {
         Ground {
             clock,
-            gate: Gate::new(SignIns::Recorder(self.recorder.clone()), clock),
+            gate: self.gate.clone(),
             recorder: self.recorder.clone(),
             network: network.clone(),
             mode: Mode {
@@ -92,14 +93,32 @@ impl OpenLedger {
         }
     }
 
-    /// Writes what is left, and gives the ledger back.
+    /// Writes what is left, and gives the ledger back. Everything that works on it has ended.
     pub async fn close(self) {
+        // A disk that does not answer must not keep the process.
+        let _ = tokio::time::timeout(PATIENCE, self.gate.settle()).await;
         self.recorder.service_stopped();
         let _ = self.stop.send(true);
         let _ = self.task.await;
-        drop(self.socket);
         self.recorder.ledger().close().await;
     }
+}
+
+/// A password that was rejected under podcal 0.1 is not tried again by this one. Where this
+/// cannot be written, neither can the pause of a new attempt, so that none is made.
+async fn adopt_old_pauses(ledger: &Ledger, config: &Config) {
+    let pods = config.rooms.iter().flat_map(|room| &room.pods);
+    let pods: Vec<_> = pods.map(|pod| (pod, credential_of(pod).key())).collect();
+    let secrets: Vec<PodSecret<'_>> = pods
+        .iter()
+        .map(|(pod, account)| PodSecret {
+            pod: &pod.url,
+            username: &pod.username,
+            password: &pod.password,
+            account,
+        })
+        .collect();
+    let _ = ledger.adopt_old_pauses(&secrets).await;
 }
 
 async fn record(recorder: Recorder, mut stopped: watch::Receiver<bool>) {

@@ -76,10 +76,12 @@ impl Pass {
         }
     }
 
-    /// Does it, each room for itself.
-    pub async fn run(self) -> SyncReport {
+    /// Does it, each room for itself. What one room lost may tell that another one's loss is
+    /// not to be believed, so at the end each is followed up to where it stands then.
+    pub async fn run(mut self) -> SyncReport {
         let options = self.options;
-        let rooms = self.rooms.into_iter().map(|room| room.run(options));
+        join_all(self.rooms.iter_mut().map(|room| room.run(options))).await;
+        let rooms = self.rooms.into_iter().map(RoomPass::finish);
         SyncReport {
             rooms: join_all(rooms).await,
         }
@@ -94,7 +96,7 @@ impl RoomPass {
             Some(FeedPass {
                 id: feed.id.clone(),
                 commands: running.commands.clone(),
-                before: running.view.borrow().clone(),
+                before: running.before(),
                 view: running.view.clone(),
             })
         });
@@ -102,7 +104,7 @@ impl RoomPass {
             let running = service.pods.get(&pod.url)?;
             Some(PodPass {
                 commands: running.commands.clone(),
-                before: running.view.borrow().clone(),
+                before: running.before(),
                 view: running.view.clone(),
             })
         });
@@ -116,9 +118,18 @@ impl RoomPass {
         })
     }
 
-    async fn run(mut self, options: PassOptions) -> RoomReport {
+    async fn run(&mut self, options: PassOptions) {
         // Whatever does not end in time is reported as it stands.
         let _ = tokio::time::timeout(LONGEST_PASS, self.work(options)).await;
+    }
+
+    async fn finish(mut self) -> RoomReport {
+        let follow = async {
+            self.settle().await;
+            let pods = self.pods.iter_mut();
+            join_all(pods.map(|pod| pod.follow(&self.wanted))).await;
+        };
+        let _ = tokio::time::timeout(LONGEST_PASS, follow).await;
         let feeds: Vec<_> = self
             .feeds
             .iter()
@@ -149,9 +160,8 @@ impl RoomPass {
             }
             self.settle().await;
         }
-        let wanted = self.wanted.borrow().clone();
         let pods = self.pods.iter_mut();
-        join_all(pods.map(|pod| pod.put_right(&wanted, try_password))).await;
+        join_all(pods.map(|pod| pod.put_right(&self.wanted, try_password))).await;
     }
 
     /// Until the room has taken in what its feeds said.
@@ -187,14 +197,22 @@ impl FeedPass {
 }
 
 impl PodPass {
-    async fn put_right(&mut self, wanted: &Wanted, try_password: bool) {
-        let before = self.before.counts.attempts;
+    /// Until the display was looked at and put right by what the room wants: the newest, since
+    /// that may change meanwhile.
+    async fn put_right(&mut self, wanted: &watch::Receiver<Wanted>, try_password: bool) {
         let command = PodCommand::LookNow { try_password };
-        if self.commands.send(command).await.is_err() {
-            return;
+        if self.commands.send(command).await.is_ok() {
+            self.follow(wanted).await;
         }
+    }
+
+    async fn follow(&mut self, wanted: &watch::Receiver<Wanted>) {
+        let before = self.before.counts;
         let is_done = |view: &PodView| {
-            view.is_settled && view.counts.attempts > before && view.wanted.as_ref() == Some(wanted)
+            view.is_settled
+                && view.counts.requests > before.requests
+                && view.counts.attempts > before.attempts
+                && view.wanted.as_ref() == Some(&*wanted.borrow())
         };
         let _ = self.view.wait_for(is_done).await;
     }

@@ -1,7 +1,7 @@
 //! A pod asked by a command, through the gate for secrets as every other request.
 
 use super::gate::{self, Gate, Pass, Permit};
-use super::pod_task::{not_writable, verdict};
+use super::pod_task::requests::{not_writable, verdict};
 use super::recorder::Recorder;
 use crate::config::{Pod, TlsTrust};
 use crate::model::failure::{Failure, FailureClass};

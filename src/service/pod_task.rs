@@ -7,6 +7,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::requests::{failed, look, reported};
+pub use self::requests::{not_writable, verdict};
 use super::clock::Clock;
 use super::gate::{self, Gate, Pass, Permit};
 use super::identity_task::{Identities, Told};
@@ -18,19 +20,20 @@ use crate::control::identity::{Devices, PodIdentity};
 use crate::control::now::{Monotonic, Now};
 use crate::control::pod::{
     ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodController, PodEvent, PodOutcome,
-    PodSettings, PodStep, PodView, PutAnswer, PutFailure, ReportedMode,
+    PodSettings, PodStep, PodView, PutAnswer, PutFailure,
 };
 use crate::control::published::Wanted;
 use crate::control::secret_gate::Verdict;
-use crate::model::agenda::Agenda;
-use crate::model::failure::{Failure, FailureClass};
+use crate::ledger::WHICHEVER_ANSWERS;
+use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
-use crate::pod::{Access, CalendarMode, Operation, PodClient, PodError, PodErrorKind, certificate};
-use crate::telemetry::{self, words};
+use crate::pod::{Access, PodClient, PodError, certificate};
+use crate::telemetry::{self, metrics, words};
 
 mod history;
+pub mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -103,6 +106,8 @@ struct PodTask {
     outputs: PodOutputs,
     /// A person wants the password to be tried, once.
     insists: bool,
+    /// A person accepted whichever device answers first.
+    expects_device: bool,
     clock_steps: u64,
     told: Option<PodIdentity>,
     recorded: Option<u64>,
@@ -135,11 +140,17 @@ pub async fn run(
         clock_state,
         outputs,
         insists: false,
+        expects_device: false,
         told: None,
         recorded: None,
     };
     let permitted = task.shared.recorder.accepted_device(&task.config.pod.url);
-    task.controller.permit_device(permitted);
+    task.expects_device = permitted.as_deref() == Some(WHICHEVER_ANSWERS);
+    if task.expects_device {
+        task.controller.expect_device();
+    } else {
+        task.controller.permit_device(permitted);
+    }
     task.take_in();
     loop {
         let step = task.controller.next(task.now());
@@ -205,9 +216,8 @@ impl PodTask {
                 if try_password {
                     self.insists = true;
                     self.controller.secret_changed(now);
-                } else {
-                    self.controller.look_now(now);
                 }
+                self.controller.look_now(now);
                 Vec::new()
             }
             PodCommand::Trust { done } => {
@@ -296,9 +306,16 @@ impl PodTask {
             Ok(client) => client,
             Err(error) => return failed(&step, error.failure()),
         };
-        let pass = match self.permit().await {
+        let permit = self.permit().await;
+        self.say_gate();
+        let pass = match permit {
             Permit::Go(pass) => pass,
-            Permit::Paused(pause) => return PodOutcome::SignInPaused { until: pause.until },
+            Permit::Paused(pause) => {
+                return PodOutcome::SignInPaused {
+                    until: pause.until,
+                    is_rejected: pause.rejections > 0,
+                };
+            }
             Permit::NotNow => return PodOutcome::SignInBusy,
             Permit::NotWritable(says) => {
                 return failed(&step, not_writable(&self.config.pod, &says));
@@ -331,6 +348,7 @@ impl PodTask {
                 let may_be_done = answer.as_ref().is_err_and(PodError::ended_unanswered);
                 let answer = self.report(pass, answer).await;
                 let duration = begun.elapsed();
+                metrics::push_ended(answer.is_ok(), duration);
                 PodOutcome::Put(match answer {
                     Ok(answer) => Ok(PutAnswer {
                         duration,
@@ -398,9 +416,7 @@ impl PodTask {
                 self.controller.pause_sign_in(pause.until, now);
             }
         }
-        for event in self.shared.gate.take_events() {
-            telemetry::emit(words::gate::line(&event));
-        }
+        self.say_gate();
         answer.map_err(|error| error.failure())
     }
 
@@ -423,10 +439,9 @@ impl PodTask {
 
     /// The configuration as it was written down; what cannot be read is compared with nothing.
     async fn last_config(&self) -> Option<serde_json::Value> {
-        let ledger = self.shared.recorder.ledger();
-        let kept = ledger.pod_settings(&self.config.pod.url).await;
-        let (_, json) = kept.ok().flatten()?;
-        serde_json::from_str(&json).ok()
+        let recorder = &self.shared.recorder;
+        let kept = recorder.known_pod_config(&self.config.pod.url).await;
+        serde_json::from_str(&kept.ok().flatten()?).ok()
     }
 
     fn pod_clock(&self, client: &PodClient) -> Option<UnixTime> {
@@ -441,6 +456,13 @@ impl PodTask {
         let settings = &self.config.settings;
         for event in events {
             telemetry::emit(words::pod::line(&settings.room, &settings.pod, event));
+        }
+    }
+
+    /// Says what happened at the gate.
+    fn say_gate(&self) {
+        for event in self.shared.gate.take_events() {
+            telemetry::emit(words::gate::line(&event));
         }
     }
 
@@ -462,12 +484,17 @@ impl PodTask {
         if let Some(config) = self.controller.take_config() {
             recorder.pod_config(url, config.to_string());
         }
-        for event in events {
-            if let PodEvent::DeviceAccepted { device } = event {
-                // It holds for this process in any case.
-                let _ = recorder.accept_device(url, device).await;
-            }
+        let accepted = events.iter().find_map(|event| match event {
+            PodEvent::DeviceAccepted { device } => Some(device),
+            _ => None,
+        });
+        let first = view.identity.live.as_ref();
+        let accepted = accepted.or(first.filter(|_| self.expects_device));
+        if let Some(device) = accepted.filter(|_| !self.config.settings.is_dry) {
+            // It holds for this process in any case.
+            let _ = recorder.accept_device(url, device).await;
         }
+        self.expects_device &= accepted.is_none();
         self.show();
     }
 
@@ -494,66 +521,5 @@ impl PodTask {
         self.outputs
             .late_after
             .send_if_modified(|published| std::mem::replace(published, late_after) != late_after);
-    }
-}
-
-async fn look(client: &PodClient) -> Result<(Option<String>, Agenda), PodError> {
-    let device_id = client.identity().await?;
-    let shown = Agenda::new(client.meetings().await?);
-    Ok((device_id, shown))
-}
-
-fn reported(mode: &CalendarMode) -> ReportedMode {
-    match mode {
-        CalendarMode::ThirdParty => ReportedMode::ThirdParty,
-        CalendarMode::Unverified => ReportedMode::NotVerified,
-        other => ReportedMode::Other(other.to_string()),
-    }
-}
-
-/// What an answer says about the password: whatever the pod answered to anything but a
-/// sign-in, it had accepted the password for that.
-pub fn verdict(error: Option<&PodError>) -> Verdict {
-    let Some(error) = error else {
-        return Verdict::Accepted;
-    };
-    match (&error.kind, error.operation) {
-        (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,
-        _ if !error.password_was_sent() => Verdict::NotSent,
-        (_, Operation::SignIn) if error.status() == Some(403) => Verdict::Forbidden,
-        (_, Operation::SignIn) => Verdict::Unknown,
-        _ => Verdict::Accepted,
-    }
-}
-
-/// The step could not be taken.
-fn failed(step: &PodStep, failure: Failure) -> PodOutcome {
-    match step {
-        PodStep::AskMode => PodOutcome::Mode(Err(failure)),
-        PodStep::Put(_) => PodOutcome::Put(Err(PutFailure {
-            failure,
-            duration: std::time::Duration::ZERO,
-            may_be_done: false,
-        })),
-        PodStep::ReadConfig => PodOutcome::Config(Err(failure)),
-        PodStep::PatchConfig(_) => PodOutcome::Patch(Err(failure)),
-        PodStep::Look | PodStep::Wait(_) | PodStep::CheckSignIn | PodStep::Finished => {
-            PodOutcome::Look(Err(failure))
-        }
-    }
-}
-
-pub fn not_writable(pod: &Pod, says: &str) -> Failure {
-    Failure {
-        class: FailureClass::SignInPaused,
-        kind: "sign_in_not_writable".to_owned(),
-        says: format!(
-            "the password of the pod at {} was not tried, because a pause of sign-in could not be written: {says}",
-            pod.url
-        ),
-        hint: "make the ledger writable; podcal goes on by itself".to_owned(),
-        is_passing: true,
-        retry_after: None,
-        secret_was_sent: false,
     }
 }

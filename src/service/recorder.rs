@@ -11,9 +11,10 @@
 //! | a write fails: full disk, I/O error, read-only, locked | says so once, tries again on a new connection with growing waits, writes everything current when it works, says that too |
 //! | it is deleted or replaced, with or without the lock file | opens what is there now, or begins a new one, and writes everything current |
 //! | it turns out to be damaged | sets it aside and begins a new one |
-//! | the disk does not answer at all | waits; whoever waits for a pin or a sign-in is told after ten seconds |
+//! | the disk does not answer at all | waits and says so; whoever waits for a pin or a sign-in is told after ten seconds |
 
 mod desk;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,12 +26,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::desk::{Desk, Extent};
-use crate::ledger::{HistoryLine, Ledger, LedgerError, Loaded, Pin, Result, ServiceTimes};
+use crate::ledger::{Batch, HistoryLine, Ledger, LedgerError, Loaded, Result, ServiceTimes};
 use crate::model::failure::Failure;
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
-use crate::model::sign_in::{AccountKey, SignIn};
 use crate::model::time::UnixTime;
 use crate::model::version::{FeedVersion, VersionId};
 
@@ -54,7 +54,7 @@ struct Pace {
 
 const PACE: Pace = Pace {
     pause: Duration::from_secs(1),
-    longest_retry: Duration::from_secs(30),
+    longest_retry: Duration::from_secs(15),
     look: Duration::from_secs(3),
     times: Duration::from_secs(3600),
     validators: 6,
@@ -185,9 +185,21 @@ impl Recorder {
         self.wake(is_change);
     }
 
+    /// A pod's settings as they were handed over last, written or not.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn known_pod_config(&self, pod: &PodUrl) -> Result<Option<String>> {
+        if let Some(json) = self.desk().unwritten_settings(&pod.key()) {
+            return Ok(Some(json));
+        }
+        let known = self.in_time(self.0.ledger.pod_settings(pod)).await?;
+        Ok(known.map(|(_, json)| json))
+    }
+
     /// One of a streak counts; see [`HistoryLine::in_streak`].
     pub fn history(&self, line: HistoryLine) {
-        let is_change = self.desk().history(line);
+        let is_change = self.desk().lines.add(line);
         self.wake(is_change);
     }
 
@@ -214,6 +226,12 @@ impl Recorder {
         };
         self.desk().set_service(times);
         self.wake(true);
+    }
+
+    /// Writes what changed without waiting for the next round, for whoever reads the
+    /// ledger right after.
+    pub async fn write_now(&self) {
+        let _ = timeout(PATIENCE, self.write(Extent::Changes)).await;
     }
 
     /// How the service is doing, as it was written down last.
@@ -244,126 +262,18 @@ impl Recorder {
         if read.as_ref().is_err_and(LedgerError::is_damage) {
             self.0.doubted.notify_one();
         }
-        match read.ok().flatten() {
-            Some(version) => {
+        match read {
+            Ok(Some(version)) => {
                 let version = Arc::new(version);
                 self.desk().note_version(feed.as_str(), &version);
                 Some(version)
             }
-            None => {
+            Ok(None) => {
                 self.desk().distrust(feed.as_str(), id);
                 None
             }
+            Err(_) => None,
         }
-    }
-
-    /// The certificate that is trusted of a pod.
-    #[must_use]
-    pub fn pin(&self, pod: &PodUrl) -> Option<Pin> {
-        self.desk().pins.get(&pod.key()).copied()
-    }
-
-    /// Trusts a certificate, or none. Awaited before a password is sent.
-    ///
-    /// # Errors
-    /// When it could not be written: then it holds for this process, and is written as soon
-    /// as the ledger can be.
-    pub async fn set_pin(&self, pod: &PodUrl, pin: Option<[u8; 32]>) -> Result<()> {
-        let at = (self.0.wall)();
-        let key = pod.key();
-        let room = self.desk().memories().pods.get(&key).and_then(|memory| {
-            let room = memory.room.as_deref()?;
-            RoomName::new(room)
-        });
-        let write = self.0.ledger.set_pin(pod, room.as_ref(), pin, at);
-        let written = self.in_time(write).await;
-        let kept = pin.map(|sha256| Pin { sha256, at });
-        let mut desk = self.desk();
-        desk.set_pin(&key, kept, written.is_ok());
-        if written.is_err() {
-            desk.history(HistoryLine::certificate(room.as_ref(), pod, at, pin));
-        }
-        drop(desk);
-        self.doubt(written)
-    }
-
-    /// The device that a person accepted at this address.
-    #[must_use]
-    pub fn accepted_device(&self, pod: &PodUrl) -> Option<String> {
-        self.desk().accepted_devices.get(&pod.key()).cloned()
-    }
-
-    /// Accepts the device that answers at this address.
-    ///
-    /// # Errors
-    /// When it could not be written; it holds for this process anyway.
-    pub async fn accept_device(&self, pod: &PodUrl, device_id: &str) -> Result<()> {
-        let write = self.0.ledger.accept_device(pod, device_id, (self.0.wall)());
-        let written = self.in_time(write).await;
-        let device_id = device_id.to_owned();
-        self.desk().accepted_devices.insert(pod.key(), device_id);
-        self.doubt(written)
-    }
-
-    /// As [`Ledger::sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn sign_in(&self, account: &AccountKey) -> Result<Option<SignIn>> {
-        let found = self.in_time(self.0.ledger.sign_in(account)).await;
-        let found = self.doubt(found)?;
-        self.note_sign_in(account, found.as_ref());
-        Ok(found)
-    }
-
-    /// As [`Ledger::reserve_sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be written; then the secret may not be sent.
-    pub async fn reserve_sign_in(
-        &self,
-        account: &AccountKey,
-        expected: Option<&SignIn>,
-        new: &SignIn,
-    ) -> Result<bool> {
-        let write = self.0.ledger.reserve_sign_in(account, expected, new);
-        let is_ours = self.in_time(write).await;
-        let is_ours = self.doubt(is_ours)?;
-        if is_ours {
-            self.note_sign_in(account, Some(new));
-        }
-        Ok(is_ours)
-    }
-
-    /// As [`Ledger::set_sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn set_sign_in(&self, account: &AccountKey, sign_in: &SignIn) -> Result<()> {
-        self.note_sign_in(account, Some(sign_in));
-        let written = self
-            .in_time(self.0.ledger.set_sign_in(account, sign_in))
-            .await;
-        self.doubt(written)
-    }
-
-    /// As [`Ledger::clear_sign_in`].
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn clear_sign_in(&self, account: &AccountKey) -> Result<()> {
-        self.note_sign_in(account, None);
-        let written = self.in_time(self.0.ledger.clear_sign_in(account)).await;
-        self.doubt(written)
-    }
-
-    /// So that it can be written to a new file, should this one be gone.
-    fn note_sign_in(&self, account: &AccountKey, sign_in: Option<&SignIn>) {
-        let sign_ins = &mut self.desk().sign_ins;
-        match sign_in {
-            Some(sign_in) => sign_ins.insert(account.as_str().to_owned(), sign_in.clone()),
-            None => sign_ins.remove(account.as_str()),
-        };
     }
 
     /// Writes what changes until `stop` resolves, and then once more.
@@ -437,8 +347,7 @@ impl Recorder {
         if outgoing.batch.is_empty() {
             return self.failing().is_none();
         }
-        let written = self.0.ledger.store(&outgoing.batch).await;
-        match written {
+        match self.store(&outgoing.batch).await {
             Ok(()) => {
                 self.desk().wrote(outgoing);
                 self.recovered();
@@ -451,6 +360,18 @@ impl Recorder {
                     self.open_again().await;
                 }
                 false
+            }
+        }
+    }
+
+    /// Waits for as long as the disk takes; a disk that takes long is said.
+    async fn store(&self, batch: &Batch) -> Result<()> {
+        let mut store = pin!(self.0.ledger.store(batch));
+        match timeout(PATIENCE, &mut store).await {
+            Ok(written) => written,
+            Err(_) => {
+                self.failed(&self.no_answer());
+                store.await
             }
         }
     }
@@ -502,7 +423,7 @@ impl Recorder {
         let Some(failing) = self.state().failing.take() else {
             return;
         };
-        let lost_history = self.desk().take_lost_lines();
+        let lost_history = self.desk().lines.take_lost();
         (self.0.listener)(LedgerEvent::WriteRecovered {
             path: self.0.ledger.path().to_owned(),
             failed_for: failing.since.elapsed(),
@@ -515,23 +436,14 @@ impl Recorder {
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match timeout(PATIENCE, work).await {
             Ok(done) => done,
-            Err(_) => Err(LedgerError::Locked {
-                path: self.0.ledger.path().to_owned(),
-            }),
+            Err(_) => Err(self.no_answer()),
         }
     }
 
-    /// An error of somebody's own write is a reason to look at the file at once.
-    fn doubt<T>(&self, done: Result<T>) -> Result<T> {
-        if let Err(error) = &done
-            && (error.is_damage() || matches!(error, LedgerError::Replaced { .. }))
-        {
-            self.0.doubted.notify_one();
+    fn no_answer(&self) -> LedgerError {
+        LedgerError::NoAnswer {
+            path: self.0.ledger.path().to_owned(),
         }
-        if done.is_err() {
-            self.0.changed.notify_one();
-        }
-        done
     }
 
     fn wake(&self, is_change: bool) {

@@ -53,6 +53,8 @@ pub struct Difference {
     pub changed: BTreeSet<RoomName>,
     /// Something that concerns every room, such as the schedule.
     pub everything: bool,
+    /// Where the page is served, or who may read it.
+    pub web: bool,
     pub removed_pods: BTreeSet<PodUrl>,
 }
 
@@ -80,6 +82,7 @@ impl Difference {
             removed: &names(&before) - &names(&after),
             changed: kept.map(|(name, _)| name.clone()).collect(),
             everything: shared(old) != shared(new),
+            web: old.web != new.web,
             removed_pods: &pods_of(old) - &pods_of(new),
         }
     }
@@ -107,6 +110,9 @@ impl Difference {
         if self.everything {
             says.push("settings of the whole service changed".to_owned());
         }
+        if self.web {
+            says.push("settings of `[web]` changed".to_owned());
+        }
         if says.is_empty() {
             says.push("unchanged".to_owned());
         }
@@ -123,6 +129,8 @@ fn shared(config: &Config) -> impl PartialEq + use<> {
         config.brake_rooms,
         config.memory,
         config.on_remove,
-        config.ledger.clone(),
+        config.keep_history,
+        // The same file spelt otherwise is the same one.
+        crate::ledger::resolve(&config.ledger).unwrap_or_else(|_| config.ledger.clone()),
     )
 }

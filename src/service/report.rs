@@ -72,7 +72,7 @@ pub enum FeedResult {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DisplayReport {
     pub pod: String,
-    /// `pushed`, `would_push`, `held`, or the state of the pod.
+    /// `pushed`, `would_push`, `held`, `failed`, or the state of the pod.
     pub result: String,
     /// In words, where the pod has more to say than its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +147,7 @@ impl RoomReport {
         Self {
             room: room.to_owned(),
             in_step: held.is_none()
+                && view.wanted.clock_is_believed
                 && view.unread.is_empty()
                 && feeds.iter().all(|feed| feed.result != FeedResult::Failed)
                 && displays.iter().all(DisplayReport::is_in_step),
@@ -200,6 +201,11 @@ impl DisplayReport {
             is_new && matches!(last.result, PushResult::Shown | PushResult::Accepted)
         });
         let push = would_push.or(pushed);
+        let failure = after.failing.as_ref().map(|failing| &failing.failure);
+        let failure = failure.or(match last.map(|last| &last.result) {
+            Some(PushResult::Failed(failure)) if is_new => Some(failure),
+            _ => None,
+        });
         let result = if after.state.is_in_step() && held.is_some() {
             "held"
         } else if would_push.is_some() {
@@ -207,13 +213,17 @@ impl DisplayReport {
         } else if pushed.is_some() && after.state.is_in_step() {
             "pushed"
         } else {
-            after.state.key()
+            match after.state {
+                PodState::Unreachable
+                | PodState::Failing
+                | PodState::Throttled
+                | PodState::CertificateChanged
+                | PodState::NotLicensed => "failed",
+                // A push was tried and failed; the pod itself answers.
+                PodState::Behind if failure.is_some() => "failed",
+                state => state.key(),
+            }
         };
-        let failure = after.failing.as_ref().map(|failing| &failing.failure);
-        let failure = failure.or(match last.map(|last| &last.result) {
-            Some(PushResult::Failed(failure)) if is_new => Some(failure),
-            _ => None,
-        });
         Self {
             pod: after.identity.pod.key(),
             result: result.to_owned(),

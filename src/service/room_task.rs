@@ -94,8 +94,7 @@ pub async fn run(room: RoomController, clock: Clock, inputs: RoomInputs, outputs
         outputs,
         told: Vec::new(),
     };
-    let state = *clock_state.borrow_and_update();
-    task.learn(|room, now| room.learn_clock(state.is_believed, now));
+    task.learn_clock(&mut clock_state);
     task.learn_feeds(&mut feeds);
     loop {
         let wait = match task.room.next(task.clock.now()) {
@@ -111,15 +110,16 @@ pub async fn run(room: RoomController, clock: Clock, inputs: RoomInputs, outputs
             }
         };
         tokio::select! {
-            () = changed(&mut feeds) => task.learn_feeds(&mut feeds),
+            () = changed(&mut feeds) => {
+                // An answer may have told that the clock is wrong.
+                task.learn_clock(&mut clock_state);
+                task.learn_feeds(&mut feeds);
+            }
             Ok(()) = brake.changed() => {
                 let state = brake.borrow_and_update().clone();
                 task.learn(|room, now| room.learn_brake(state, now));
             }
-            Ok(()) = clock_state.changed() => {
-                let state = *clock_state.borrow_and_update();
-                task.learn(|room, now| room.learn_clock(state.is_believed, now));
-            }
+            Ok(()) = clock_state.changed() => task.learn_clock(&mut clock_state),
             command = commands.recv() => match command {
                 Some(RoomCommand::Configure { settings, feeds: receivers }) => {
                     feeds = receivers;
@@ -157,6 +157,11 @@ async fn changed(feeds: &mut [watch::Receiver<FeedView>]) {
 }
 
 impl RoomTask {
+    fn learn_clock(&mut self, clock_state: &mut watch::Receiver<ClockState>) {
+        let state = *clock_state.borrow_and_update();
+        self.learn(|room, now| room.learn_clock(state.is_believed, now));
+    }
+
     fn learn_feeds(&mut self, feeds: &mut [watch::Receiver<FeedView>]) {
         for feed in feeds {
             let view = feed.borrow_and_update().clone();

@@ -1,46 +1,89 @@
 //! The loop of `podcal run`: signals, the control socket, reloads, and a look at the tasks
 //! now and then.
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Service;
 use super::clock::Clock;
 use super::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use super::listening::{Listening, Question};
 use super::open_ledger::OpenLedger;
 use super::pass::{Pass, PassOptions};
 use super::pod_task::PodCommand;
 use super::reload::{self, Difference};
 use super::signals::{SignalRequest, Signals};
+use super::snapshot::{Snapshot, Views};
 use crate::config::load::Loaded;
 use crate::config::{self, Config};
-use crate::fault::{Fault as _, chain};
-use crate::feed::Network;
+use crate::fault::{Fault, chain};
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
 use crate::telemetry::{self, words};
+use crate::web::{Bound, WebError, WebServer};
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
 /// How things stand is logged this often.
 const SUMMARY: Duration = Duration::from_secs(3600);
+/// What is in flight at a stop may take this long to end.
+const GRACE: Duration = Duration::from_secs(3);
 /// What a reload or a trust may take; a pass over all rooms has its own bound.
 const LATE: Duration = Duration::from_secs(60);
+
+/// Questions that wait for the loop.
+const QUESTIONS: usize = 64;
 
 /// A service that serves until it is told to stop.
 pub struct Server {
     path: PathBuf,
     clock: Clock,
     is_dry: bool,
-    network: Network,
     ledger: OpenLedger,
     service: Service,
+    questions: mpsc::Receiver<Question>,
+    asking: mpsc::Sender<Question>,
+    /// `None` where the folder does not allow a socket, or nothing is written.
+    beside_ledger: Option<Listening>,
+    for_config: Option<Listening>,
+    /// What the tasks publish; renewed when tasks come or go.
+    views: Arc<Views>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    web: Option<WebServer>,
     first_pass: bool,
     next_summary: Instant,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Web(#[from] WebError),
+}
+
+impl Fault for StartError {
+    fn hint(&self) -> Cow<'static, str> {
+        match self {
+            Self::Ledger(error) => error.hint(),
+            Self::Web(error) => error.hint(),
+        }
+    }
+
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Ledger(error) => error.is_passing(),
+            Self::Web(error) => error.is_passing(),
+        }
+    }
 }
 
 /// What the loop does next.
@@ -53,19 +96,45 @@ impl Server {
     /// Opens and claims the ledger and starts every task.
     ///
     /// # Errors
-    /// When the ledger cannot be opened, or another process holds it.
-    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
+    /// When the ledger cannot be opened, another process holds it, or the address of the page
+    /// cannot be had.
+    pub async fn start(config: Config, clock: Clock, is_dry: bool) -> Result<Self, StartError> {
+        let bound = match &config.web {
+            Some(web) => Some(Bound::bind(web.listen).await?),
+            None => None,
+        };
         let ledger = OpenLedger::open(&config, clock, is_dry).await?;
-        let network = Network::new();
+        let network = ledger.network();
         say_started(&config);
+        let path = config.path.clone();
+        let (asking, questions) = mpsc::channel(QUESTIONS);
+        let beside_ledger = listen_beside(&ledger, is_dry, &asking);
+        // Beside a service that is at work, one that only says what it would do is not asked.
+        let for_config = (!is_dry)
+            .then(|| ControlSocket::listen_for(&path))
+            .flatten();
+        let for_config = for_config.map(|socket| Listening::at(socket, asking.clone()));
         let service = Service::start(config, ledger.ground(clock, &network, is_dry, false)).await;
+        let views = Arc::new(service.views());
+        let (snapshots, published) =
+            watch::channel(Arc::new(service.snapshot(views.clone(), 0, false)));
+        let web = match (&service.config().web, bound) {
+            (Some(web), Some(bound)) => Some(WebServer::serve(bound, web, published, clock)),
+            _ => None,
+        };
         Ok(Self {
-            path: service.config().path.clone(),
+            path,
+            questions,
+            asking,
+            beside_ledger,
+            for_config,
             clock,
             is_dry,
-            network,
             ledger,
             service,
+            views,
+            snapshots,
+            web,
             first_pass: false,
             next_summary: Instant::now() + SUMMARY,
         })
@@ -84,8 +153,8 @@ impl Server {
                         Next::Go
                     }
                 },
-                connection = accept(self.ledger.socket.as_ref()) => {
-                    self.answer(connection).await;
+                Some(question) = self.questions.recv() => {
+                    self.answer(question).await;
                     Next::Go
                 }
                 _ = look.tick() => {
@@ -97,18 +166,24 @@ impl Server {
                 break signal;
             }
         };
-        let Self {
-            ledger, service, ..
-        } = self;
-        // Tasks end in the middle of what they do: a pass can be repeated.
-        drop(service);
-        ledger.close().await;
+        drop(self.web.take());
+        self.service.finish(GRACE).await;
+        // The others end in the middle of what they do: a pass can be repeated.
+        self.service.end().await;
+        let listening = [self.for_config.take(), self.beside_ledger.take()];
+        for listening in listening.into_iter().flatten() {
+            listening.end().await;
+        }
+        self.ledger.close().await;
         telemetry::emit(words::service::stopped(signal));
         signal
     }
 
     async fn look(&mut self) {
-        self.service.revive().await;
+        if self.service.revive().await {
+            self.views = Arc::new(self.service.views());
+        }
+        self.ledger.gate.settle().await;
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
             telemetry::emit(self.service.summary(true));
@@ -117,12 +192,25 @@ impl Server {
             self.next_summary += SUMMARY;
             telemetry::emit(self.service.summary(false));
         }
+        if self.web.is_some() {
+            self.publish();
+        }
     }
 
-    async fn answer(&mut self, mut connection: Connection) {
-        let Ok(request) = connection.request().await else {
-            return;
-        };
+    /// For whoever reads; see [`crate::web`].
+    fn publish(&self) {
+        let late = self.service.late(LATE).len();
+        let snapshot = self
+            .service
+            .snapshot(self.views.clone(), late, self.first_pass);
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    async fn answer(&mut self, question: Question) {
+        let Question {
+            request,
+            connection,
+        } = question;
         let answer = match request {
             Request::Health => Answer::Done(self.health()),
             Request::Reload => match self.reload().await {
@@ -171,12 +259,14 @@ impl Server {
             force: request.force,
             try_password: request.try_password,
         };
+        let recorder = self.ledger.recorder.clone();
         let pass = Pass::of(&self.service, &rooms.unwrap_or_default(), options);
         tokio::spawn(async move {
             let answer = match refused {
                 Some(refused) => refused,
                 None => {
                     let report = pass.run().await;
+                    recorder.write_now().await;
                     Answer::Done(serde_json::to_value(report).unwrap_or_default())
                 }
             };
@@ -233,52 +323,128 @@ impl Server {
     }
 
     async fn try_reload(&mut self) -> Result<(String, bool), (String, String)> {
-        let config = read(&self.path).map_err(|says| {
+        let loaded = config::load::load(&self.path).map_err(|faults| {
             (
-                says,
+                faults.to_string(),
                 "correct the file, then run `podcal reload`".to_owned(),
             )
         })?;
-        let difference = Difference::between(self.service.config(), &config);
+        let difference = Difference::between(self.service.config(), &loaded.config);
         if difference.is_nothing() {
             return Ok((difference.says(), false));
         }
+        let config = warned(loaded);
         let refused = |error: LedgerError| (chain(&error), error.hint().into_owned());
         let now_at = self.ledger.recorder.ledger().path().to_owned();
         let is_same = crate::ledger::resolve(&config.ledger).map_err(refused)? == now_at;
-        if is_same || self.is_dry {
-            self.service.reload(config, &difference).await;
-        } else {
-            let ledger = OpenLedger::open(&config, self.clock, self.is_dry)
-                .await
-                .map_err(refused)?;
-            let ground = ledger.ground(self.clock, &self.network, self.is_dry, false);
-            let service = Service::start(config, ground).await;
-            // Two of a kind for a moment; a push is the whole set, and the old ones end now.
-            drop(std::mem::replace(&mut self.service, service));
+        let keep_history = config.keep_history;
+        let opened = match is_same || self.is_dry {
+            true => None,
+            false => {
+                let opened = OpenLedger::open(&config, self.clock, self.is_dry).await;
+                Some(opened.map_err(refused)?)
+            }
+        };
+        // Last, as it may have to let go of the old address.
+        let bound = match self.bind(&config).await {
+            Ok(bound) => bound,
+            Err(refused) => {
+                if let Some(opened) = opened {
+                    opened.close().await;
+                }
+                return Err(refused);
+            }
+        };
+        if let Some(ledger) = opened {
+            let network = ledger.network();
+            let ground = ledger.ground(self.clock, &network, self.is_dry, false);
+            let listening = listen_beside(&ledger, self.is_dry, &self.asking);
+            // The old ones have ended before the new ones begin: nothing of theirs lands later.
+            let leaving = self.service.end_for(&difference).await;
+            self.service = Service::start(config, ground).await;
+            self.service.leave(leaving);
+            if let Some(old) = std::mem::replace(&mut self.beside_ledger, listening) {
+                old.end().await;
+            }
             std::mem::replace(&mut self.ledger, ledger).close().await;
+        } else {
+            self.service.reload(config, &difference).await;
         }
+        self.views = Arc::new(self.service.views());
+        self.publish();
+        if difference.web {
+            self.exchange_web(bound);
+        }
+        self.ledger.recorder.set_keep_history(keep_history);
         Ok((difference.says(), true))
     }
-}
 
-async fn accept(socket: Option<&ControlSocket>) -> Connection {
-    let Some(socket) = socket else {
-        return std::future::pending().await;
-    };
-    loop {
-        match socket.accept().await {
-            Ok(connection) => return connection,
-            // Out of file descriptors, most likely; commands wait meanwhile.
-            Err(_) => tokio::time::sleep(LOOK).await,
+    /// The address of a new configuration's page, where that is another one.
+    async fn bind(&mut self, config: &Config) -> Result<Option<Bound>, (String, String)> {
+        let Some(listen) = config.web.as_ref().map(|web| web.listen) else {
+            return Ok(None);
+        };
+        let old = self.web.as_ref().map(WebServer::listen);
+        if old == Some(listen) {
+            return Ok(None);
         }
+        match Bound::bind(listen).await {
+            Ok(bound) => Ok(Some(bound)),
+            // From 127.0.0.1 to 0.0.0.0, the port in use is our own.
+            Err(_) if old.is_some_and(|old| old.port() == listen.port()) => {
+                if let Some(web) = self.web.take() {
+                    web.stop().await;
+                }
+                let bound = Bound::bind(listen).await;
+                if bound.is_err()
+                    && let Some(web) = &self.service.config().web
+                    && let Ok(bound) = Bound::bind(web.listen).await
+                {
+                    self.web = Some(self.serve_web(bound, web));
+                }
+                bound.map(Some)
+            }
+            Err(error) => Err(error),
+        }
+        .map_err(|error| (chain(&error), error.hint().into_owned()))
+    }
+
+    /// Serves the page as the configuration in force has it.
+    fn exchange_web(&mut self, bound: Option<Bound>) {
+        let web = self.service.config().web.clone();
+        match (web, bound) {
+            (None, _) => self.web = None,
+            (Some(web), Some(bound)) => self.web = Some(self.serve_web(bound, &web)),
+            (Some(web), None) => {
+                if let Some(server) = &self.web {
+                    server.set_login(&web);
+                }
+            }
+        }
+    }
+
+    fn serve_web(&self, bound: Bound, web: &config::Web) -> WebServer {
+        WebServer::serve(bound, web, self.snapshots.subscribe(), self.clock)
     }
 }
 
-/// The configuration as it is now, with a warning for each thing in it that is unwise.
-fn read(path: &Path) -> Result<Config, String> {
-    let loaded = config::load::load(path).map_err(|faults| faults.to_string())?;
-    Ok(warned(loaded))
+/// Listens beside the ledger; a service that writes nothing does not.
+fn listen_beside(
+    ledger: &OpenLedger,
+    is_dry: bool,
+    asking: &mpsc::Sender<Question>,
+) -> Option<Listening> {
+    let path = ledger.recorder.ledger().path();
+    if is_dry {
+        return None;
+    }
+    match ControlSocket::listen(path) {
+        Ok(socket) => Some(Listening::at(socket, asking.clone())),
+        Err(error) => {
+            telemetry::emit(words::service::no_control_socket(path, &error));
+            None
+        }
+    }
 }
 
 /// Says what is unwise in a configuration.

@@ -1,10 +1,7 @@
 //! The pure stages run one after the other for one version of a feed: unpack, read,
 //! expand, apply the room's rules. For the blocking threads.
 
-use std::io::Read as _;
 use std::time::Duration;
-
-use flate2::read::ZlibDecoder;
 
 use crate::compose::{self, FeedMeetings};
 use crate::config::{Only, Room};
@@ -12,7 +9,7 @@ use crate::expand;
 use crate::ics::{self, Reading};
 use crate::model::item::FeedItem;
 use crate::model::time::Window;
-use crate::model::version::{FeedVersion, KeptItem, PackedBody};
+use crate::model::version::{FeedVersion, KeptItem};
 
 /// A stage that failed inside podcal is not tried again sooner.
 pub const AFTER_A_PANIC: Duration = Duration::from_secs(60);
@@ -48,19 +45,6 @@ fn unpacked(item: &KeptItem) -> Option<FeedItem> {
         href: item.href.clone(),
         etag: item.etag.clone(),
         last_modified: item.last_modified.clone(),
-        body: unpack(&item.body)?.into(),
+        body: item.body.unpack()?,
     })
-}
-
-fn unpack(body: &PackedBody) -> Option<Vec<u8>> {
-    let Some(size) = body.inflated_bytes else {
-        return Some(body.bytes.to_vec());
-    };
-    let mut inflated = Vec::with_capacity(size);
-    let most = u64::try_from(size).ok()?.checked_add(1)?;
-    ZlibDecoder::new(body.bytes.as_ref())
-        .take(most)
-        .read_to_end(&mut inflated)
-        .ok()?;
-    (inflated.len() == size).then_some(inflated)
 }

@@ -19,31 +19,41 @@ use crate::config::{Config, OnRemove, Pod, Room};
 use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
 use crate::control::feed::{FeedController, FeedSettings};
-use crate::control::identity::Devices;
+use crate::control::identity::{Devices, PodIdentity};
 use crate::control::now::Monotonic;
 use crate::control::pod::{PodController, PodSettings};
 use crate::control::published::FeedView;
 use crate::control::room::{RoomController, RoomSettings};
 use crate::model::memory::RoomMemory;
-use crate::model::name::{FeedId, RoomName};
+use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::version::VersionId;
 use crate::telemetry::{self, words};
 
 /// Commands that wait for a task; each is taken between two steps.
-const MAILBOX: usize = 16;
+///
+/// A pod that hangs takes none for minutes: whoever reloads meanwhile, however often, does
+/// not wait for it.
+const MAILBOX: usize = 4096;
 
 impl Service {
     /// Starts every task of a configuration.
     pub async fn start(config: Config, ground: Ground) -> Self {
+        let all = config.clone();
+        Self::start_some(config, &all, ground).await
+    }
+
+    /// Starts every task of these rooms of a configuration. Whose device is whose is known of
+    /// all rooms.
+    pub async fn start_some(config: Config, all: &Config, ground: Ground) -> Self {
         let config = Arc::new(config);
-        let joints = Joints::start(&config, &ground);
+        let joints = Joints::start(&config, all, &ground);
         let mut service = Self {
             ground,
             config: config.clone(),
             feeds: BTreeMap::new(),
             rooms: BTreeMap::new(),
             pods: BTreeMap::new(),
-            leaving: Vec::new(),
+            leaving: BTreeMap::new(),
             joints,
         };
         service.arrange(&config, &Difference::default()).await;
@@ -60,6 +70,10 @@ impl Service {
         self.config = config;
     }
 
+    fn first_view<V: Clone>(&self, published: &watch::Receiver<V>) -> Option<V> {
+        self.ground.mode.is_once.then(|| published.borrow().clone())
+    }
+
     /// Makes the tasks those of this configuration.
     pub(super) async fn arrange(&mut self, config: &Arc<Config>, difference: &Difference) {
         let feeds = reload::feeds(config);
@@ -74,7 +88,7 @@ impl Service {
         let pods: Vec<_> = reload::pods(config).collect();
         // Those that leave go first, so that a display that moves to another room is not
         // written to by two.
-        self.remove_pods(config, difference).await;
+        self.remove_pods(difference).await;
         for (place, room, pod) in pods {
             let is_changed = difference.everything
                 || difference.changed.contains(&room.name)
@@ -151,6 +165,7 @@ impl Service {
         }
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view(now));
+        let first = self.first_view(&published);
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let shared = FeedShared {
             clock: self.ground.clock,
@@ -171,6 +186,7 @@ impl Service {
             Running {
                 commands,
                 view: published,
+                first,
                 late_after: late,
                 task: tokio::spawn(task),
             },
@@ -217,6 +233,7 @@ impl Service {
         let now = self.ground.clock.now();
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view(now));
+        let first = self.first_view(&published);
         let (wanted, wanted_published) = watch::channel(controller.wanted().clone());
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let inputs = RoomInputs {
@@ -239,6 +256,7 @@ impl Service {
                 room: Running {
                     commands,
                     view: published,
+                    first,
                     late_after: late,
                     task: tokio::spawn(task),
                 },
@@ -294,7 +312,9 @@ impl Service {
             settings: settings.clone(),
         };
         if let Some(running) = self.pods.get(&pod.url) {
-            if is_changed {
+            // Of two that clash, the later one is not written to.
+            let has_moved = running.view.borrow().identity.place != place;
+            if is_changed || has_moved {
                 let command = PodCommand::Configure {
                     config: Box::new(pod_config),
                     wanted,
@@ -302,6 +322,10 @@ impl Service {
                 let _ = running.commands.send(command).await;
             }
             return;
+        }
+        if let Some(leaving) = self.leaving.remove(&pod.url) {
+            // It is configured again before its display was cleared.
+            leaving.end().await;
         }
         let now = self.ground.clock.now();
         let mut controller = PodController::new(settings, now);
@@ -312,6 +336,7 @@ impl Service {
         controller.come_to(&wanted.borrow());
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());
+        let first = self.first_view(&published);
         let (late_after, late) = watch::channel(Monotonic::NEVER);
         let shared = PodShared {
             clock: self.ground.clock,
@@ -332,6 +357,7 @@ impl Service {
             Running {
                 commands,
                 view: published,
+                first,
                 late_after: late,
                 task: tokio::spawn(task),
             },
@@ -339,7 +365,7 @@ impl Service {
     }
 
     /// Pods that left the configuration; one that moved to another room did not.
-    async fn remove_pods(&mut self, config: &Config, difference: &Difference) {
+    pub(super) async fn remove_pods(&mut self, difference: &Difference) {
         for url in &difference.removed_pods {
             let Some(running) = self.pods.remove(url) else {
                 continue;
@@ -350,30 +376,31 @@ impl Service {
             let meetings = memories
                 .pod(url)
                 .and_then(|memory| memory.sent.as_ref().map(|agenda| agenda.len()));
-            telemetry::emit(words::service::pod_removed(
-                room.as_str(),
-                &url.to_string(),
-                meetings.unwrap_or(0),
-                clears,
-            ));
             let _ = self.joints.identities.send(identity_task::Told {
                 pod: url.clone(),
                 identity: None,
             });
             if clears {
+                // It says itself what came of it.
                 let _ = running
                     .commands
                     .send(PodCommand::Remove { clear: true })
                     .await;
-                self.leaving.push(running);
+                self.leaving.insert(url.clone(), running);
+                continue;
             }
+            running.end().await;
+            telemetry::emit(words::service::pod_removed(
+                room.as_str(),
+                &url.to_string(),
+                meetings.unwrap_or(0),
+            ));
         }
-        let _ = config;
     }
 }
 
 impl Joints {
-    fn start(config: &Config, ground: &Ground) -> Self {
+    fn start(config: &Config, all: &Config, ground: &Ground) -> Self {
         let clock = ground.clock;
         let (brake_settings, settings) = watch::channel(brake_settings(config, ground));
         let (brake_sender, brake) = watch::channel(Arc::new(BrakeState::default()));
@@ -381,12 +408,14 @@ impl Joints {
         let watched = WatchedClock::begin(clock);
         let (state_sender, clock_state) = watch::channel(watched.state());
         let (dates, dated) = mpsc::unbounded_channel();
-        let (devices_sender, devices) = watch::channel(Arc::new(Devices::default()));
+        let known = remembered_devices(all, ground);
+        let joined = Devices::of(known.values().cloned());
+        let (devices_sender, devices) = watch::channel(Arc::new(joined));
         let (identities, told) = mpsc::unbounded_channel();
         let tasks = vec![
             tokio::spawn(brake_task::run(clock, settings, lost, brake_sender)),
             tokio::spawn(clock_task::run(clock, watched, dated, state_sender)),
-            tokio::spawn(identity_task::run(told, devices_sender)),
+            tokio::spawn(identity_task::run(known, told, devices_sender)),
         ];
         Self {
             brake_settings,
@@ -400,6 +429,25 @@ impl Joints {
             tasks,
         }
     }
+}
+
+/// Which device each pod was, before any of them is looked at: pods that exchanged their
+/// addresses meanwhile must not get each other's meetings.
+fn remembered_devices(config: &Config, ground: &Ground) -> BTreeMap<PodUrl, PodIdentity> {
+    let memories = ground.recorder.memories();
+    let known = reload::pods(config).filter_map(|(place, room, pod)| {
+        let memory = memories.pod(&pod.url)?;
+        let identity = PodIdentity {
+            pod: pod.url.clone(),
+            room: room.name.clone(),
+            place,
+            accepted: memory.device_id.clone(),
+            live: None,
+            sent: None,
+        };
+        Some((pod.url.clone(), identity))
+    });
+    known.collect()
 }
 
 fn brake_settings(config: &Config, ground: &Ground) -> BrakeSettings {

@@ -52,6 +52,29 @@ pub enum RoomState {
 }
 
 impl RoomState {
+    /// Worst first.
+    pub const ALL: [Self; 6] = [
+        Self::OutOfStep,
+        Self::Held,
+        Self::Incomplete,
+        Self::Stale,
+        Self::Unknown,
+        Self::InStep,
+    ];
+
+    /// As `--json` and metrics have it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::OutOfStep => "out_of_step",
+            Self::Held => "held",
+            Self::Incomplete => "incomplete",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+            Self::InStep => "in_step",
+        }
+    }
+
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -114,15 +137,10 @@ impl Status {
         let summary: serde_json::Map<String, Value> = self
             .counts()
             .into_iter()
-            .map(|(state, count)| {
-                (
-                    json!(state).as_str().unwrap_or_default().to_owned(),
-                    json!(count),
-                )
-            })
+            .map(|(state, count)| (state.key().to_owned(), json!(count)))
             .collect();
         json!({
-            "now": self.now,
+            "at": self.now,
             "service": self.service,
             "summary": summary,
             "rooms": self.rooms.iter().map(|room| room.as_json(self.now)).collect::<Vec<_>>(),
@@ -131,7 +149,9 @@ impl Status {
 }
 
 impl RoomStatus {
-    fn of(room: &Room, memories: &Memories) -> Self {
+    /// From what is remembered of one room.
+    #[must_use]
+    pub fn of(room: &Room, memories: &Memories) -> Self {
         let memory = memories.room(&room.name);
         let part = |feed: &FeedId| memory.and_then(|memory| memory.feeds.get(feed.as_str()));
         let feeds: Vec<FeedStatus> = room
@@ -219,6 +239,22 @@ impl RoomStatus {
         failing.map(|failing| failing.since).min()
     }
 
+    /// Since when the room is in its state, where that is known.
+    #[must_use]
+    pub fn since(&self) -> Option<UnixTime> {
+        let displays = self.displays.iter();
+        match self.state {
+            RoomState::OutOfStep => displays
+                .filter(|one| !one.state.is_in_step() && one.state != PodState::Unknown)
+                .filter_map(|one| one.memory.state_since)
+                .min(),
+            RoomState::Held => self.hold.as_ref().map(|hold| hold.since),
+            RoomState::Incomplete | RoomState::Stale => self.stale_since(),
+            RoomState::Unknown => None,
+            RoomState::InStep => displays.filter_map(|one| one.memory.state_since).max(),
+        }
+    }
+
     /// The last pull of the feed that was read longest ago; `None` when one was never read.
     #[must_use]
     pub fn pulled_at(&self) -> Option<UnixTime> {
@@ -233,8 +269,7 @@ impl RoomStatus {
         let mut troubles = Vec::new();
         for display in &self.displays {
             if display.state != PodState::InStep && display.state != PodState::Unknown {
-                let detail = display.memory.detail.clone();
-                let says = detail.unwrap_or_else(|| display.state.words().to_owned());
+                let says = display.state.says(display.memory.detail.as_deref());
                 troubles.push(match self.displays.len() {
                     1 => says,
                     _ => format!("{}: {says}", display.pod),
@@ -254,7 +289,10 @@ impl RoomStatus {
         }
         for feed in &self.feeds {
             match &feed.memory.failing {
-                Some(failing) => troubles.push(failing.failure.says.clone()),
+                Some(failing) if feed.is_read => troubles.push(failing.failure.says.clone()),
+                Some(failing) => {
+                    troubles.push(format!("{} (never read)", failing.failure.says));
+                }
                 None if !feed.is_read && feed.memory.host.is_empty() => {}
                 None if !feed.is_read => {
                     troubles.push(format!("feed {} was never read", feed.feed))
@@ -324,8 +362,8 @@ impl DisplayStatus {
             "error": failing.map(|failing| &failing.failure.says),
             "error_type": failing.map(|failing| &failing.failure.kind),
             "meetings": memory.sent,
-            "meeting_now": memory.sent.as_ref().and_then(|agenda| current(agenda, now)),
-            "meeting_next": memory.sent.as_ref().and_then(|agenda| next(agenda, now)),
+            "now": memory.sent.as_ref().and_then(|agenda| current(agenda, now)),
+            "next": memory.sent.as_ref().and_then(|agenda| next(agenda, now)),
         })
     }
 }

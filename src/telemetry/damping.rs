@@ -112,9 +112,15 @@ fn alike(line: &Line) -> Option<Alike> {
         let (_, value) = fields.find(|(key, _)| *key == name)?;
         Some(value.as_str().unwrap_or_default().to_owned())
     };
-    let is_one_of_many = field("room").is_some() || field("feed").is_some();
+    let mut about = ["room", "feed", "account"].into_iter().map(field);
+    let is_one_of_many = about.any(|about| about.is_some());
     let is_trouble = line.level <= Level::Warn;
-    let is_recovery = matches!(line.name, "pod.health" | "feed.recovered");
+    let is_recovery = match line.name {
+        "pod.health" | "feed.recovered" | "sign_in.resumed" => true,
+        // Put right, or done at last; other pushes are news of their own.
+        "push.done" => field("reason").is_some_and(|reason| reason == "lost") || has_failed(line),
+        _ => false,
+    };
     if !is_one_of_many || !(is_trouble || (is_recovery && line.level == Level::Info)) {
         return None;
     }
@@ -125,6 +131,12 @@ fn alike(line: &Line) -> Option<Alike> {
             .or_else(|| field("state"))
             .unwrap_or_default(),
     })
+}
+
+/// Whether something was done that had failed before.
+fn has_failed(line: &Line) -> bool {
+    let mut fields = line.fields.iter();
+    fields.any(|(key, value)| *key == "failures" && value.as_u64() > Some(0))
 }
 
 #[cfg(test)]
@@ -166,6 +178,28 @@ mod tests {
         );
         assert_eq!(summary.level, Level::Warn);
         assert!(damping.tick(at(200)).is_empty());
+    }
+
+    #[test]
+    fn so_are_their_recoveries_and_accounts() {
+        let wall = UnixTime::from_seconds(0);
+        let pushed = |room: usize| {
+            Line::new("push.done", Level::Info, "pushed")
+                .with("room", room.to_string())
+                .with("reason", if room % 2 == 0 { "lost" } else { "changed" })
+                .with("failures", room % 2)
+        };
+        let paused = |room: usize| {
+            Line::new("sign_in.paused", Level::Error, "rejected").with("account", room.to_string())
+        };
+        let mut damping = Damping::default();
+        let mut written = 0;
+        for room in 0..300 {
+            written += damping.learn(pushed(room), wall, at(0)).len();
+            written += damping.learn(paused(room), wall, at(0)).len();
+        }
+        assert_eq!(written, 2 * AT_ONCE);
+        assert_eq!(damping.tick(at(60)).len(), 2);
     }
 
     #[test]

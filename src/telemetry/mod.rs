@@ -1,15 +1,16 @@
-//! Logs: format, level and destination. What is said is in `words`.
+//! Logs: format, level and destination. What is said is in `words`, what is counted in `metrics`.
 
 pub mod damping;
 pub mod events;
 pub mod line;
+pub mod metrics;
 mod sink;
 pub mod words;
 
 use clap::ValueEnum;
 
 use self::line::Level;
-pub use self::sink::{emit, finish, start};
+pub use self::sink::{emit, finish, say, start};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -101,13 +101,37 @@ pub fn finish() {
         .unwrap_or_else(PoisonError::into_inner)
         .flush();
     sink.send(lines);
-    let (done, written) = sync_channel(1);
-    if sink.queue.try_send(Message::Flush(done)).is_ok() {
-        let _ = written.recv_timeout(LAST_WORDS);
+    sink.flush();
+}
+
+/// Writes a command's last words, as they are, behind all lines of the log. A reader that
+/// stopped reading holds it up for a moment at most.
+pub fn say(text: &str) {
+    match SINK.get() {
+        Some(sink) => {
+            if sink
+                .queue
+                .try_send(Message::Line(format!("{text}\n")))
+                .is_ok()
+            {
+                sink.flush();
+            }
+        }
+        None => {
+            write(&format!("{text}\n"));
+        }
     }
 }
 
 impl Sink {
+    /// Waits for what was sent so far to be written.
+    fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.queue.try_send(Message::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_WORDS);
+        }
+    }
+
     fn monotonic(&self) -> Monotonic {
         Monotonic::from_start(self.started.elapsed())
     }

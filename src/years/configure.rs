@@ -86,6 +86,7 @@ pub fn config_of(plan: &Plan, config: &ConfigPlan, feeds: &[FeedModel]) -> Confi
             true => OnRemove::Clear,
             false => OnRemove::Keep,
         },
+        web: None,
         rooms: rooms
             .filter(|(_, room)| room.is_present)
             .map(|(number, room)| self::room(number, room, config, feeds, &zone))
@@ -203,13 +204,7 @@ impl Process {
         self.arrange_with(plan, difference, false, env);
     }
 
-    fn arrange_with(
-        &mut self,
-        plan: &Plan,
-        difference: &Difference,
-        clears: bool,
-        env: &mut Env,
-    ) {
+    fn arrange_with(&mut self, plan: &Plan, difference: &Difference, clears: bool, env: &mut Env) {
         let config = self.config.clone();
         let feeds = reload::feeds(&config);
         let number_of = |id: &FeedId, env: &Env| env.feeds.iter().position(|feed| feed.id == *id);
@@ -271,7 +266,9 @@ impl Process {
         current
             .rooms
             .retain(|name, _| config.rooms.iter().any(|room| room.name.as_str() == name));
-        let pods: BTreeSet<String> = reload::pods(config).map(|(_, _, pod)| pod.url.key()).collect();
+        let pods: BTreeSet<String> = reload::pods(config)
+            .map(|(_, _, pod)| pod.url.key())
+            .collect();
         current.pods.retain(|key, _| pods.contains(key));
         let after = (current.feeds.len(), current.rooms.len(), current.pods.len());
         self.recorder.is_dirty |= before != after;
@@ -342,7 +339,10 @@ impl Process {
         };
         let settings = PodSettings::of(config, room, pod, place);
         let secret = self.plan.pod_secrets[address];
-        if self.pods[address].as_ref().is_some_and(|shell| shell.is_leaving) {
+        if self.pods[address]
+            .as_ref()
+            .is_some_and(|shell| shell.is_leaving)
+        {
             self.end_pod(address, env);
         }
         if self.pods[address].is_none() {

@@ -120,10 +120,14 @@ impl Device {
             Some(PodFault::NewIds) => {
                 self.numbering += 1;
                 let number = self.numbering;
-                let meetings = agenda.meetings().iter().enumerate().map(|(nth, one)| Meeting {
-                    id: MeetingId::from_text(&format!("new-{number}-{nth}")),
-                    ..one.clone()
-                });
+                let meetings = agenda
+                    .meetings()
+                    .iter()
+                    .enumerate()
+                    .map(|(nth, one)| Meeting {
+                        id: MeetingId::from_text(&format!("new-{number}-{nth}")),
+                        ..one.clone()
+                    });
                 Arc::new(Agenda::new(meetings.collect()))
             }
             _ => agenda.clone(),
@@ -207,8 +211,14 @@ pub fn failure(class: FailureClass, retry_after: Option<Duration>) -> Failure {
         kind: format!("{class:?}"),
         says: format!("{class:?}"),
         hint: "wait".to_owned(),
-        is_passing: !matches!(class, FailureClass::SecretRejected | FailureClass::Forbidden),
+        is_passing: !matches!(
+            class,
+            FailureClass::SecretRejected | FailureClass::Forbidden
+        ),
         retry_after,
-        secret_was_sent: !matches!(class, FailureClass::Unreachable | FailureClass::SignInPaused),
+        secret_was_sent: !matches!(
+            class,
+            FailureClass::Unreachable | FailureClass::SignInPaused
+        ),
     }
 }

@@ -146,10 +146,18 @@ impl Recorder {
             of_feed.is_some_and(|memory| memory.latest == Some(*id))
                 || of_rooms.any(|memory| {
                     memory.believed == Some(*id)
-                        || memory.replaced.as_ref().is_some_and(|one| one.version == *id)
+                        || memory
+                            .replaced
+                            .as_ref()
+                            .is_some_and(|one| one.version == *id)
                 })
         };
-        let named: Vec<_> = self.versions.keys().filter(|key| is_named(key)).cloned().collect();
+        let named: Vec<_> = self
+            .versions
+            .keys()
+            .filter(|key| is_named(key))
+            .cloned()
+            .collect();
         if named.len() != self.versions.len() {
             self.versions.retain(|key, _| named.contains(key));
         }

@@ -28,18 +28,59 @@ pub enum Happening {
     ClockBack,
     ExchangeBack(usize, usize),
     Start,
-    FeedWakes { life: u32, feed: usize, turn: u32 },
-    FeedAnswers { life: u32, feed: usize, turn: u32 },
-    FeedAsksGate { life: u32, feed: usize, turn: u32 },
-    RoomWakes { life: u32, room: usize, turn: u32 },
-    PodWakes { life: u32, address: usize, turn: u32 },
-    PodAnswers { life: u32, address: usize, turn: u32 },
-    Brake { life: u32, turn: u32 },
-    Devices { life: u32 },
-    ClockLook { life: u32 },
-    Record { life: u32 },
-    SyncGoesOn { life: u32, room: usize, stage: u8, force: bool },
-    SecretFollows { is_pod: bool, which: usize },
+    FeedWakes {
+        life: u32,
+        feed: usize,
+        turn: u32,
+    },
+    FeedAnswers {
+        life: u32,
+        feed: usize,
+        turn: u32,
+    },
+    FeedAsksGate {
+        life: u32,
+        feed: usize,
+        turn: u32,
+    },
+    RoomWakes {
+        life: u32,
+        room: usize,
+        turn: u32,
+    },
+    PodWakes {
+        life: u32,
+        address: usize,
+        turn: u32,
+    },
+    PodAnswers {
+        life: u32,
+        address: usize,
+        turn: u32,
+    },
+    Brake {
+        life: u32,
+        turn: u32,
+    },
+    Devices {
+        life: u32,
+    },
+    ClockLook {
+        life: u32,
+    },
+    Record {
+        life: u32,
+    },
+    SyncGoesOn {
+        life: u32,
+        room: usize,
+        stage: u8,
+        force: bool,
+    },
+    SecretFollows {
+        is_pod: bool,
+        which: usize,
+    },
     /// The promises are looked at.
     Look,
 }
@@ -191,7 +232,9 @@ impl Env {
         let span = at.since(Monotonic::default());
         // Never before the moment itself: a wait that ends a little early finds nothing to do.
         let millis = u64::try_from(span.as_nanos().div_ceil(1_000_000)).ok()?;
-        self.boot.checked_add(millis).filter(|at| *at < u64::MAX / 2)
+        self.boot
+            .checked_add(millis)
+            .filter(|at| *at < u64::MAX / 2)
     }
 
     pub fn at(&mut self, when: u64, what: Happening) {
@@ -241,7 +284,8 @@ impl Env {
     pub fn broken(&mut self, promise: &'static str, words: impl FnOnce() -> String) {
         if self.story.broken.is_none() {
             let words = words();
-            self.story.add(self.now, format!("BROKEN: {promise}: {words}"));
+            self.story
+                .add(self.now, format!("BROKEN: {promise}: {words}"));
             self.story.broken = Some(Broken {
                 promise,
                 at: self.now,

@@ -123,7 +123,9 @@ impl Process {
         if let Some(shell) = self.feeds[feed].take()
             && let Some(grant) = shell.flight.and_then(|flight| flight.grant)
         {
-            self.gate.abandoned(&grant, env.clocks());
+            let writes = self.gate.abandoned(&grant, env.clocks());
+            note_writes(&writes, &mut self.recorder);
+            env.disk.apply(writes);
         }
     }
 
@@ -249,7 +251,10 @@ impl Process {
         let paused_until = match &mut self.feeds[feed] {
             Some(shell) if shell.secret != configured => {
                 shell.secret = configured;
-                shell.credential = shell.credential.as_ref().map(|_| credential(host, configured));
+                shell.credential = shell
+                    .credential
+                    .as_ref()
+                    .map(|_| credential(host, configured));
                 None
             }
             Some(shell) => {
@@ -258,7 +263,8 @@ impl Process {
                     let rows = env.disk.rows(&request);
                     let pause = self.gate.peek(&request, rows, clocks)?;
                     if let Some(wrong) = &pause.correction {
-                        env.disk.reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                        env.disk
+                            .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                     }
                     Some(pause.until)
                 })
@@ -271,7 +277,6 @@ impl Process {
     /// The gate is asked before a secret is sent; again in a moment, where another request is
     /// just proving it.
     pub fn feed_asks(&mut self, feed: usize, turn: u32, env: &mut Env) {
-        let clocks = env.clocks();
         let Some(shell) = &mut self.feeds[feed] else {
             return;
         };
@@ -288,7 +293,8 @@ impl Process {
         match permit {
             Permit::Go(grant) => {
                 if let Some(request) = &request {
-                    env.oracle.secret_is_sent(&request.credential, &request.user, insists, env.now);
+                    env.oracle
+                        .secret_is_sent(&request.credential, &request.user, insists, env.now);
                     if let Some(broken) = env.oracle.take_complaint() {
                         env.broken("no secret more often than said", || broken);
                     }
@@ -310,7 +316,7 @@ impl Process {
                 env.after(took, Happening::FeedAnswers { life, feed, turn });
             }
             Permit::Busy => env.after(250, Happening::FeedAsksGate { life, feed, turn }),
-            Permit::Paused(until) => {
+            Permit::Paused(until, _) => {
                 let failure = failure(FailureClass::SignInPaused, None);
                 self.end_flight(feed);
                 self.feed_learns(feed, FeedOutcome::SignInPaused { failure, until }, env);
@@ -362,10 +368,18 @@ impl Process {
             note_gate(&events, &mut self.recorder, env);
             note_writes(&writes, &mut self.recorder);
             env.disk.apply(writes);
-            env.oracle.secret_was_judged(&request.credential, &request.user, answer.verdict, env.now);
+            env.oracle.secret_was_judged(
+                &request.credential,
+                &request.user,
+                answer.verdict,
+                env.now,
+            );
             if matches!(answer.verdict, Verdict::Rejected | Verdict::Forbidden) {
                 let rows = env.disk.rows(&request);
-                paused_until = self.gate.peek(&request, rows, clocks).map(|pause| pause.until);
+                paused_until = self
+                    .gate
+                    .peek(&request, rows, clocks)
+                    .map(|pause| pause.until);
             }
         }
         let outcome = match answer.pulled {
@@ -430,7 +444,9 @@ impl Process {
             match known {
                 Some(known) => {
                     all.push(known.clone());
-                    let other = held.as_ref().is_some_and(|held| held.reduction != reduction);
+                    let other = held
+                        .as_ref()
+                        .is_some_and(|held| held.reduction != reduction);
                     if afresh && other {
                         missing.insert(lacks.uid_text());
                     }
@@ -475,9 +491,9 @@ impl Process {
         }
         if is_pull {
             let latest = shell.controller.latest().cloned();
-            let is_new = latest.as_ref().is_some_and(|latest| {
-                shell.recorded.replace(latest.id) != Some(latest.id)
-            });
+            let is_new = latest
+                .as_ref()
+                .is_some_and(|latest| shell.recorded.replace(latest.id) != Some(latest.id));
             let memory = shell.controller.memory(clocks);
             let id = env.feeds[feed].id.as_str().to_owned();
             self.recorder.feed(&id, memory, latest.filter(|_| is_new));
@@ -508,7 +524,15 @@ impl Process {
         let is_failing = view.failing.is_some();
         let is_success = view.successes > shell.view.successes;
         shell.view = view;
-        env.oracle.feed_published(feed, reading, is_failing, is_success, &self.plan, env.now, clocks.wall);
+        env.oracle.feed_published(
+            feed,
+            reading,
+            is_failing,
+            is_success,
+            &self.plan,
+            env.now,
+            clocks.wall,
+        );
         self.rooms_learn_feed(feed, env);
     }
 }
@@ -563,7 +587,8 @@ fn request_of(shell: &FeedShell, env: &Env, feed: usize, insists: bool) -> Optio
 /// What the gate of a process says, with the ledger behind it.
 pub enum Permit {
     Go(Option<Grant>),
-    Paused(crate::control::now::Monotonic),
+    /// Until when, and whether the secret was rejected.
+    Paused(crate::control::now::Monotonic, bool),
     Busy,
     NotWritable,
 }
@@ -585,9 +610,10 @@ pub fn permit(
             Looked::Go(grant) => return Permit::Go(Some(grant)),
             Looked::Paused(pause) => {
                 if let Some(wrong) = &pause.correction {
-                    env.disk.reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                 }
-                return Permit::Paused(pause.until);
+                return Permit::Paused(pause.until, pause.rejections > 0);
             }
             Looked::Pending => {
                 gate.withdraw(&turn, request);
@@ -610,11 +636,7 @@ pub fn permit(
     Permit::Busy
 }
 
-pub fn note_gate(
-    events: &[GateEvent],
-    recorder: &mut super::disk::Recorder,
-    env: &mut Env,
-) {
+pub fn note_gate(events: &[GateEvent], recorder: &mut super::disk::Recorder, env: &mut Env) {
     let _ = recorder;
     for event in events {
         env.oracle.line(env.now);
@@ -685,9 +707,11 @@ fn answer(feed: usize, state: Option<&str>, secret: u32, env: &mut Env) -> Answe
     let pulled = match fault {
         Some(HostFault::Empty) => changed(Vec::new(), Vec::new(), Some("empty".to_owned())),
         Some(HostFault::Stuck) if state.is_some() => Pulled::Unchanged,
-        Some(HostFault::NoValidators) => {
-            changed(document.entries.values().cloned().collect(), Vec::new(), None)
-        }
+        Some(HostFault::NoValidators) => changed(
+            document.entries.values().cloned().collect(),
+            Vec::new(),
+            None,
+        ),
         Some(HostFault::Partial) if model.is_collection => {
             let (have, lack) = document
                 .entries

@@ -257,7 +257,8 @@ impl Oracle {
                     && old.feeds.iter().find(|one| one.0 == feed)
                         == new.feeds.iter().find(|one| one.0 == feed)
             };
-            let is_other_guard = (old.vanished, old.hold_minutes) != (new.vanished, new.hold_minutes);
+            let is_other_guard =
+                (old.vanished, old.hold_minutes) != (new.vanished, new.hold_minutes);
             self.beliefs.rooms.retain(|(of, feed), belief| {
                 if *of != room {
                     return true;
@@ -311,9 +312,7 @@ impl Oracle {
             }
             let only = only(*place);
             let belief = self.beliefs.rooms.entry((number, feed)).or_default();
-            if is_failing
-                && let Some(held) = &mut belief.held
-            {
+            if is_failing && let Some(held) = &mut belief.held {
                 held.empty_since = None;
             }
             if !is_success || !is_believed || !latest.reduction.serves(&only.digest(), wall) {
@@ -363,9 +362,7 @@ impl Oracle {
         // A restart may have lost the last second.
         let is_known = self.started_at < facts.asked_until.saturating_sub(2 * SECOND);
         if early > SECOND && !insists && is_known && self.ledger_is_sure(now) {
-            self.complain(|| {
-                format!("feed {feed} is asked {} s too early", early / 1000)
-            });
+            self.complain(|| format!("feed {feed} is asked {} s too early", early / 1000));
         }
     }
 
@@ -400,10 +397,7 @@ impl Oracle {
         let wait = u64::try_from(until.since(clocks.monotonic).as_millis()).unwrap_or(u64::MAX);
         let mut most = self.period + 16 * SECOND;
         most = most.max(facts.asked_until.saturating_sub(now) + 2 * SECOND);
-        if facts
-            .throttled_at
-            .is_some_and(|at| now < at + 61 * MINUTE)
-        {
+        if facts.throttled_at.is_some_and(|at| now < at + 61 * MINUTE) {
             most = most.max(60 * MINUTE);
         }
         if !self.ledger_is_sure(now) {
@@ -411,18 +405,16 @@ impl Oracle {
         }
         if wait > most + SECOND {
             self.complain(|| {
-                format!("feed {feed} waits {} s, {} at most", wait / 1000, most / 1000)
+                format!(
+                    "feed {feed} waits {} s, {} at most",
+                    wait / 1000,
+                    most / 1000
+                )
             });
         }
     }
 
-    pub fn secret_is_sent(
-        &mut self,
-        credential: &Credential,
-        user: &str,
-        insists: bool,
-        now: u64,
-    ) {
+    pub fn secret_is_sent(&mut self, credential: &Credential, user: &str, insists: bool, now: u64) {
         if insists {
             return;
         }
@@ -489,7 +481,11 @@ impl Oracle {
     /// Until when sign-in may be paused for a pod or feed, by what it was told.
     #[must_use]
     pub fn paused_until(&self, user: &str) -> u64 {
-        let of_user = self.secrets.get(user).into_iter().flat_map(BTreeMap::values);
+        let of_user = self
+            .secrets
+            .get(user)
+            .into_iter()
+            .flat_map(BTreeMap::values);
         of_user
             .filter(|facts| facts.at_most > 0)
             .map(|facts| {
@@ -503,7 +499,11 @@ impl Oracle {
     /// When a secret of this user was rejected last, while the pause after it lasts.
     #[must_use]
     pub fn rejected_at(&self, user: &str, now: u64) -> Option<u64> {
-        let of_user = self.secrets.get(user).into_iter().flat_map(BTreeMap::values);
+        let of_user = self
+            .secrets
+            .get(user)
+            .into_iter()
+            .flat_map(BTreeMap::values);
         of_user
             .filter(|facts| facts.rejections > 0 && !facts.is_loose)
             .filter(|facts| facts.at > self.started_at && now + SECOND < facts.at + 5 * MINUTE)

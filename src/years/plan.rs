@@ -63,7 +63,11 @@ pub enum PodFault {
 /// What people do to a calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
-    Add { in_minutes: u64, minutes: u64, is_private: bool },
+    Add {
+        in_minutes: u64,
+        minutes: u64,
+        is_private: bool,
+    },
     /// The nth of those to come.
     Cancel(u64),
     Move(u64, i64),
@@ -90,48 +94,124 @@ pub enum LedgerFault {
 pub enum ConfigEdit {
     RemoveRoom(usize),
     AddRoom(usize),
-    AddFeed { room: usize, feed: usize },
-    RemoveFeed { room: usize, nth: usize },
-    ReplaceFeed { room: usize, nth: usize, feed: usize },
-    Filter { room: usize, nth: usize, place: Option<u8> },
+    AddFeed {
+        room: usize,
+        feed: usize,
+    },
+    RemoveFeed {
+        room: usize,
+        nth: usize,
+    },
+    ReplaceFeed {
+        room: usize,
+        nth: usize,
+        feed: usize,
+    },
+    Filter {
+        room: usize,
+        nth: usize,
+        place: Option<u8>,
+    },
     HideTitles(usize),
-    MovePod { address: usize, room: usize },
+    MovePod {
+        address: usize,
+        room: usize,
+    },
     RemovePod(usize),
-    Guard { room: usize, vanished: u32, hold_minutes: u64 },
-    Max { room: usize, max: usize },
+    Guard {
+        room: usize,
+        vanished: u32,
+        hold_minutes: u64,
+    },
+    Max {
+        room: usize,
+        max: usize,
+    },
     Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    Host { host: usize, fault: HostFault, ms: u64 },
-    Feed { feed: usize, fault: HostFault, ms: u64 },
-    Edit { feed: usize, edit: Edit },
-    Pod { address: usize, fault: PodFault, ms: u64 },
+    Host {
+        host: usize,
+        fault: HostFault,
+        ms: u64,
+    },
+    Feed {
+        feed: usize,
+        fault: HostFault,
+        ms: u64,
+    },
+    Edit {
+        feed: usize,
+        edit: Edit,
+    },
+    Pod {
+        address: usize,
+        fault: PodFault,
+        ms: u64,
+    },
     /// So many times, some minutes apart.
-    Reboot { address: usize, ms: u64, times: u64 },
+    Reboot {
+        address: usize,
+        ms: u64,
+        times: u64,
+    },
     /// Another device takes its place for good.
-    Replace { address: usize },
+    Replace {
+        address: usize,
+    },
     /// Two devices change places, and back after a while.
-    Exchange { one: usize, other: usize, ms: u64 },
+    Exchange {
+        one: usize,
+        other: usize,
+        ms: u64,
+    },
     /// Somebody else writes to the display.
-    Foreign { address: usize, meetings: u64, times: u64 },
+    Foreign {
+        address: usize,
+        meetings: u64,
+        times: u64,
+    },
     /// The wall clock is set, and set right after a while.
-    Clock { seconds: i64, ms: u64 },
+    Clock {
+        seconds: i64,
+        ms: u64,
+    },
     /// Killed, and started again after a while.
-    Kill { ms: u64 },
+    Kill {
+        ms: u64,
+    },
     /// Killed when the next push was done and before that is known.
-    KillAtPut { ms: u64 },
-    Stop { ms: u64 },
-    Ledger { fault: LedgerFault, ms: u64 },
+    KillAtPut {
+        ms: u64,
+    },
+    Stop {
+        ms: u64,
+    },
+    Ledger {
+        fault: LedgerFault,
+        ms: u64,
+    },
     Config(ConfigEdit),
-    Sync { room: usize, force: bool },
-    Trust { address: usize },
+    Sync {
+        room: usize,
+        force: bool,
+    },
+    Trust {
+        address: usize,
+    },
     /// `podcal check --connect` beside the service.
     Check,
     /// A secret changes at the calendar host; the configured one follows after a while.
-    RotateFeed { feed: usize, ms: u64 },
-    RotatePod { address: usize, ms: u64 },
+    RotateFeed {
+        feed: usize,
+        ms: u64,
+    },
+    RotatePod {
+        address: usize,
+        ms: u64,
+    },
 }
 
 /// An action and when it happens, in milliseconds from the start.
@@ -283,7 +363,11 @@ impl Plan {
                 false => rng.pick(&[0, 0, 300, 1000, 4000]),
             };
             // People and their calendars are always there.
-            let rate = if family == 0 { rng.pick(&[1000, 6000]) } else { rate };
+            let rate = if family == 0 {
+                rng.pick(&[1000, 6000])
+            } else {
+                rate
+            };
             let pace = Pace {
                 rate,
                 longest: rng.pick(&[2 * MINUTE, 20 * MINUTE, 2 * HOUR, 8 * HOUR]),
@@ -316,12 +400,27 @@ impl Plan {
         let address = rng.index(addresses);
         let room = rng.index(self.config.rooms.len());
         Some(match family {
-            0 => Action::Edit { feed, edit: edit(rng) },
-            1 => match rng.once_in(3) {
-                true => Action::Host { host: rng.index(self.hosts), fault: host_fault(rng), ms },
-                false => Action::Feed { feed, fault: host_fault(rng), ms },
+            0 => Action::Edit {
+                feed,
+                edit: edit(rng),
             },
-            2 => Action::Pod { address, fault: pod_fault(rng), ms },
+            1 => match rng.once_in(3) {
+                true => Action::Host {
+                    host: rng.index(self.hosts),
+                    fault: host_fault(rng),
+                    ms,
+                },
+                false => Action::Feed {
+                    feed,
+                    fault: host_fault(rng),
+                    ms,
+                },
+            },
+            2 => Action::Pod {
+                address,
+                fault: pod_fault(rng),
+                ms,
+            },
             3 => match rng.below(5) {
                 0 => Action::Reboot {
                     address,
@@ -329,7 +428,11 @@ impl Plan {
                     times: rng.pick(&[1, 1, 8]),
                 },
                 1 => Action::Replace { address },
-                2 => Action::Exchange { one: address, other: rng.index(addresses), ms },
+                2 => Action::Exchange {
+                    one: address,
+                    other: rng.index(addresses),
+                    ms,
+                },
                 3 => Action::Trust { address },
                 _ => Action::Foreign {
                     address,
@@ -343,9 +446,13 @@ impl Plan {
             }
             5 => match rng.below(4) {
                 0 => Action::Stop { ms: ms.min(HOUR) },
-                1 => Action::Kill { ms: rng.between(500, 5 * SECOND) },
+                1 => Action::Kill {
+                    ms: rng.between(500, 5 * SECOND),
+                },
                 2 => Action::Kill { ms: ms.min(HOUR) },
-                _ => Action::KillAtPut { ms: rng.between(500, 20 * SECOND) },
+                _ => Action::KillAtPut {
+                    ms: rng.between(500, 20 * SECOND),
+                },
             },
             6 => {
                 let fault = match rng.below(4) {
@@ -359,7 +466,10 @@ impl Plan {
             7 => Action::Config(config_edit(rng, self, addresses)),
             8 => match rng.below(3) {
                 0 => Action::Check,
-                _ => Action::Sync { room, force: rng.once_in(3) },
+                _ => Action::Sync {
+                    room,
+                    force: rng.once_in(3),
+                },
             },
             9 => match rng.once_in(2) {
                 true => Action::RotateFeed { feed, ms },
@@ -444,16 +554,26 @@ fn config_edit(rng: &mut Rng, plan: &Plan, addresses: usize) -> ConfigEdit {
         3 => ConfigEdit::AddFeed { room, feed },
         4 => ConfigEdit::RemoveFeed { room, nth },
         5 => ConfigEdit::ReplaceFeed { room, nth, feed },
-        6 => ConfigEdit::Filter { room, nth, place: rng.pick(&[None, Some(0), Some(1)]) },
+        6 => ConfigEdit::Filter {
+            room,
+            nth,
+            place: rng.pick(&[None, Some(0), Some(1)]),
+        },
         7 | 8 => ConfigEdit::HideTitles(room),
-        9 => ConfigEdit::MovePod { address: rng.index(addresses), room },
+        9 => ConfigEdit::MovePod {
+            address: rng.index(addresses),
+            room,
+        },
         10 => ConfigEdit::RemovePod(rng.index(addresses)),
         11 => ConfigEdit::Guard {
             room,
             vanished: rng.pick(&[0, 1, 3, 5]),
             hold_minutes: rng.pick(&[5, 15, 60]),
         },
-        12 => ConfigEdit::Max { room, max: rng.pick(&[3, 5, 100]) },
+        12 => ConfigEdit::Max {
+            room,
+            max: rng.pick(&[3, 5, 100]),
+        },
         _ => ConfigEdit::Nothing,
     }
 }

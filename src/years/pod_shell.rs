@@ -139,7 +139,9 @@ impl Process {
         if let Some(shell) = self.pods[address].take()
             && let Some(grant) = shell.flight.and_then(|flight| flight.grant)
         {
-            self.gate.abandoned(&grant, env.clocks());
+            let writes = self.gate.abandoned(&grant, env.clocks());
+            note_writes(&writes, &mut self.recorder);
+            env.disk.apply(writes);
         }
     }
 
@@ -216,7 +218,14 @@ impl Process {
                         self.turns += 1;
                         let turn = self.turns;
                         shell.wake = (when, turn);
-                        env.at(when, Happening::PodWakes { life, address, turn });
+                        env.at(
+                            when,
+                            Happening::PodWakes {
+                                life,
+                                address,
+                                turn,
+                            },
+                        );
                     }
                     return;
                 }
@@ -250,11 +259,18 @@ impl Process {
                             grant,
                             began,
                         });
-                        env.after(took, Happening::PodAnswers { life, address, turn });
+                        env.after(
+                            took,
+                            Happening::PodAnswers {
+                                life,
+                                address,
+                                turn,
+                            },
+                        );
                         return;
                     }
-                    Permit::Paused(until) => {
-                        let outcome = PodOutcome::SignInPaused { until };
+                    Permit::Paused(until, is_rejected) => {
+                        let outcome = PodOutcome::SignInPaused { until, is_rejected };
                         self.pod_learns(address, outcome, env);
                     }
                     Permit::Busy => self.pod_learns(address, PodOutcome::SignInBusy, env),
@@ -279,7 +295,8 @@ impl Process {
                 let rows = env.disk.rows(&shell.request);
                 let pause = self.gate.peek(&shell.request, rows, clocks);
                 if let Some(wrong) = pause.as_ref().and_then(|pause| pause.correction.as_ref()) {
-                    env.disk.reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                 }
                 paused_until = pause.map(|pause| pause.until);
             }

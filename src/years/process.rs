@@ -183,7 +183,12 @@ impl Process {
     }
 
     /// A room told what it lost.
-    pub fn tell_brake(&mut self, room: usize, losses: Vec<crate::control::brake::FeedOfRoom>, env: &mut Env) {
+    pub fn tell_brake(
+        &mut self,
+        room: usize,
+        losses: Vec<crate::control::brake::FeedOfRoom>,
+        env: &mut Env,
+    ) {
         let name = super::configure::room_name(room);
         self.brake.learn(&name, losses);
         self.judge_brake_soon(env.now, env);

@@ -48,7 +48,13 @@ pub fn wanted(
     let mut is_all_read = true;
     for (place, feed) in feeds.iter().enumerate() {
         let of_room = &settings.feeds[place].only;
-        let Some(latest) = env.oracle.beliefs.feeds.get(feed).map(|one| one.latest.clone()) else {
+        let Some(latest) = env
+            .oracle
+            .beliefs
+            .feeds
+            .get(feed)
+            .map(|one| one.latest.clone())
+        else {
             is_all_read = false;
             continue;
         };
@@ -59,11 +65,20 @@ pub fn wanted(
         is_all_read &= latest.missing.is_empty();
         let id = &env.feeds[*feed].id;
         let held = view.held.iter().find(|held| held.feed == *id);
-        let belief = env.oracle.beliefs.rooms.get(&(room, *feed)).cloned().unwrap_or_default();
+        let belief = env
+            .oracle
+            .beliefs
+            .rooms
+            .get(&(room, *feed))
+            .cloned()
+            .unwrap_or_default();
         let count = |reading: &Reading| reading.to_come(of_room, window).count();
         let reading = match (held, &belief.nonempty) {
             (Some(hold), Some(before)) if belief.emptied_at.is_some() => {
-                let is_over = belief.held.as_ref().is_some_and(|held| held.is_over && !held.is_loose);
+                let is_over = belief
+                    .held
+                    .as_ref()
+                    .is_some_and(|held| held.is_over && !held.is_loose);
                 if is_over && !hold.is_brake {
                     env.broken("a hold ends when it was seen long enough", || {
                         format!("room {room} still holds feed {feed}")
@@ -163,10 +178,14 @@ fn privacy(room: usize, settings: &Room, agenda: &Agenda, env: &mut Env) {
         let hides = settings.meetings.hide_titles;
         if says(PRIVATE) || (hides && meeting.title != settings.meetings.hidden_title) {
             let title = meeting.title.clone();
-            env.broken("no private text is shown", || format!("room {room} shows {title:?}"));
+            env.broken("no private text is shown", || {
+                format!("room {room} shows {title:?}")
+            });
         }
         if says(FOREIGN) {
-            env.broken("nothing of somebody else is shown", || format!("room {room}"));
+            env.broken("nothing of somebody else is shown", || {
+                format!("room {room}")
+            });
         }
     }
 }
@@ -186,7 +205,10 @@ pub fn pod_waits(address: usize, when: u64, env: &mut Env) {
     }
     if when > most + SECOND {
         env.broken("nothing waits longer than its maximum", || {
-            format!("the pod at address {address} waits {} s", (when - now) / 1000)
+            format!(
+                "the pod at address {address} waits {} s",
+                (when - now) / 1000
+            )
         });
     }
 }
@@ -206,7 +228,10 @@ pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) 
     }
     let facts = &mut env.oracle.pods[address];
     let early = facts.asked_until.saturating_sub(now);
-    if early > SECOND && facts.asked_in == env.oracle.started_at && facts.trusted_at < facts.asked_at {
+    if early > SECOND
+        && facts.asked_in == env.oracle.started_at
+        && facts.trusted_at < facts.asked_at
+    {
         env.broken("a pod that asks to be left alone is left alone", || {
             format!("address {address} is asked {} s too early", early / 1000)
         });
@@ -215,9 +240,10 @@ pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) 
     match step {
         PodStep::Put(agenda) => {
             if !may_write {
-                env.broken("a pod is written to only right after it said its mode", || {
-                    format!("address {address}")
-                });
+                env.broken(
+                    "a pod is written to only right after it said its mode",
+                    || format!("address {address}"),
+                );
             }
             let agenda = agenda.clone();
             put_begins(address, room, &agenda, env);
@@ -237,7 +263,10 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
     env.oracle.puts += 1;
     let (wanted, _) = env.oracle.wanted[room].clone();
     let forced_at = env.oracle.forced_at[room];
-    let last_put = env.oracle.pods[address].puts.last().map_or(0, |(at, _)| *at);
+    let last_put = env.oracle.pods[address]
+        .puts
+        .last()
+        .map_or(0, |(at, _)| *at);
     let is_forced = forced_at > env.oracle.started_at && last_put < forced_at + 26 * SECOND;
     let of_room = &env.oracle.configured.rooms[room];
     let is_room = of_room.is_present && of_room.addresses.contains(&address);
@@ -247,14 +276,21 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
         && (is_room || !agenda.is_empty())
     {
         let has = |one: &Meeting| agenda.meetings().iter().any(|other| other.looks_like(one));
-        let lacking = ours.meetings().iter().find(|one| one.end_time > wall && !has(one));
+        let lacking = ours
+            .meetings()
+            .iter()
+            .find(|one| one.end_time > wall && !has(one));
         if let Some(lacking) = lacking.map(face_of) {
             env.broken("no push lacks a meeting to come", || {
                 format!("address {address} is sent a set without {lacking:?}")
             });
         }
         let is_ours = |one: &&Meeting| ours.meetings().iter().any(|other| other.looks_like(one));
-        let others: Vec<&Meeting> = agenda.meetings().iter().filter(|one| !is_ours(one)).collect();
+        let others: Vec<&Meeting> = agenda
+            .meetings()
+            .iter()
+            .filter(|one| !is_ours(one))
+            .collect();
         if wanted.clock_is_believed {
             let hides = env.oracle.configured.rooms[room].hides_titles;
             for one in others {
@@ -292,10 +328,12 @@ fn failed_before(address: usize, is_forced: bool, env: &mut Env) {
     let now = env.now;
     let started_at = env.oracle.started_at;
     let failed_at = env.oracle.pods[address].failed_at.take();
-    let too_early = failed_at
-        .is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
+    let too_early =
+        failed_at.is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
     if too_early {
-        env.broken("a failed push waits a minute", || format!("address {address}"));
+        env.broken("a failed push waits a minute", || {
+            format!("address {address}")
+        });
     }
 }
 
@@ -305,15 +343,23 @@ fn budget(address: usize, agenda: &Arc<Agenda>, env: &mut Env) {
     let wall = env.wall();
     let shows_nothing = env.device_at(address).shown.still_to_come(wall).is_empty();
     let facts = &mut env.oracle.pods[address];
-    let is_again = facts.last_put.as_ref().is_some_and(|last| last.looks_like(agenda));
+    let is_again = facts
+        .last_put
+        .as_ref()
+        .is_some_and(|last| last.looks_like(agenda));
     facts.puts.retain(|(at, _)| at + 60 * MINUTE > now);
     facts.puts.push((now, is_again && !shows_nothing));
     facts.last_put = Some(agenda.clone());
-    let corrections = facts.puts.iter().filter(|(_, is_correction)| *is_correction).count();
+    let corrections = facts
+        .puts
+        .iter()
+        .filter(|(_, is_correction)| *is_correction)
+        .count();
     if corrections > 12 {
-        env.broken("a display that somebody else writes to is put right ever less often", || {
-            format!("address {address}: {corrections} corrections within an hour")
-        });
+        env.broken(
+            "a display that somebody else writes to is put right ever less often",
+            || format!("address {address}: {corrections} corrections within an hour"),
+        );
     }
 }
 
@@ -338,7 +384,10 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
         && facts.trusted_at < exchanged_at
         && exchanged_at + 5 * SECOND < env.now
         && env.oracle.reloaded_at + 10 * MINUTE < exchanged_at
-        && env.oracle.ledger_lost_at.is_none_or(|at| at + 10 * MINUTE < exchanged_at);
+        && env
+            .oracle
+            .ledger_lost_at
+            .is_none_or(|at| at + 10 * MINUTE < exchanged_at);
     if is_sure {
         env.broken("a device of another room is not written to", || {
             format!("address {address} of room {room}")
@@ -356,7 +405,9 @@ pub fn is_put(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
     if matches!(device.fault.at(now), Some(PodFault::OtherMode))
         && since.is_some_and(|since| since + 2 * SECOND < now)
     {
-        env.broken("a pod in another mode is not written to", || format!("address {address}"));
+        env.broken("a pod in another mode is not written to", || {
+            format!("address {address}")
+        });
     }
 }
 
@@ -372,7 +423,14 @@ pub fn look(process: &Process, env: &mut Env) {
             let view = shell.controller.view(clocks);
             let settings = shell.controller.settings().room.clone();
             let feeds = shell.feeds.clone();
-            wanted(room, &settings, &feeds, &view, process.clock.is_believed, env);
+            wanted(
+                room,
+                &settings,
+                &feeds,
+                &view,
+                process.clock.is_believed,
+                env,
+            );
             ended(room, &view, env);
         }
     }
@@ -406,7 +464,9 @@ fn ended(room: usize, view: &RoomView, env: &mut Env) {
     if env.oracle.is_clock_believed
         && let Some(late) = late.map(face_of)
     {
-        env.broken("a meeting that has ended leaves", || format!("room {room}: {late:?}"));
+        env.broken("a meeting that has ended leaves", || {
+            format!("room {room}: {late:?}")
+        });
     }
 }
 
@@ -416,7 +476,10 @@ fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
     let model = &env.feeds[feed];
     let facts = &env.oracle.feeds[feed];
     let user = format!("{}#{}", model.id.host(), model.id.as_str());
-    let mut wait = facts.bad_until.max(facts.changed_at).max(env.oracle.reloaded_at);
+    let mut wait = facts
+        .bad_until
+        .max(facts.changed_at)
+        .max(env.oracle.reloaded_at);
     wait = wait
         .max(facts.asked_until)
         .max(env.oracle.clock_set_at.unwrap_or(0))
@@ -427,9 +490,11 @@ fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
         let of_host = env.feeds.iter().filter(|other| other.host == model.host);
         let users = of_host.map(|other| format!("{}#{}", other.id.host(), other.id.as_str()));
         let paused = users.map(|user| env.oracle.paused_until(&user)).max();
-        wait = wait.max(paused.unwrap_or(0) + MINUTE).max(env.oracle.paused_until(&user));
-        let is_right = env.oracle.host_secrets[model.host]
-            == env.oracle.configured.feed_secrets[model.host];
+        wait = wait
+            .max(paused.unwrap_or(0) + MINUTE)
+            .max(env.oracle.paused_until(&user));
+        let is_right =
+            env.oracle.host_secrets[model.host] == env.oracle.configured.feed_secrets[model.host];
         if !is_right || env.disk.is_full {
             return;
         }
@@ -438,9 +503,13 @@ fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
     if env.feed_fault(feed).is_some() || wait + ONE_SYNC > now {
         return;
     }
-    let Some(latest) = process.feeds[feed].as_ref().and_then(|shell| shell.controller.latest())
+    let Some(latest) = process.feeds[feed]
+        .as_ref()
+        .and_then(|shell| shell.controller.latest())
     else {
-        env.broken("a calendar whose host is well is read", || format!("feed {feed} never was"));
+        env.broken("a calendar whose host is well is read", || {
+            format!("feed {feed} never was")
+        });
         return;
     };
     let Some(reading) = env.readings.get(&(feed, latest.id)).cloned() else {
@@ -449,7 +518,9 @@ fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
     let from = reading.reduction.from.seconds();
     let lets_through = |entry: &super::calendar::Entry| {
         let rooms = process.plan.rooms.iter().filter(|room| room.is_present);
-        let mut entries = rooms.flat_map(|room| &room.feeds).filter(|one| one.0 == feed);
+        let mut entries = rooms
+            .flat_map(|room| &room.feeds)
+            .filter(|one| one.0 == feed);
         entries.any(|(_, place)| super::calendar::is_let_through(&only(*place), entry))
     };
     let is_same = {
@@ -459,16 +530,29 @@ fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
             .collect();
         there.sort();
         there.len() == reading.entries.len()
-            && there.iter().zip(&reading.entries).all(|(one, other)| **one == *other)
+            && there
+                .iter()
+                .zip(&reading.entries)
+                .all(|(one, other)| **one == *other)
     };
     // What an earlier filter let through may still be there.
-    let filters: BTreeMap<_, _> = reading.reduction.filters.iter().map(|one| (one, ())).collect();
-    let is_by_these = process.plan.rooms.iter().filter(|room| room.is_present).all(|room| {
-        let of_feed = room.feeds.iter().filter(|one| one.0 == feed);
-        of_feed
-            .map(|(_, place)| only(*place).digest())
-            .all(|digest| filters.contains_key(&digest))
-    });
+    let filters: BTreeMap<_, _> = reading
+        .reduction
+        .filters
+        .iter()
+        .map(|one| (one, ()))
+        .collect();
+    let is_by_these = process
+        .plan
+        .rooms
+        .iter()
+        .filter(|room| room.is_present)
+        .all(|room| {
+            let of_feed = room.feeds.iter().filter(|one| one.0 == feed);
+            of_feed
+                .map(|(_, place)| only(*place).digest())
+                .all(|digest| filters.contains_key(&digest))
+        });
     if !is_by_these {
         env.broken("every filter is served", || format!("feed {feed}"));
     }
@@ -483,9 +567,15 @@ fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
         .collect::<std::collections::BTreeSet<_>>()
         .len();
     if !is_same && used == filters.len() {
-        env.broken("a calendar whose host is well is read within one sync", || {
-            format!("feed {feed} is out of date since {}", super::env::moment(wait))
-        });
+        env.broken(
+            "a calendar whose host is well is read within one sync",
+            || {
+                format!(
+                    "feed {feed} is out of date since {}",
+                    super::env::moment(wait)
+                )
+            },
+        );
     }
 }
 
@@ -501,7 +591,10 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
     let Some(agenda) = wanted.agenda.clone() else {
         return;
     };
-    let Some(view) = process.pods[address].as_ref().map(|shell| shell.controller.view()) else {
+    let Some(view) = process.pods[address]
+        .as_ref()
+        .map(|shell| shell.controller.view())
+    else {
         return;
     };
     let paused = env.oracle.paused_until(&key) + MINUTE;
@@ -552,34 +645,53 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
         _ => there == expected,
     };
     let rejected_at = env.oracle.rejected_at(&key, now);
-    if rejected_at.is_some_and(|at| contact_at <= at + SECOND) && view.state != PodState::SignInPaused {
+    if rejected_at.is_some_and(|at| contact_at <= at + SECOND)
+        && view.state != PodState::SignInPaused
+    {
         env.broken("what keeps a display from being put right is said", || {
-            format!("address {address} is said to be {}, and sign-in is paused", view.state.words())
+            format!(
+                "address {address} is said to be {}, and sign-in is paused",
+                view.state.words()
+            )
         });
     }
     // Never reported as well, whatever the pod does.
     let is_quiet = settled_for_report(wanted_at, address, env) + 90 * SECOND < now;
-    if view.state == PodState::InStep && !is_right && is_quiet && altered.is_none() && fault != Some(PodFault::Hangs) {
+    if view.state == PodState::InStep
+        && !is_right
+        && is_quiet
+        && altered.is_none()
+        && fault != Some(PodFault::Hangs)
+    {
         env.broken("what is not so is never reported as well", || {
             format!("address {address} of room {room} is said to be in step, and shows {there:?} for {expected:?}")
         });
     }
-    let is_well = fault.is_none() && !is_exchanged && is_right_secret && env.device_at(address).boots_until < now;
+    let is_well = fault.is_none()
+        && !is_exchanged
+        && is_right_secret
+        && env.device_at(address).boots_until < now;
     if env.disk.is_full || !is_well || settled + ONE_POLL > now {
         return;
     }
     if contact_at + 2 * MINUTE < now {
         env.broken("every pod is looked at", || {
-            format!("address {address} was not since {}", super::env::moment(contact_at))
+            format!(
+                "address {address} was not since {}",
+                super::env::moment(contact_at)
+            )
         });
     }
     if !is_right {
-        env.broken("a display whose pod is well is right within one poll", || {
-            format!(
-                "address {address} of room {room} ({}) shows {there:?} for {expected:?}",
-                view.state.words()
-            )
-        });
+        env.broken(
+            "a display whose pod is well is right within one poll",
+            || {
+                format!(
+                    "address {address} of room {room} ({}) shows {there:?} for {expected:?}",
+                    view.state.words()
+                )
+            },
+        );
     }
     let late = shown
         .meetings()

@@ -59,7 +59,10 @@ pub fn shrink(plan: &Plan, broken: &Broken) -> Plan {
     while best.days > 1 {
         let mut shorter = best.clone();
         shorter.days -= 1;
-        let is_within = shorter.actions.iter().all(|action| action.at < shorter.days * DAY);
+        let is_within = shorter
+            .actions
+            .iter()
+            .all(|action| action.at < shorter.days * DAY);
         if !is_within || !breaks(&shorter) {
             break;
         }

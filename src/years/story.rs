@@ -16,7 +16,12 @@ pub fn agenda(agenda: &Agenda) -> String {
         .take(MOST)
         .map(|one| {
             let seconds = one.start_time.seconds().rem_euclid(86_400);
-            format!("{:02}:{:02} {}", seconds / 3600, seconds / 60 % 60, one.title)
+            format!(
+                "{:02}:{:02} {}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                one.title
+            )
         })
         .collect();
     if meetings.len() > MOST {
@@ -37,7 +42,9 @@ pub fn pod_event(event: &PodEvent) -> String {
             "{} (was {}){}",
             state.words(),
             before.words(),
-            detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"))
+            detail
+                .as_ref()
+                .map_or(String::new(), |detail| format!(": {detail}"))
         ),
         event => format!("{event:?}"),
     }

@@ -48,7 +48,10 @@ fn told(plan: &Plan) -> String {
 fn two_thousand_room_days_of_faults_keep_every_promise() {
     let began = Instant::now();
     let lived = live_through(2_000, |seed| Plan::of(seed, 1 + (seed % 6) as usize, 3));
-    println!("{lived} room-days in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "{lived} room-days in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
 }
 
 #[test]
@@ -59,7 +62,11 @@ fn a_world_without_faults_stays_in_step_and_writes_little() {
     // A push for each change, and hardly more writes than those.
     let changes = plan.actions.len() as u64 + 3 * 4 * plan.density;
     assert!(outcome.puts < 4 * changes, "{} pushes", outcome.puts);
-    assert!(outcome.writes < 8 * changes + 50, "{} writes", outcome.writes);
+    assert!(
+        outcome.writes < 8 * changes + 50,
+        "{} writes",
+        outcome.writes
+    );
 }
 
 #[test]

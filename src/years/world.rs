@@ -1,7 +1,7 @@
 //! A world lives through its history: time, actions, and one service after another.
 
 use super::calendar::Entry;
-use super::env::{Broken, Env, Happening, START};
+use super::env::{Broken, Env, Happening};
 use super::plan::{
     Action, ConfigEdit, DAY, Edit, HOUR, HostFault, LedgerFault, MINUTE, Plan, PodFault, RoomPlan,
     SECOND,
@@ -118,9 +118,10 @@ impl<'a> World<'a> {
             });
         }
         if writes > most_writes {
-            self.env.broken("ledger writes stay within what happens", || {
-                format!("{writes} writes for {actions} actions in {room_days} room-days")
-            });
+            self.env
+                .broken("ledger writes stay within what happens", || {
+                    format!("{writes} writes for {actions} actions in {room_days} room-days")
+                });
         }
     }
 
@@ -169,7 +170,9 @@ impl<'a> World<'a> {
     }
 
     fn is_alive(&self, life: u32) -> bool {
-        self.process.as_ref().is_some_and(|process| process.life == life)
+        self.process
+            .as_ref()
+            .is_some_and(|process| process.life == life)
     }
 
     fn of_process(&mut self, what: Happening) {
@@ -238,7 +241,11 @@ impl<'a> World<'a> {
             Action::Reboot { address, ms, times } => {
                 self.env.device_at_mut(address).reboot(now + ms);
                 self.pod_changes(address, ms, 0);
-                self.again(times, ms + 4 * MINUTE, |times| Action::Reboot { address, ms, times });
+                self.again(times, ms + 4 * MINUTE, |times| Action::Reboot {
+                    address,
+                    ms,
+                    times,
+                });
             }
             Action::Replace { address } => {
                 self.mix_up();
@@ -248,7 +255,12 @@ impl<'a> World<'a> {
             }
             Action::Exchange { one, other, ms } => {
                 // One at a time: in a greater mix-up only a person knows what is meant.
-                let is_mixed = self.env.addresses.iter().enumerate().any(|(at, is)| at != *is);
+                let is_mixed = self
+                    .env
+                    .addresses
+                    .iter()
+                    .enumerate()
+                    .any(|(at, is)| at != *is);
                 if is_mixed {
                     return;
                 }
@@ -302,12 +314,24 @@ impl<'a> World<'a> {
             Action::RotateFeed { feed, ms } => {
                 let host = self.env.feeds[feed].host;
                 self.env.oracle.host_secrets[host] += 1;
-                self.env.after(ms, Happening::SecretFollows { is_pod: false, which: host });
+                self.env.after(
+                    ms,
+                    Happening::SecretFollows {
+                        is_pod: false,
+                        which: host,
+                    },
+                );
             }
             Action::RotatePod { address, ms } => {
                 self.env.device_at_mut(address).secret += 1;
                 self.pod_changes(address, ms, 0);
-                self.env.after(ms, Happening::SecretFollows { is_pod: true, which: address });
+                self.env.after(
+                    ms,
+                    Happening::SecretFollows {
+                        is_pod: true,
+                        which: address,
+                    },
+                );
             }
         }
     }
@@ -315,7 +339,13 @@ impl<'a> World<'a> {
     /// With exchanged devices nobody can tell any more which was meant.
     fn mix_up(&mut self) {
         let exchanged = |(at, device): (usize, &usize)| (at != *device).then_some(at);
-        let all: Vec<usize> = self.env.addresses.iter().enumerate().filter_map(exchanged).collect();
+        let all: Vec<usize> = self
+            .env
+            .addresses
+            .iter()
+            .enumerate()
+            .filter_map(exchanged)
+            .collect();
         for address in all {
             self.env.oracle.pods[address].is_mixed_up = true;
         }
@@ -366,7 +396,8 @@ impl<'a> World<'a> {
         let now = self.env.now;
         self.env.addresses.swap(one, other);
         if is_back {
-            self.env.say(|| format!("> the devices at {one} and {other} change back"));
+            self.env
+                .say(|| format!("> the devices at {one} and {other} change back"));
         }
         for address in [one, other] {
             self.pod_changes(address, 0, 16 * MINUTE);
@@ -384,12 +415,18 @@ impl<'a> World<'a> {
             LedgerFault::Full => {
                 self.env.disk.is_full = true;
                 self.env.oracle.secrets_are_loose();
-                self.env.after(ms, Happening::SecretFollows { is_pod: false, which: usize::MAX });
+                self.env.after(
+                    ms,
+                    Happening::SecretFollows {
+                        is_pod: false,
+                        which: usize::MAX,
+                    },
+                );
                 return;
             }
             LedgerFault::Lost | LedgerFault::Damaged(_) => {
-                let kept = (fault == LedgerFault::Damaged(true))
-                    .then(|| self.env.disk.sign_ins.clone());
+                let kept =
+                    (fault == LedgerFault::Damaged(true)).then(|| self.env.disk.sign_ins.clone());
                 let is_full = self.env.disk.is_full;
                 self.env.disk = super::disk::Disk {
                     is_full,
@@ -421,7 +458,8 @@ impl<'a> World<'a> {
             // Not a secret: there is room on the disk again.
             self.env.disk.is_full = false;
             self.env.oracle.ledger_lost_at = Some(self.env.now);
-            self.env.say(|| "> there is room on the disk again".to_owned());
+            self.env
+                .say(|| "> there is room on the disk again".to_owned());
             return;
         }
         let now = self.env.now;
@@ -439,7 +477,8 @@ impl<'a> World<'a> {
                 }
             }
         }
-        self.env.say(|| format!("> the secret of {which} is corrected (pod: {is_pod})"));
+        self.env
+            .say(|| format!("> the secret of {which} is corrected (pod: {is_pod})"));
     }
 
     /// Another process tries every secret, and shares nothing with the service but the ledger.
@@ -464,7 +503,11 @@ impl<'a> World<'a> {
             .filter(|entry| entry.end > now && entry.start < now + 7 * 86_400)
             .map(|entry| entry.uid)
             .collect();
-        let nth = |number: u64| to_come.get((number % to_come.len().max(1) as u64) as usize).copied();
+        let nth = |number: u64| {
+            to_come
+                .get((number % to_come.len().max(1) as u64) as usize)
+                .copied()
+        };
         match edit {
             Edit::Add {
                 in_minutes,
@@ -560,12 +603,16 @@ fn change(rooms: &mut [RoomPlan], edit: ConfigEdit) {
         }
         ConfigEdit::HideTitles(room) => rooms[room].hides_titles = !rooms[room].hides_titles,
         ConfigEdit::MovePod { address, room } => {
-            rooms.iter_mut().for_each(|room| room.addresses.retain(|one| *one != address));
+            rooms
+                .iter_mut()
+                .for_each(|room| room.addresses.retain(|one| *one != address));
             rooms[room].addresses.push(address);
             rooms[room].addresses.sort_unstable();
         }
         ConfigEdit::RemovePod(address) => {
-            rooms.iter_mut().for_each(|room| room.addresses.retain(|one| *one != address));
+            rooms
+                .iter_mut()
+                .for_each(|room| room.addresses.retain(|one| *one != address));
         }
         ConfigEdit::Guard {
             room,
@@ -581,10 +628,4 @@ fn change(rooms: &mut [RoomPlan], edit: ConfigEdit) {
     for room in rooms {
         room.is_present &= !room.addresses.is_empty();
     }
-}
-
-/// The true time in seconds at a moment of the history.
-#[must_use]
-pub fn seconds_at(at: u64) -> i64 {
-    START + i64::try_from(at / 1000).unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use podcal::model::name::hex;
+use podcal::model::digest::hex;
 use reqwest::Method;
 
 pub const USER: &str = "user";

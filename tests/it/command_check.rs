@@ -55,6 +55,51 @@ async fn every_fault_of_a_configuration_is_told_at_once_by_every_command() {
 }
 
 #[tokio::test]
+async fn included_rooms_are_served_and_their_faults_name_their_file() {
+    let world = world().await;
+    let room = format!(
+        "[rooms.elm]\nfeed = {:?}\npod = \"192.0.2.1\"\n",
+        world.feeds.url("oak.ics")
+    );
+    std::fs::create_dir(world.path("rooms.d")).unwrap();
+    std::fs::write(world.path("rooms.d/elm.toml"), &room).unwrap();
+    let world = world.with("include", "[\"rooms.d/*.toml\", \"none.d/*.toml\"]");
+    world
+        .podcal(&["check"])
+        .await
+        .exits(0)
+        .prints(&["2 rooms", "\"none.d/*.toml\" matches no file"]);
+    world
+        .podcal(&["agenda", "elm"])
+        .await
+        .exits(0)
+        .prints(&["Standup"]);
+
+    let wrong = room.replace("feed", "# a comment\nfeeed");
+    std::fs::write(world.path("rooms.d/elm.toml"), wrong).unwrap();
+    let says = "rooms.d/elm.toml, line 3, rooms.elm.feeed: unknown key; did you mean `feed`?";
+    world.podcal(&["check"]).await.exits(2).says(&[says]);
+    let json = world.podcal(&["check", "--json"]).await.exits(2).json();
+    let file = json["problems"][0]["file"].as_str().unwrap();
+    assert!(file.ends_with("rooms.d/elm.toml"), "{json}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_no_file_is_said_at_once() {
+    let world = World::start().await;
+    world
+        .podcal(&["--config", ".", "check"])
+        .await
+        .exits(2)
+        .says(&["is a folder", "podcal.toml"]);
+    world
+        .podcal(&["--config", "/dev/zero", "check"])
+        .await
+        .exits(2)
+        .says(&["is a device, not a regular file"]);
+}
+
+#[tokio::test]
 async fn a_configuration_that_is_missing_is_said_with_its_path() {
     let world = World::start().await;
     world

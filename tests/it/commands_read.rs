@@ -139,7 +139,7 @@ async fn status_and_history_tell_what_was_done() {
     let status = world
         .podcal(&["status", "oak", "--json"])
         .await
-        .exits(0)
+        .exits(1)
         .json();
     assert!(status["rooms"][0]["stale_since"].is_i64(), "{status}");
     world

@@ -24,7 +24,30 @@ mod promise_08_wrong_password;
 mod promise_09_certificate;
 mod promise_10_config;
 
+mod displays_addresses;
+mod displays_brake;
+mod displays_clock;
+mod displays_hold;
+mod displays_mode;
+mod displays_pods;
+mod displays_unread;
+
 mod command_check;
+mod command_init;
+mod command_pod;
 mod command_sync;
 mod commands_read;
 mod service;
+
+mod beside_commands;
+mod beside_health;
+mod fair_reload;
+mod fair_slow;
+mod ledger_faults;
+mod ledger_old;
+mod lockout_feeds;
+mod lockout_pods;
+mod log_damping;
+mod log_events;
+mod log_stderr;
+mod web_pages;

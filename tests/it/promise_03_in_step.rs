@@ -262,7 +262,7 @@ async fn somebody_elses_meetings_are_replaced() {
             titles(pod) == ["Standup", "Review"]
         })
         .await;
-    service.says("foreign").await;
+    service.says("shows other meetings").await;
     // And podcal does not fight with itself.
     let pushes = world.pushes("oak");
     let polls = world.pod("oak").count("GET", "/v2/calendar");
@@ -289,6 +289,7 @@ async fn a_service_in_step_pushes_nothing_and_says_nothing() {
         let usual = [
             "service.started",
             "service.stopped",
+            "service.summary",
             "pod.health",
             "config.warning",
         ];

@@ -35,7 +35,7 @@ async fn a_pod_in_another_mode_is_never_written_to() {
             .await
             .exits(1)
             .says(&["is not written to", "3rd party only"]);
-        assert_eq!(ran.display("oak"), "refused", "{mode:?}");
+        assert_eq!(ran.display("oak"), "wrong_mode", "{mode:?}");
         world.podcal(&["sync", "--force"]).await.exits(1);
         world.podcal(&["check", "--connect"]).await;
         assert_eq!(writes(&world), [""; 0], "{mode:?}");
@@ -49,7 +49,7 @@ async fn the_service_never_writes_to_a_pod_in_another_mode() {
     let service = world.serve();
     world
         .until("polls and syncs", "oak", |pod| {
-            pod.count("GET", "/v2/calendar") > 3 && pod.count("GET", "/v2/config") > 1
+            pod.count("GET", "/v2/api/config") > 3 && pod.count("GET", "/v2/config") > 1
         })
         .await;
     service.says("is not written to").await;
@@ -104,7 +104,7 @@ async fn a_mode_that_nothing_tells_is_said_once_and_pushed_to() {
         .sync()
         .await
         .exits(0)
-        .says(&["does not tell its calendar mode"]);
+        .says(&["does not report its calendar mode"]);
     world.set_feed("oak", &calendar(&[meeting("New", 1)]));
     let ran = world.sync().await.exits(0);
     assert!(!ran.stderr.contains("calendar mode"), "{ran}");

@@ -1,4 +1,4 @@
-//! Promise 8: a wrong password is tried once, then the pod rests until the configuration changes.
+//! Promise 8: a wrong password is tried once, then sign-in is paused.
 
 use crate::support::{PASSWORD, World, meeting, titles, within};
 
@@ -17,7 +17,11 @@ fn tries(world: &World) -> usize {
 #[tokio::test]
 async fn a_wrong_password_is_tried_once_over_many_syncs() {
     let world = locked_out().await;
-    world.sync().await.exits(1).says(&["rejected the password"]);
+    world
+        .sync()
+        .await
+        .exits(1)
+        .says(&["password or token was rejected"]);
     for command in [
         &["sync"][..],
         &["sync", "--force"],
@@ -28,7 +32,7 @@ async fn a_wrong_password_is_tried_once_over_many_syncs() {
         assert_eq!(tries(&world), 1, "{command:?}");
     }
     let ran = world.sync().await.exits(1);
-    assert_eq!(ran.display("oak"), "resting");
+    assert_eq!(ran.display("oak"), "sign_in_paused");
     assert_eq!(tries(&world), 1);
 }
 
@@ -54,7 +58,7 @@ async fn the_service_tries_a_wrong_password_once_until_it_is_reloaded() {
         .await
         .with("schedule.config", "\"* * * * * *\"");
     let service = world.serve();
-    service.says("rejected the password").await;
+    service.says("password or token was rejected").await;
     // The other pod has the same wrong password; both have had many turns by then.
     let pulled = world.feeds.wait_for(|feeds| {
         feeds
@@ -108,7 +112,7 @@ async fn a_password_that_changes_on_the_pod_is_tried_once() {
         .await;
     let before = tries(&world);
     world.pod("oak").set_password("Set-by-somebody-1");
-    service.says("rejected the password").await;
+    service.says("password or token was rejected").await;
     let pulls = world.feeds.requests().len();
     let pulled = world
         .feeds

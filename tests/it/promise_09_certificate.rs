@@ -1,6 +1,6 @@
 //! Promise 9: a pinned certificate that changes stops everything before the password is sent.
 
-use podcal::model::name::hex;
+use podcal::model::digest::hex;
 
 use crate::support::{World, calendar, meeting, titles};
 
@@ -47,7 +47,7 @@ async fn the_service_sends_nothing_to_a_pod_with_another_certificate() {
     // What was in flight at the change has ended by now.
     world.pod("oak").forget_requests();
     world.set_feed("oak", &calendar(&[meeting("New", 2)]));
-    service.says("push.failed").await;
+    service.says("pod.health").await;
     assert_eq!(world.pod("oak").requests(), []);
 
     // Accepting it beside the service is enough.

@@ -148,7 +148,6 @@ async fn the_health_check_tells_whether_the_service_is_at_work() {
     within("cycles", pulled).await;
     world.podcal(&["status", "--healthy"]).await.exits(0);
     service.kill().await;
-    world.age_service().await;
     world
         .podcal(&["status", "--healthy"])
         .await

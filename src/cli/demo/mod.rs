@@ -106,8 +106,8 @@ impl Stage {
         std::fs::write(&file, configuration(&pods, &calendars)).map_err(cannot)?;
         let config = config::load::load(&file)?.config;
         let clock = Clock::start(clock);
-        let network = Network::new();
         let ledger = OpenLedger::open(&config, clock, false).await?;
+        let network = ledger.network();
         let ground = ledger.ground(clock, &network, false, false);
         let service = Service::start(config.clone(), ground).await;
         Ok(Self {
@@ -122,8 +122,9 @@ impl Stage {
         })
     }
 
-    async fn close(self) {
-        drop(self.service);
+    async fn close(mut self) {
+        self.service.finish(Duration::from_secs(1)).await;
+        self.service.end().await;
         self.ledger.close().await;
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 
 use crate::cli::Failure;
-use crate::config::{Pod, TlsTrust};
+use crate::config::{Pod, TlsTrust, load};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
@@ -22,7 +22,7 @@ pub struct AddressOptions {
     #[arg(long, value_name = "NAME", global = true)]
     pub username: Option<String>,
 
-    /// Read the password from a file (its first line)
+    /// Read the password from a file that contains nothing else
     #[arg(long, value_name = "FILE", global = true, group = "login")]
     pub password_file: Option<PathBuf>,
 
@@ -91,12 +91,10 @@ impl AddressOptions {
 
     fn password(&self, signs_in: bool) -> Result<Secret, Failure> {
         if let Some(path) = &self.password_file {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                let path = path.display();
-                let says = format!("the password file {path} cannot be read: {error}");
-                Failure::usage(says, "name a file that holds nothing but the password")
-            })?;
-            return Ok(Secret::new(text.lines().next().unwrap_or_default()));
+            return load::secret_file(path).map_err(|says| {
+                let says = format!("the password file {} {says}", path.display());
+                Failure::usage(says, "name a file that contains nothing but the password")
+            });
         }
         if let Some(name) = &self.password_env {
             let value = std::env::var(name).map_err(|_| {

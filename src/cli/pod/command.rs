@@ -14,8 +14,7 @@ use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::feed::Network;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, WHICHEVER_ANSWERS};
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
@@ -26,6 +25,7 @@ use crate::pod::Fingerprint;
 use crate::service::clock::Clock;
 use crate::service::control_socket::{self, Answer, Request};
 use crate::service::open_ledger::OpenLedger;
+use crate::service::signals::Signals;
 use crate::{expand, ics, report};
 
 /// The window of a calendar file for a pod without a room.
@@ -74,9 +74,22 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         talk: &mut talk,
         progress,
     };
-    let outcome = run(&job, &args.options, &targets, &mut streams).await?;
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
+    let outcome = tokio::select! {
+        outcome = run(&job, &args.options, &targets, &mut streams) => Ok(outcome),
+        signal = signals.stop() => Err(signal),
+    };
+    if let Some(gate) = targets.iter().find_map(|target| target.gate.as_ref()) {
+        gate.settle().await;
+    }
+    let outcome = outcome.map_err(|signal| {
+        Failure::at_work(
+            format!("stopped by {signal}"),
+            "what was sent to a pod may have been done",
+        )
+    })??;
     if let Meant::Room { config, .. } = &meant {
-        keep_pins(config, &outcome, matches!(job, Job::Trust)).await?;
+        keep_trust(config, &outcome).await?;
     }
     match outcome.errors.as_slice() {
         [] if outcome.denied => Ok(Ended::WithTrouble),
@@ -117,15 +130,18 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
             None => Meant::Address(url),
         });
     }
-    let config = load(global)?;
-    let room = match (room::find(&config, &args.target), address) {
+    let configured = load(global).and_then(|config| {
+        let room = room::find(&config, &args.target)?.clone();
+        Ok((config, room))
+    });
+    let (config, room) = match (configured, address) {
         (Err(_), Err(says)) if looks_like_address => {
             return Err(Failure::usage(
                 format!("the address `{}` {says}", clean::line(&args.target, 100)),
                 "write it in full, or name a room of the configuration",
             ));
         }
-        (room, _) => room?.clone(),
+        (configured, _) => configured?,
     };
     if args.options.address.are_given() {
         return Err(Failure::usage(
@@ -162,7 +178,7 @@ async fn targets(config: &Config, room: &Room, args: &PodArgs) -> Result<Vec<Tar
     }
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(config, clock, true).await?;
-    let gate = ledger.ground(clock, &Network::new(), true, true).gate;
+    let gate = ledger.ground(clock, &ledger.network(), true, true).gate;
     let chosen = room
         .pods
         .iter()
@@ -192,21 +208,20 @@ async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
     Some(Fingerprint(pin.sha256))
 }
 
-/// Keeps certificates as pins: the service does it where one runs, since it alone owns
-/// what is known of its pods.
-async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result<(), Failure> {
-    if outcome.pins.is_empty() {
+/// Keeps certificates as pins, and that a person accepts a device: the service does it where
+/// one runs, since it alone owns what is known of its pods.
+async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
+    let is_trust = !outcome.trusted.is_empty();
+    if outcome.pins.is_empty() && !is_trust {
         return Ok(());
     }
     let path = crate::ledger::resolve(&config.ledger)?;
-    if is_trust {
-        let mut asked = false;
-        for (url, _) in &outcome.pins {
-            asked |= trust_by_service(&path, url).await?;
-        }
-        if asked {
-            return Ok(());
-        }
+    let mut asked = false;
+    for url in &outcome.trusted {
+        asked |= trust_by_service(config, &path, url).await?;
+    }
+    if asked {
+        return Ok(());
     }
     let lock = match Ledger::claim(&config.ledger) {
         Ok(lock) => lock,
@@ -221,14 +236,22 @@ async fn keep_pins(config: &Config, outcome: &Outcome, is_trust: bool) -> Result
         let room = of_pod.next().map(|room| &room.name);
         ledger.set_pin(url, room, Some(pin.0), clock()).await?;
     }
+    for url in &outcome.trusted {
+        let whichever = WHICHEVER_ANSWERS;
+        ledger.accept_device(url, whichever, clock()).await?;
+    }
     ledger.close().await;
     Ok(())
 }
 
 /// Whether a service runs that accepted what answers at the address now.
-async fn trust_by_service(ledger: &std::path::Path, url: &PodUrl) -> Result<bool, Failure> {
+async fn trust_by_service(
+    config: &Config,
+    ledger: &std::path::Path,
+    url: &PodUrl,
+) -> Result<bool, Failure> {
     let request = Request::Trust { pod: url.key() };
-    let answer = control_socket::ask(ledger, &request, PATIENCE)
+    let answer = control_socket::ask_either(&config.path, ledger, &request, PATIENCE)
         .await
         .map_err(|error| Failure::no_answer(ledger, &error))?;
     match answer {

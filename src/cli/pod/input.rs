@@ -409,7 +409,7 @@ async fn text_or_file(
     named(argument, stdin, TEXT_LIMIT).await
 }
 
-/// Standard input for `-`, else a file; whole, and of at most so many bytes.
+/// Standard input for `-`, else a file; the whole of it, at most `limit` bytes.
 async fn named(
     argument: &str,
     stdin: &mut (dyn AsyncRead + Send + Unpin),

@@ -67,6 +67,8 @@ impl From<Failure> for Stop {
 pub struct Outcome {
     /// Certificates to keep as pins from now on.
     pub pins: Vec<(PodUrl, Fingerprint)>,
+    /// Pods whose device a person accepts, whatever it was before.
+    pub trusted: Vec<PodUrl>,
     /// One for each pod that failed; not reported yet.
     pub errors: Vec<PodError>,
     /// A question was answered with no: the screen key is another one, or there
@@ -282,13 +284,6 @@ async fn check_trust(target: &Target, pin: Option<Fingerprint>) -> Result<(), Po
 
 async fn trust(options: &Options, target: &Target, outcome: &mut Outcome) -> Result<Shown, Stop> {
     let pod = &target.pod;
-    if target.keeps_pin && pod.tls != TlsTrust::Pin {
-        let says = format!(
-            "the pod at {} is not trusted by a kept certificate",
-            pod.url
-        );
-        return Err(Failure::usage(says, "change its `tls` in the configuration").into());
-    }
     let expected = options.address.expected_fingerprint()?;
     let found = certificate(pod).await?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
@@ -297,7 +292,11 @@ async fn trust(options: &Options, target: &Target, outcome: &mut Outcome) -> Res
         return Err(PodError::new(&pod.url, operation, kind).into());
     }
     if target.keeps_pin {
-        outcome.pins.push((pod.url.clone(), found));
+        outcome.trusted.push(pod.url.clone());
+        // Where the configuration says whom to trust, only the device is accepted.
+        if pod.tls == TlsTrust::Pin {
+            outcome.pins.push((pod.url.clone(), found));
+        }
     }
     Ok(show::trusted(target.pin, found, target.keeps_pin))
 }

@@ -564,10 +564,14 @@ fn a_bare_address_needs_a_password_and_says_how_to_give_it() {
     options(&[]).unwrap().pod(url(), false).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password").display().to_string();
-    std::fs::write(&file, "pw with spaces \r\nsecond line\n").unwrap();
+    std::fs::write(&file, "pw with spaces \r\n").unwrap();
     let pod = options(&["--password-file", &file, "--insecure", "--timeout", "3"]).unwrap();
     let pod = pod.pod(url(), true).unwrap();
-    assert_eq!(pod.password.reveal(), "pw with spaces ");
+    assert_eq!(pod.password.reveal(), "pw with spaces");
+    std::fs::write(&file, "hunter2\nsecond line\n").unwrap();
+    let wrong = options(&["--password-file", &file]).unwrap();
+    let wrong = wrong.pod(url(), true).unwrap_err();
+    assert!(wrong.text.contains("more than one line") && !wrong.text.contains("hunter2"));
     assert_eq!(pod.tls, TlsTrust::Off);
     assert_eq!(pod.timeout, Duration::from_secs(3));
     let digits = "AB:".repeat(31) + "AB";
@@ -588,7 +592,7 @@ async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
         ..target(&sim)
     };
     let own = Fingerprint(sim.fingerprint()).to_string();
-    let refused = typed(&[bare.clone()], &["metadata"], b"").await;
+    let refused = typed(std::slice::from_ref(&bare), &["metadata"], b"").await;
     assert_eq!(refused.error().key(), "certificate_unknown");
     assert!(refused.error().to_string().contains(&own));
     assert!(refused.error().hint().contains("--fingerprint"));
@@ -600,7 +604,7 @@ async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
     };
     typed(&[known], &["metadata"], b"").await.ok();
     let given = ["metadata", "--fingerprint", &own];
-    typed(&[bare.clone()], &given, b"").await.ok();
+    typed(std::slice::from_ref(&bare), &given, b"").await.ok();
     // An impostor at an address that is known gets nothing.
     sim.forget_requests();
     let other = Target {
@@ -620,10 +624,8 @@ async fn a_password_goes_to_no_bare_address_that_nobody_has_accepted() {
 fn every_operation_has_a_command() {
     let whole = Cli::command();
     for operation in crate::pod::Operation::ALL {
-        let words = operation.entry().command.split(' ');
-        let found = words.fold(Some(&whole), |command, word| {
-            command.and_then(|command| command.find_subcommand(word))
-        });
+        let mut words = operation.entry().command.split(' ');
+        let found = words.try_fold(&whole, |command, word| command.find_subcommand(word));
         assert!(found.is_some(), "{operation}");
     }
 }

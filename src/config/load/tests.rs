@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::keys;
-use super::super::{Config, Description, Login, Source, TlsTrust};
+use super::super::{Config, Description, Login, OnRemove, Room, Source, TlsTrust, WhenStale};
+use super::super::{keys, schema};
 use super::*;
 use crate::fault::Fault as _;
 use crate::report;
@@ -31,24 +31,51 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
         "secrets/forbidden" => Err(io::ErrorKind::PermissionDenied.into()),
         "secrets/huge" => Err(io::ErrorKind::FileTooLarge.into()),
         "secrets" => Err(io::ErrorKind::IsADirectory.into()),
+        "secrets/padded" => Ok(b"\xef\xbb\xbf from a file \t\n".to_vec()),
+        "secrets/marked" => Ok(b"\xef\xbb\xbffrom a file\r\n".to_vec()),
+        "secrets/utf-16" => Ok(b"\xff\xfeh\0u\0n\0t\0e\0r\x002\0".to_vec()),
+        "secrets/pipe" => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "is a named pipe (FIFO), not a regular file",
+        )),
         // The absolute paths of the example.
         path if path.starts_with("/run/secrets/") => Ok(b"from a file\n".to_vec()),
         "ca.pem" => Ok(b"-----BEGIN CERTIFICATE-----".to_vec()),
+        path if path.contains(".d/") => disk::read(&data().join(path), 10_000),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+fn variable(name: &str) -> Result<String, NoVariable> {
     match name {
-        "POD_PASSWORD" | "DAV_PASSWORD" | "REFRESH_TOKEN" => Some("from a variable".to_owned()),
-        "EMPTY" => Some(String::new()),
-        "TWO_LINES" => Some("hunter2\nhunter2".to_owned()),
-        _ => None,
+        "POD_PASSWORD" | "DAV_PASSWORD" | "REFRESH_TOKEN" | "WEB_PASSWORD" => {
+            Ok("from a variable".to_owned())
+        }
+        "EMPTY" => Ok(String::new()),
+        "TWO_LINES" => Ok("hunter2\nhunter2".to_owned()),
+        "NOT_UTF_8" => Err(NoVariable::NotText),
+        _ => Err(NoVariable::NotSet),
+    }
+}
+
+/// The folders of the files under `tests/data/config`, beside which their rooms stand.
+fn list_folder(path: &Path) -> io::Result<Vec<String>> {
+    match path.to_str().unwrap() {
+        "" => Ok(vec!["podcal.toml".to_owned()]),
+        "rooms.d" | "bad.d" => disk::list(&data().join(path)),
+        "secrets" => Err(io::ErrorKind::PermissionDenied.into()),
+        _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
 fn checked(text: &str) -> Result<Loaded, ConfigFaults> {
-    check(text, Path::new("podcal.toml"), &read_file, &variable)
+    check(
+        text,
+        Path::new("podcal.toml"),
+        &read_file,
+        &list_folder,
+        &variable,
+    )
 }
 
 #[track_caller]
@@ -163,7 +190,10 @@ fn collect(
             "schedule" => &keys::SCHEDULE,
             "window" => &keys::WINDOW,
             "meetings" => &keys::MEETINGS,
+            "guard" if section.place == keys::ROOM.place => &keys::ROOM_GUARD,
             "guard" => &keys::GUARD,
+            "limits" => &keys::LIMITS,
+            "web" => &keys::WEB,
             "http" => &keys::HTTP,
             "pod" if section.place == keys::ROOT.place => &keys::POD,
             "pod" | "pods" => &keys::ROOM_POD,
@@ -172,7 +202,7 @@ fn collect(
             "oauth2" => &keys::OAUTH2,
             "tls" => &keys::TLS,
             "password" | "token" | "client_secret" | "refresh_token" => &keys::SECRET,
-            "rooms" => {
+            "rooms" if section.place == keys::ROOT.place => {
                 for (_, room) in value.as_table().unwrap() {
                     collect(room, &keys::ROOM, found);
                 }
@@ -189,9 +219,13 @@ fn what_holds(config: &Config) -> String {
     let room = &config.rooms[0];
     let (feed, pod) = (&room.feeds[0], &room.pods[0]);
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         config.time_zone,
         config.ledger,
+        config.on_remove,
+        config.memory,
+        config.brake_rooms,
+        config.web,
         config.keep_history,
         config.schedule,
         room.zone,
@@ -212,6 +246,34 @@ fn the_example_and_the_interface_name_the_defaults_that_hold() {
     let silent = what_holds(&good_file("good-smallest.toml"));
     assert_eq!(what_holds(&good(&example())), silent);
     assert_eq!(what_holds(&good_file("good-interface.toml")), silent);
+}
+
+#[test]
+fn the_schema_names_the_defaults_that_hold() {
+    let mut text =
+        "time_zone = \"America/Denver\"\ninclude = []\non_remove = \"keep\"\n".to_owned();
+    for (section, name) in [
+        (&keys::LEDGER, "ledger"),
+        (&keys::SCHEDULE, "schedule"),
+        (&keys::WINDOW, "window"),
+        (&keys::MEETINGS, "meetings"),
+        (&keys::GUARD, "guard"),
+        (&keys::LIMITS, "limits"),
+        (&keys::HTTP, "http"),
+        (&keys::POD, "pod"),
+    ] {
+        text += &format!("[{name}]\n");
+        for key in section.keys {
+            match schema::entry(section, key).unwrap().default {
+                "" if *key == "password" => text += "password = { file = \"secrets/pod\" }\n",
+                "" => {}
+                default => text += &format!("{key} = {default}\n"),
+            }
+        }
+    }
+    text += "[rooms.aurora]\nfeed = \"https://calendar.example.com/aurora.ics\"\npod = \"192.0.2.11\"\n";
+    let silent = what_holds(&good_file("good-smallest.toml"));
+    assert_eq!(what_holds(&good(&text)), silent);
 }
 
 #[test]
@@ -248,6 +310,125 @@ fn what_is_not_said_is_as_the_interface_says() {
     assert_eq!(pod.min_interval, Duration::from_secs(10));
     assert!(pod.enforce.is_none() && pod.third_party_type.is_none());
     assert_eq!(room.feeds[0].max_size, 50_000_000);
+    assert_eq!(
+        (config.brake_rooms, config.memory, config.on_remove),
+        (5, 256_000_000, OnRemove::Keep)
+    );
+    assert_eq!(config.keep_history, Duration::from_secs(90 * 86_400));
+    assert_eq!(config.web, None);
+    assert_eq!(
+        (
+            room.meetings.hidden_title.as_str(),
+            room.meetings.untitled.as_str(),
+            room.meetings.max_stale,
+            room.meetings.when_stale
+        ),
+        ("Reserved", "Busy", None, WhenStale::Keep)
+    );
+}
+
+#[test]
+fn the_keys_for_a_service_of_years_are_read() {
+    let config = good_file("good-for-years.toml");
+    assert_eq!(
+        (config.brake_rooms, config.memory, config.on_remove),
+        (0, 1 << 30, OnRemove::Clear)
+    );
+    assert_eq!(config.keep_history, Duration::from_secs(30 * 86_400));
+    let web = config.web.unwrap();
+    assert_eq!(web.listen.to_string(), "[::]:8080");
+    let login = web.login.unwrap();
+    assert_eq!(
+        (login.username.as_str(), login.password.reveal()),
+        ("desk", "from a variable")
+    );
+    let [aurora, borealis] = config.rooms.as_slice() else {
+        panic!("two rooms");
+    };
+    let rules = |room: &Room| {
+        let rules = room.meetings.clone();
+        (
+            rules.hidden_title,
+            rules.untitled,
+            rules.max_stale,
+            rules.when_stale,
+        )
+    };
+    let day = Duration::from_secs(86_400);
+    let (belegt, termin) = ("Belegt".to_owned(), "Termin".to_owned());
+    assert_eq!(rules(aurora), (belegt, termin, Some(day), WhenStale::Clear));
+    let (occupied, meeting) = ("Occupé".to_owned(), "Réunion".to_owned());
+    assert_eq!(rules(borealis), (occupied, meeting, None, WhenStale::Keep));
+}
+
+#[test]
+fn what_people_write_for_a_schedule_or_a_zone_is_understood() {
+    let config = good_file("good-wordings.toml");
+    let schedule = &config.schedule;
+    let lines = [&schedule.sync, &schedule.health, &schedule.config].map(ToString::to_string);
+    assert_eq!(lines, ["0 */5 * * * *", "*/30 * * * * *", "0 0 * * * *"]);
+    assert_eq!(config.time_zone.name(), "MST");
+    assert_eq!(config.web.unwrap().listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.rooms[0].pods[0].password.reveal(), "from a file");
+}
+
+#[test]
+fn included_rooms_come_in_the_order_of_the_list_and_then_by_file() {
+    let config = good_file("good-include.toml");
+    let names: Vec<&str> = config.rooms.iter().map(|room| room.name.as_str()).collect();
+    assert_eq!(names, ["first", "south", "north", "east", "west"]);
+    // Paths in an included file are relative to the main one.
+    assert!(
+        matches!(&config.rooms[3].feeds[0].source, Source::File { path } if path == Path::new("east.ics"))
+    );
+    let password = config.rooms[1].pods[0].password.reveal();
+    assert_eq!(password, "from a file", "as `[pod]` of the main file says");
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for (path, kind) in [
+        (pipe.as_path(), "named pipe"),
+        (Path::new("/dev/zero"), "device"),
+    ] {
+        let printed = report::print(&load(path).unwrap_err());
+        assert!(printed.contains(kind), "{printed}");
+
+        let config = folder.path().join("podcal.toml");
+        let text = format!(
+            "time_zone = \"UTC\"\ninclude = [{path:?}]\n[pod]\npassword = {{ file = {path:?} }}\n"
+        );
+        fs::write(&config, text).unwrap();
+        let faults = load(&config).unwrap_err();
+        let of = |key: &str| {
+            let mut problems = faults.problems().iter();
+            problems.any(|problem| problem.key.starts_with(key) && problem.says.contains(kind))
+        };
+        assert!(of("include[0]") && of("pod.password.file"), "{faults}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_read_again_is_cleaned_in_the_same_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    let path = folder.path().join("podcal.toml");
+    fs::write(&secret, "\u{feff} one \r\n").unwrap();
+    let text = "time_zone = \"UTC\"\npod.password = { file = \"secret\" }\n\
+                [rooms.a]\nfeed = \"file:a.ics\"\npod = \"192.0.2.1\"\n";
+    fs::write(&path, text).unwrap();
+    let loaded = load(&path).unwrap();
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    let password = &loaded.config.rooms[0].pods[0].password;
+    assert_eq!(password.reveal(), "one");
+    assert!(changed(password).is_none());
+    fs::write(&secret, "two \n").unwrap();
+    assert_eq!(changed(password).unwrap().reveal(), "two");
 }
 
 #[test]
@@ -423,7 +604,8 @@ fn a_file_that_is_not_there_is_explained() {
     for word in [
         "--config",
         "PODCAL_CONFIG",
-        "config.example.toml",
+        "podcal init",
+        "podcal config example",
         "podcal demo",
     ] {
         assert!(printed.contains(word), "{printed}");
@@ -431,7 +613,8 @@ fn a_file_that_is_not_there_is_explained() {
     assert!(!faults.is_passing());
 
     let printed = report::print(&load(folder.path()).unwrap_err());
-    assert!(printed.contains("cannot be read: "), "{printed}");
+    assert!(printed.contains("is a folder"), "{printed}");
+    assert!(printed.contains(path.to_str().unwrap()), "{printed}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Stories of one feed on a model host: when it is asked, and what is said of it.
 
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::model::version::{Reduction, VersionId};
+use crate::model::cron::Cron;
+use crate::model::version::{Reduction, Trouble, VersionId};
+use crate::model::zone::Zone;
 
 /// What the host does with a pull.
 #[derive(Clone, Debug)]

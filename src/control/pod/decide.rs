@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::contact::{Plan, PushClass};
 use super::display::{self, Comparison};
 use super::event::{Loss, PushReason};
-use super::{Blocked, PodController, PodState};
+use super::{Blocked, PodController, PodState, REFRESH_PART};
 use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::model::agenda::Agenda;
@@ -50,21 +50,24 @@ impl PodController {
         };
         let comparison = self.comparison(shown, &target, now);
         let is_forced = self.is_forced();
+        let sent = self.sent.agenda.as_ref();
+        let is_new = sent.is_none_or(|sent| !sent.looks_like(&target));
         let is_pushed_anyway =
             self.sent.agenda.is_none() && mutation::is(Mutation::PushWhatIsShown);
         if let Some(state) = self.good_state(comparison)
             && !is_forced
             && !is_pushed_anyway
+            && !(matches!(comparison, Comparison::Nearest { .. })
+                && (is_new || self.is_part_to_be_refreshed(now)))
         {
             return state;
         }
-        let sent = self.sent.agenda.as_ref();
-        let is_new = sent.is_none_or(|sent| !sent.looks_like(&target));
         let reason = match sent {
             _ if is_forced => PushReason::Forced,
             _ if self.device.is_replacement => PushReason::Lost,
             None => PushReason::First,
             Some(_) if is_new => PushReason::Changed,
+            Some(_) if self.is_good(comparison) => PushReason::Refreshed,
             Some(_) => PushReason::Lost,
         };
         let is_lost = !is_forced && !is_new;
@@ -78,7 +81,7 @@ impl PodController {
             });
             let at = self.unshown.next(is_new || is_other, now);
             (PushClass::Unverified, at)
-        } else if !is_lost {
+        } else if !is_lost || self.is_good(comparison) {
             (PushClass::Ordinary, now.monotonic)
         } else if comparison == Comparison::Empty
             && self.habits.was_in_step
@@ -90,7 +93,7 @@ impl PodController {
         };
         let loss = match comparison {
             _ if self.device.is_replacement => Some(Loss::Replaced),
-            _ if !is_lost => None,
+            _ if !is_lost || self.is_good(comparison) => None,
             _ if self.unshown.in_row() > 0 => Some(Loss::NotShown),
             Comparison::Empty => Some(Loss::Emptied),
             _ => Some(Loss::Foreign),
@@ -128,7 +131,35 @@ impl PodController {
     pub(super) fn target(&self, now: Now) -> Option<Arc<Agenda>> {
         let wanted = self.wanted.as_ref()?;
         let may_keep = !self.habits.shows_others;
-        display::target(wanted, self.shown.as_deref(), may_keep, now.wall)
+        let found = self.found.as_deref().filter(|_| may_keep);
+        let shown = self.shown.as_deref().filter(|_| may_keep);
+        display::target(wanted, found, shown, now.wall)
+    }
+
+    /// Notes what the display shows before it was ever pushed to.
+    pub(super) fn note_found(&mut self, shown: &Agenda) {
+        let is_first = self.found.is_none() && self.sent.agenda.is_none();
+        if is_first && !self.habits.shows_others {
+            self.found = Some(Arc::new(display::under_our_ids(shown)));
+            self.account_for_found();
+        }
+    }
+
+    /// What the room shows by a reading is no longer kept for a feed that was never read:
+    /// where it vanishes from there, it vanishes from the display.
+    pub(super) fn account_for_found(&mut self) {
+        let Some(found) = self.found.as_ref().filter(|found| !found.is_empty()) else {
+            return;
+        };
+        let Some(wanted) = &self.wanted else { return };
+        let Some(agenda) = &wanted.agenda else { return };
+        let left = match &wanted.keep_shown {
+            Some(_) => display::without_ids_of(found, agenda),
+            None => Agenda::default(),
+        };
+        if left.len() < found.len() {
+            self.found = Some(Arc::new(left));
+        }
     }
 
     /// The time by which meetings have ended; `None` while the clock is not believed.
@@ -152,6 +183,12 @@ impl PodController {
             Comparison::Nearest { shown, .. } => self.habits.cap.is_some_and(|cap| shown >= cap),
             Comparison::Empty | Comparison::OtherTexts | Comparison::Other => false,
         }
+    }
+
+    /// Whether the last push to a display that shows a part was long ago.
+    fn is_part_to_be_refreshed(&self, now: Now) -> bool {
+        let past = self.sent.past;
+        past.is_none_or(|past| past.elapsed(now.monotonic) >= REFRESH_PART)
     }
 
     fn good_state(&self, comparison: Comparison) -> Option<Decision> {

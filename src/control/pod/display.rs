@@ -194,15 +194,17 @@ pub fn learn(
 
 /// What a display should show now; `None` while nothing is known.
 ///
-/// `shown` is what it shows, and `may_keep` whether that may be ours.
+/// `found` is what it showed before it was first pushed to and no reading accounts for, and
+/// `shown` what it shows now; both as far as that may be ours.
 #[must_use]
 pub fn target(
     wanted: &Wanted,
+    found: Option<&Agenda>,
     shown: Option<&Agenda>,
-    may_keep: bool,
     now: UnixTime,
 ) -> Option<Arc<Agenda>> {
     let agenda = wanted.agenda.as_ref()?;
+    let found = found.map(Agenda::meetings).unwrap_or_default();
     let shown = shown.map(Agenda::meetings).unwrap_or_default();
     let is_there = |meeting: &Meeting| {
         agenda.meetings().iter().any(|ours| {
@@ -214,10 +216,10 @@ pub fn target(
     if !wanted.clock_is_believed {
         // Nothing is taken away by a clock that may be wrong.
         kept.extend(shown.iter().filter(|meeting| !is_there(meeting)).cloned());
-    } else if let Some(rules) = wanted.keep_shown.as_deref().filter(|_| may_keep) {
-        let ours = shown
+    } else if let Some(rules) = wanted.keep_shown.as_deref() {
+        let ours = found
             .iter()
-            .filter(|meeting| has_our_id(meeting) && meeting.end_time > now && !is_there(meeting));
+            .filter(|meeting| meeting.end_time > now && !is_there(meeting));
         kept.extend(ours.map(|meeting| reduced(meeting, rules)));
     }
     if kept.is_empty() {
@@ -234,12 +236,34 @@ pub fn target(
     Some(Arc::new(Agenda::new(nearest)))
 }
 
+/// The meetings under ids of our form.
+#[must_use]
+pub fn under_our_ids(shown: &Agenda) -> Agenda {
+    let ours = shown
+        .meetings()
+        .iter()
+        .filter(|meeting| has_our_id(meeting));
+    Agenda::new(ours.cloned().collect())
+}
+
+/// The meetings whose ids the other agenda does not have.
+#[must_use]
+pub fn without_ids_of(agenda: &Agenda, other: &Agenda) -> Agenda {
+    let is_there = |meeting: &&Meeting| other.meetings().iter().any(|one| one.id == meeting.id);
+    let rest = agenda
+        .meetings()
+        .iter()
+        .filter(|meeting| !is_there(meeting));
+    Agenda::new(rest.cloned().collect())
+}
+
 fn has_our_id(meeting: &Meeting) -> bool {
     let id = meeting.id.as_str();
-    mutation::is(Mutation::ForeignIsKept) || id.len() == 24
-        && id
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    mutation::is(Mutation::ForeignIsKept)
+        || id.len() == 24
+            && id
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A meeting that only a display knows, with its texts cut down to a room's rules.

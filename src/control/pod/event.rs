@@ -159,6 +159,8 @@ pub enum PushReason {
     Changed,
     /// The display did not show what was sent.
     Lost,
+    /// The display shows a part, and may have room for all of it by now.
+    Refreshed,
     /// A person asked for it.
     Forced,
     /// The pod left the configuration and its display is to be cleared.
@@ -172,6 +174,7 @@ impl PushReason {
             Self::First => "first",
             Self::Changed => "changed",
             Self::Lost => "lost",
+            Self::Refreshed => "refreshed",
             Self::Forced => "forced",
             Self::Cleared => "cleared",
         }

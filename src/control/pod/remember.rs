@@ -1,13 +1,14 @@
 //! What outlives a restart, and what is published.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     Blocked, Corrections, PodController, PodState, PodView, PushFailing, ReportedMode, StateLog,
     Unshown,
 };
 use crate::control::now::{Monotonic, Now};
-use crate::control::retry::{LONGEST_RETRY_AFTER, PUSH_RETRY};
+use crate::control::retry::{LONGEST_RETRY_AFTER, PUSH_RETRY, Past};
 use crate::model::agenda::Agenda;
 use crate::model::memory::{Alteration, FailingMemory, PodMemory};
 use crate::model::time::UnixTime;
@@ -21,6 +22,7 @@ pub(super) struct Marks {
     sent: Option<*const Agenda>,
     sent_at: Option<UnixTime>,
     echo: Option<*const Agenda>,
+    found: Option<*const Agenda>,
     state: PodState,
     detail: Option<String>,
     failures: u32,
@@ -44,6 +46,7 @@ impl PodController {
             sent: pointer(&self.sent.agenda),
             sent_at: self.sent.at,
             echo: pointer(&self.sent.echo),
+            found: pointer(&self.found),
             state: self.log.state(),
             detail: self.log.detail().map(str::to_owned),
             failures: self.failing.as_ref().map_or(0, |failing| failing.failures),
@@ -80,6 +83,7 @@ impl PodController {
             mode: self.mode.as_ref().map(|mode| mode.name().to_owned()),
             mode_checked_at: self.mode_checked_at,
             sent: agenda(&self.sent.agenda),
+            found: agenda(&self.found),
             sent_at: self.sent.at,
             state: Some(self.log.state().key().to_owned()),
             state_since: Some(self.log.since()),
@@ -96,6 +100,7 @@ impl PodController {
                 .as_ref()
                 .and_then(|_| later(self.push_not_before)),
             silent_until: self.schedule.silent_until.and_then(later),
+            silent_seconds: self.schedule.silence.as_secs(),
             throttled: self.schedule.throttled,
             corrections,
             corrected_at,
@@ -118,8 +123,10 @@ impl PodController {
         pod.device.accepted = memory.device_id;
         pod.mode = memory.mode.as_deref().map(ReportedMode::of_name);
         pod.mode_checked_at = memory.mode_checked_at;
+        pod.found = memory.found.filter(|_| was_here).map(Arc::new);
         pod.sent.agenda = memory.sent.map(Arc::new);
         pod.sent.at = memory.sent_at;
+        pod.sent.past = memory.sent_at.map(|at| Past::restored(at, now));
         pod.sent.is_shown = memory.was_in_step;
         pod.sent.echo = memory.echo.map(Arc::new);
         pod.corrections = Corrections::restored(memory.corrections, memory.corrected_at, now);
@@ -144,9 +151,14 @@ impl PodController {
             pod.push_not_before = now.restored(until, PUSH_RETRY);
         }
         pod.schedule.throttled = memory.throttled;
+        // Not longer than it was, should the clock have been wrong then.
+        pod.schedule.silence = match memory.silent_seconds {
+            0 => LONGEST_RETRY_AFTER,
+            seconds => Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER),
+        };
         pod.schedule.silent_until = memory
             .silent_until
-            .map(|until| now.restored(until, LONGEST_RETRY_AFTER));
+            .map(|until| now.restored(until, pod.schedule.silence));
         pod.seen_at = memory.seen_at;
         pod.checked_at = memory.checked_at;
     }

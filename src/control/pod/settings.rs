@@ -24,6 +24,8 @@ pub struct PodSettings {
     pub min_interval: Duration,
     /// The part of the configuration that is repaired when it drifts.
     pub enforce: Option<Map<String, Value>>,
+    /// A command that does everything once: the configuration is not polled.
+    pub is_once: bool,
     /// Nothing is written to the pod.
     pub is_dry: bool,
 }
@@ -48,6 +50,7 @@ impl PodSettings {
             jitter: due::jitter(&pod.url.key(), schedule.jitter),
             min_interval: pod.min_interval,
             enforce: pod.enforce.clone(),
+            is_once: false,
             is_dry: false,
         }
     }
@@ -56,6 +59,7 @@ impl PodSettings {
     #[must_use]
     pub fn once(mut self, is_dry: bool) -> Self {
         self.jitter = Duration::ZERO;
+        self.is_once = true;
         self.is_dry = is_dry;
         self
     }

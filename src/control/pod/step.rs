@@ -41,9 +41,11 @@ pub enum PodOutcome {
     Put(Result<PutAnswer, PutFailure>),
     Config(Result<ConfigAnswer, Failure>),
     Patch(Result<PatchAnswer, Failure>),
-    /// The step was not taken: sign-in is paused until then, after a rejected secret.
+    /// The step was not taken: sign-in is paused until then, after a rejected secret or, where
+    /// `is_rejected` is not set, after a sign-in that was not answered.
     SignInPaused {
         until: Monotonic,
+        is_rejected: bool,
     },
     /// `None`: the secret is another one, or the pause has ended.
     SignInChecked {

@@ -16,6 +16,7 @@ use crate::model::zone::Zone;
 
 mod device_stories;
 mod display_stories;
+mod fault_stories;
 mod time_stories;
 
 const START: i64 = 1_699_999_200;
@@ -176,7 +177,7 @@ impl Story {
             PodStep::ReadConfig => "config",
             PodStep::PatchConfig(_) => "patch",
             PodStep::CheckSignIn => "check",
-            PodStep::Wait(_) | PodStep::Finished => unreachable!(),
+            PodStep::Wait(_) | PodStep::Finished => panic!("no step to be taken"),
         };
         self.steps.push((self.second, name));
         if let Some((at, _)) = &self.pod.pending
@@ -195,7 +196,7 @@ impl Story {
                 None => Ok(LookAnswer {
                     device_id: self.pod.device.clone(),
                     shown: Arc::new(match self.pod.quirk {
-                        Quirk::ReadsEmpty => Agenda::empty(),
+                        Quirk::ReadsEmpty => Agenda::default(),
                         _ => Agenda::new(self.pod.shown.clone()),
                     }),
                     clock,
@@ -235,7 +236,7 @@ impl Story {
             PodStep::CheckSignIn => PodOutcome::SignInChecked {
                 paused_until: self.pod.pause,
             },
-            PodStep::Wait(_) | PodStep::Finished => unreachable!(),
+            PodStep::Wait(_) | PodStep::Finished => panic!("no step to be taken"),
         }
     }
 
@@ -381,6 +382,7 @@ fn settings_of(place: usize) -> PodSettings {
         jitter: Duration::ZERO,
         min_interval: Duration::from_secs(10),
         enforce: None,
+        is_once: false,
         is_dry: false,
     }
 }

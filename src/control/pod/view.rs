@@ -132,6 +132,20 @@ impl PodState {
         }
     }
 
+    /// In words, with what more there is to say.
+    #[must_use]
+    pub fn says(self, detail: Option<&str>) -> String {
+        match (self, detail) {
+            // It says how many of how many.
+            (Self::ShowsPart, Some(detail)) => detail.to_owned(),
+            (_, Some(detail)) if !detail.starts_with(self.words()) => {
+                format!("{}: {detail}", self.words())
+            }
+            (_, Some(detail)) => detail.to_owned(),
+            (_, None) => self.words().to_owned(),
+        }
+    }
+
     /// Whether the display shows what it should; a wrong clock of the pod does not change that.
     #[must_use]
     pub fn is_in_step(self) -> bool {
@@ -199,6 +213,8 @@ pub struct PodView {
 pub struct PodCounts {
     /// Looks that were answered.
     pub looks: u64,
+    /// Times that somebody asked for a look.
+    pub requests: u64,
     /// Looks, whether answered or not.
     pub attempts: u64,
     /// Pushes that the pod accepted.
@@ -236,4 +252,27 @@ pub enum PushResult {
     Failed(Failure),
     /// A dry run ends before the push.
     WouldPush,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_said_with_its_name_once() {
+        let says = |state: PodState, detail| state.says(detail);
+        assert_eq!(says(PodState::WrongMode, None), "wrong mode");
+        assert_eq!(
+            says(PodState::WrongMode, Some("its calendar mode is Google")),
+            "wrong mode: its calendar mode is Google"
+        );
+        assert_eq!(
+            says(PodState::ShowsPart, Some("shows 3 of 4 meetings")),
+            "shows 3 of 4 meetings"
+        );
+        assert_eq!(
+            says(PodState::Behind, Some("behind a proxy")),
+            "behind a proxy"
+        );
+    }
 }

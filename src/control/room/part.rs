@@ -309,7 +309,7 @@ impl Part {
                         return;
                     }
                 }
-                let replaced = is_loss.then(|| Replaced {
+                let replaced = is_loss.then_some(Replaced {
                     version: believed,
                     at: now.monotonic,
                 });
@@ -369,6 +369,11 @@ impl Part {
             .waits_until
             .get_or_insert(now.monotonic.plus(WAIT_FOR_OTHER_ROOMS));
         now.monotonic < until
+    }
+
+    /// Whether a loss is to be acted upon in a moment.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waits_until.is_some()
     }
 
     /// The brake brings back what was taken off the display just before it was pulled.

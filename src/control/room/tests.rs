@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::check::check as check_config;
+use crate::config::check::{NoVariable, check as check_config};
 use crate::control::published::FeedFailing;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::meeting::{Meeting, MeetingId};
@@ -36,7 +36,8 @@ fn room_with(keys: &str) -> Arc<Room> {
         &text,
         Path::new("podcal.toml"),
         &|_| Ok(Vec::new()),
-        &|_| None,
+        &|_| Ok(Vec::new()),
+        &|_| Err(NoVariable::NotSet),
     );
     Arc::new(loaded.unwrap().config.rooms.remove(0))
 }
@@ -382,7 +383,10 @@ fn a_shared_document_is_not_believed_before_the_other_rooms_had_a_word() {
         .reads(0, &[])
         .shows(&["A"]);
     assert!(world.room.losses(world.now)[0].lost_at.is_some());
+    // A one-shot run waits for what becomes of it.
+    assert!(!world.room.view(world.now).is_settled);
     world.passes(2).shows(&[]);
+    assert!(world.room.view(world.now).is_settled);
 }
 
 #[test]
@@ -429,6 +433,8 @@ fn a_clock_that_is_not_believed_takes_nothing_away() {
     let mut world = World::new(1);
     world.reads(0, &THREE).shows(&ABC);
     world.room.learn_clock(false, world.now);
+    // A one-shot run does not wait until somebody sets the clock.
+    assert!(world.room.view(world.now).is_settled);
     world.now.wall = world.now.wall.plus(Duration::from_secs(7 * 86_400));
     world.reads(0, &[]).shows(&ABC);
     world.now.wall = world.now.wall.minus(Duration::from_secs(7 * 86_400));

@@ -335,3 +335,67 @@ async fn a_room_that_answered_once_is_not_emptied_by_a_login_page() {
     let error = client.pull(&Held { items, state }, NOW).await.unwrap_err();
     assert_eq!(error.kind(), "not_dav");
 }
+
+#[test]
+fn a_home_may_be_on_another_host_and_a_child_may_not() {
+    let feed = feed(Source::CalDav {
+        url: FeedUrl::parse("https://dav.example.com/dav/").unwrap().0,
+        login: Login::None,
+        calendar: None,
+    });
+    let client = FeedClient::new(&feed, &Network::new()).unwrap();
+    let exchange = Exchange::new(client.settings.as_ref().unwrap(), NOW);
+    let dav = Dav {
+        exchange: &exchange,
+    };
+    let page = Page {
+        multistatus: dav_xml::Multistatus::default(),
+        url: FeedUrl::parse("https://dav.example.com/dav/").unwrap().0,
+        headers: hyper::header::HeaderMap::new(),
+    };
+    let folder = Folder::of(&page.url);
+    for (href, as_home, as_child) in [
+        (
+            "/dav/1/",
+            "dav.example.com/dav/1/",
+            "dav.example.com/dav/1/",
+        ),
+        (
+            "https://p12.example.com/dav/1/",
+            "p12.example.com/dav/1/",
+            "dav.example.com/dav/1/",
+        ),
+        (
+            "https://p12.example.com/1/",
+            "p12.example.com/1/",
+            "p12.example.com/1/",
+        ),
+        (
+            "https://dav.example.com:8443/dav/1/",
+            "dav.example.com/dav/1/",
+            "dav.example.com/dav/1/",
+        ),
+        (
+            "http://backend:8080/dav/1/",
+            "dav.example.com/dav/1/",
+            "dav.example.com/dav/1/",
+        ),
+        (
+            "http://backend:8080/1/",
+            "dav.example.com/1/",
+            "dav.example.com/1/",
+        ),
+    ] {
+        let shown = |url: Option<FeedUrl>| {
+            let url = url.unwrap();
+            assert!(url.is_encrypted());
+            format!("{}{}", url.host(), url.reveal().path())
+        };
+        assert_eq!(shown(address(&dav, &page, href)), as_home, "{href}");
+        assert_eq!(
+            shown(child_address(&dav, &page, &folder, href)),
+            as_child,
+            "{href}"
+        );
+    }
+}

@@ -366,3 +366,18 @@ async fn feeds_of_one_host_share_its_connections() {
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn an_inspection_says_what_became_of_the_secret() {
+    for (status, sent) in [
+        ("500 Internal Server Error", true),
+        ("401 Unauthorized", true),
+    ] {
+        let host = TestHost::start(move |_| Reply::status(status)).await;
+        let feed = ics(&host.url("/").replace("http://", "http://room:p@"));
+        let error = inspect::inspect(&feed, &Network::new(), NOW)
+            .await
+            .unwrap_err();
+        assert_eq!(error.secret_was_sent(), sent, "{status}");
+    }
+}

@@ -387,6 +387,38 @@ fn real_feeds_are_the_same_after_they_were_held() {
     }
 }
 
+/// Damage, names of zones, and everything else that is read as it was meant.
+#[test]
+fn odd_calendars_are_the_same_after_they_were_held() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conformance");
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let calendars = files.filter(|path| path.extension().is_some_and(|kind| kind == "ics"));
+    let own: Vec<_> = calendars
+        .map(|path| {
+            (
+                path.display().to_string(),
+                item(std::fs::read(&path).unwrap()),
+            )
+        })
+        .collect();
+    assert!(own.len() > 250, "{}", own.len());
+    for (name, item) in own.into_iter().chain(shared("found")) {
+        for from in ["1990-01-01T00:00:00Z", "2026-07-08T12:00:00Z"] {
+            same_after_keeping(&name, &item, at(from));
+        }
+    }
+}
+
+#[test]
+fn unknown_zones_are_held_with_the_meetings_that_have_them() {
+    let lines = "BEGIN:VEVENT\nUID:1\nDTSTART;TZID=Mars:20270101T090000\nEND:VEVENT\n\
+        BEGIN:VEVENT\nUID:2\nDTSTART;TZID=Venus:20200101T090000\nEND:VEVENT";
+    let held = item(kept_for(lines, &[]));
+    assert_eq!(read(&held).unwrap().unknown_zones, ["Mars"]);
+}
+
 proptest! {
     #[test]
     fn any_series_is_the_same_after_it_was_held(

@@ -160,6 +160,103 @@ fn floating_times_are_in_the_zone_of_their_calendar() {
         floating("X-WR-TIMEZONE:Nowhere"),
         (None, vec!["zone_unknown"])
     );
+    assert_eq!(
+        floating("X-WR-TIMEZONE:GMT+02:00"),
+        (Some("Etc/GMT-2".to_owned()), vec!["zone_read"])
+    );
+}
+
+#[test]
+fn zones_that_nothing_tells_are_named() {
+    let event = |tzid: &str| {
+        format!("BEGIN:VEVENT\nUID:{tzid}\nDTSTART;TZID=\"{tzid}\":20260705T090000\nEND:VEVENT\n")
+    };
+    let of = |lines: &str| {
+        let read = reading(calendar(lines));
+        let troubles = read.verdicts.iter().filter(|one| one.rule.is_trouble());
+        assert_eq!(troubles.count(), read.unknown_zones.len(), "{lines}");
+        read.unknown_zones
+    };
+    let lines = [
+        "Mars/Phobos",
+        "Eastern",
+        "My \u{7}\u{202E}Office",
+        "Mars/Phobos",
+        "UTC+1",
+    ];
+    let lines: String = lines.into_iter().map(event).collect();
+    assert_eq!(of(&lines), ["Mars/Phobos", "My Office"]);
+    // Only the offset of the winter may be known.
+    assert_eq!(of(&event("(UTC+01:00) Nowhere")), ["(UTC+01:00) Nowhere"]);
+    // The zone of the calendar matters where times float.
+    let floating = "BEGIN:VEVENT\nUID:1\nDTSTART:20260705T090000\nEND:VEVENT\nX-WR-TIMEZONE:Mars";
+    assert_eq!(of(floating), ["Mars"]);
+    assert!(of(&floating.replace("90000\n", "90000Z\n")).is_empty());
+    assert!(of(&floating.replace("T090000", "")).is_empty());
+    // Of a whole feed each once.
+    let read = || reading(calendar(&format!("{lines}{floating}")));
+    let merged = merge(vec![read(), read()]);
+    assert_eq!(merged.unknown_zones, ["Mars", "Mars/Phobos", "My Office"]);
+    // No number of them is too many.
+    let many: String = (0..2_000)
+        .map(|n| event(&format!("Zone nr. {n} of Mars")))
+        .collect();
+    assert_eq!(reading(calendar(&many)).unknown_zones.len(), 50);
+}
+
+#[test]
+fn a_name_may_have_a_colon_and_no_quotes() {
+    for (line, place, local) in [
+        (
+            "TZID=GMT+05:30:20260705T090000",
+            Place::Offset(19_800),
+            "2026-07-05T09:00",
+        ),
+        (
+            "TZID=(UTC-05:00) Eastern Time (US & Canada):20260705T090000",
+            zone("America/New_York"),
+            "2026-07-05T09:00",
+        ),
+        (
+            "TZID=(UTC-05:00) Eastern Time (US & Canada);VALUE=DATE-TIME:2026-07-05T09:00:00",
+            zone("America/New_York"),
+            "2026-07-05T09:00",
+        ),
+        (
+            "VALUE=DATE-TIME;TZID=GMT +01:00:2026-07-05T09:00:00",
+            Place::Offset(3_600),
+            "2026-07-05T09:00",
+        ),
+        (
+            "TZID=Pacific Time (US & Canada); Tijuana:20260705T090000",
+            zone("America/Los_Angeles"),
+            "2026-07-05T09:00",
+        ),
+        (
+            "TZID=Greenwich Mean Time; Dublin, Edinburgh, London:20260705T090000",
+            zone("Europe/London"),
+            "2026-07-05T09:00",
+        ),
+        (
+            "TZID=Europe/Berlin:2026-07-05T09:00:00",
+            zone("Europe/Berlin"),
+            "2026-07-05T09:00",
+        ),
+    ] {
+        let event = event(&format!("DTSTART;{line}"));
+        assert_eq!(event.start, time(local, place), "{line}");
+    }
+}
+
+#[test]
+fn an_abbreviation_is_what_the_calendar_says() {
+    let rules = CUSTOM.replace("TZID:Customized Time Zone", "TZID:EST");
+    assert!(matches!(zoned(&rules, "EST").0, Place::Own(_)));
+    let (place, _) = zoned("", "EST");
+    assert!(matches!(&place, Place::Zone(_)), "{place:?}");
+    // The signs in a name are not written alike everywhere.
+    let rules = CUSTOM.replace("TZID:Customized Time Zone", "TZID:/My_Office (Oak)");
+    assert!(matches!(zoned(&rules, "My Office Oak").0, Place::Own(_)));
 }
 
 #[test]

@@ -26,6 +26,7 @@ const MAX_NAME: usize = 300;
 const MAX_PARTS: usize = 24;
 
 /// What a name is taken for.
+#[derive(Clone, Debug)]
 pub struct Guess {
     pub place: Place,
     /// For people.

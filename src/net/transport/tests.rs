@@ -69,7 +69,12 @@ async fn connections_that_fail_are_told_apart() {
     let old = server(b"\x15\x03\x01\x00\x02\x02\x46").await;
     check(local("https", old), Cause::OldTls, false).await;
     let choosy = server(b"\x15\x03\x03\x00\x02\x02\x28").await;
-    check(local("https", choosy), Cause::NothingInCommon, false).await;
+    check(
+        local("https", choosy),
+        Cause::NothingInCommon { detail: None },
+        false,
+    )
+    .await;
 }
 
 #[tokio::test]

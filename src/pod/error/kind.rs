@@ -75,8 +75,6 @@ pub enum PodErrorKind {
     ReadOnly,
     /// The pod's calendar mode forbids it; nothing was sent.
     OtherMode(CalendarMode),
-    /// It said that a push was done and shows something else.
-    NotKept,
     /// The caller asked for something that cannot be sent; nothing was.
     BadRequest {
         what: String,
@@ -116,7 +114,6 @@ impl PodErrorKind {
             Self::Redirected { .. } => "redirected",
             Self::ReadOnly => "read_only",
             Self::OtherMode(_) => "other_mode",
-            Self::NotKept => "not_kept",
             Self::BadRequest { .. } => "bad_request",
         }
     }
@@ -191,7 +188,7 @@ impl PodErrorKind {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::NotConnected(cause) => cause.is_passing(),
-            Self::NotKept | Self::TimedOut { .. } | Self::NoAnswer(_) | Self::TokenRefused => true,
+            Self::TimedOut { .. } | Self::NoAnswer(_) | Self::TokenRefused => true,
             Self::SignInRefused { status, .. } => matches!(status, 429 | 503),
             Self::Refused { status, error, .. } => match error {
                 ApiError::Internal | ApiError::ResourceConflict | ApiError::InvalidToken => true,
@@ -301,9 +298,6 @@ impl PodErrorKind {
             Self::OtherMode(_) => {
                 "a write could change a real mailbox. Set the pod's calendar to \"3rd party only\", or insist with `--insist`".into()
             }
-            Self::NotKept => {
-                "look at its display; it may be full, restarting, or written to by another program".into()
-            }
             Self::BadRequest { .. } => "correct it and try again".into(),
         }
     }
@@ -328,8 +322,8 @@ fn not_connected(cause: &Cause, pod: &PodUrl) -> Cow<'static, str> {
         Cause::BadCertificate { .. } => {
             "install another certificate on the pod (RSA of 2048 bits, or P-256); `tls = { verify = \"pin\" }` accepts older kinds than authorities do, and as a last resort `verify = \"off\"` any".into()
         }
-        Cause::NothingInCommon => {
-            "update the pod's firmware, or install another certificate on it: podcal needs ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
+        Cause::NothingInCommon { .. } => {
+            "update the pod's firmware, or install another certificate on it: podcal needs TLS 1.2 or 1.3, ECDHE with AES-GCM or ChaCha20, and a key of RSA, P-256, P-384 or Ed25519".into()
         }
         Cause::OldTls => {
             "update the pod's firmware: podcal needs TLS 1.2 or 1.3 with AES-GCM or ChaCha20 ciphers".into()
@@ -353,7 +347,7 @@ fn explained(error: &ApiError, not_found: &'static str) -> &'static str {
         }
         ApiError::NotFound => not_found,
         ApiError::ResourceConflict => {
-            "something else is changing the same settings; look whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
+            "something else is changing the same settings; check whether Solstice Cloud, the Dashboard or the pod's own panel manages them, then repeat"
         }
         ApiError::PathFailed => {
             "the pod could not apply a part of the configuration that was sent; send a smaller part, with the keys as `podcal pod ROOM config get` shows them"

@@ -1,23 +1,27 @@
 //! What is current, what is written, and what has to be written next. Knows no clock and
 //! no disk.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+mod lines;
+mod versions;
 
-use crate::ledger::{Batch, HistoryLine, Loaded, Pin, Remembered, ServiceTimes, differ};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use self::lines::Lines;
+use self::versions::Versions;
+use crate::ledger::{Batch, Loaded, Pin, Remembered, ServiceTimes, differ};
 use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::sign_in::SignIn;
 use crate::model::time::UnixTime;
-use crate::model::version::{FeedVersion, VersionId};
-
-/// Lines that wait for a disk that fails. More are dropped, the oldest first, and counted.
-const MAX_WAITING_LINES: usize = 10_000;
+use crate::model::version::FeedVersion;
 
 /// The newest value of everything, and what the ledger has of it.
 pub(super) struct Desk {
     current: Arc<Memories>,
     written: Memories,
     changed: Keys,
+    /// Feeds of which only what the client left for itself changed.
+    validators: BTreeSet<String>,
     versions: BTreeMap<String, Versions>,
     pub(super) pins: BTreeMap<String, Pin>,
     unwritten_pins: BTreeSet<String>,
@@ -26,9 +30,7 @@ pub(super) struct Desk {
     settings: BTreeMap<String, (UnixTime, String)>,
     /// Digests: the settings themselves are long, and nobody asks for them here.
     written_settings: BTreeMap<String, u64>,
-    lines: Vec<(HistoryLine, u32)>,
-    streaks: BTreeMap<StreakKey, Streak>,
-    lost_lines: u64,
+    pub(super) lines: Lines,
     service: ServiceTimes,
     is_service_changed: bool,
     /// The file is a new one: nothing of what was written is in it.
@@ -41,53 +43,6 @@ struct Keys {
     feeds: BTreeSet<String>,
     rooms: BTreeSet<String>,
     pods: BTreeSet<String>,
-}
-
-/// The versions of one feed.
-#[derive(Default)]
-struct Versions {
-    stored: BTreeSet<VersionId>,
-    /// Those that some task still holds.
-    known: BTreeMap<VersionId, Weak<FeedVersion>>,
-    /// Kept here until it is written, or nobody names it.
-    latest: Option<Arc<FeedVersion>>,
-    /// Same contents, other validators.
-    outdated: BTreeSet<VersionId>,
-    /// What is stored of them cannot be read.
-    damaged: BTreeSet<VersionId>,
-}
-
-impl Versions {
-    fn find(&self, id: VersionId) -> Option<Arc<FeedVersion>> {
-        self.latest
-            .as_ref()
-            .filter(|version| version.id == id)
-            .cloned()
-            .or_else(|| self.known.get(&id)?.upgrade())
-    }
-}
-
-/// Which streak a line may be one of: room, feed, pod and kind of event.
-type StreakKey = (Option<String>, Option<String>, Option<String>, &'static str);
-
-struct Streak {
-    /// The first of it.
-    line: HistoryLine,
-    last_at: UnixTime,
-    /// How often it happened by the lines that were handed out to be written.
-    counted: u32,
-    uncounted: u32,
-}
-
-impl Streak {
-    fn take_uncounted(&mut self) -> (HistoryLine, u32) {
-        self.counted = self.counted.saturating_add(self.uncounted);
-        let line = HistoryLine {
-            at: self.last_at,
-            ..self.line.clone()
-        };
-        (line, std::mem::take(&mut self.uncounted))
-    }
 }
 
 /// How much is to be written.
@@ -117,6 +72,7 @@ impl Desk {
             current: Arc::new(loaded.memories.clone()),
             written: loaded.memories,
             changed: Keys::default(),
+            validators: BTreeSet::new(),
             versions: loaded
                 .versions
                 .into_iter()
@@ -128,9 +84,7 @@ impl Desk {
             accepted_devices: loaded.accepted_devices,
             settings: BTreeMap::new(),
             written_settings: BTreeMap::new(),
-            lines: Vec::new(),
-            streaks: BTreeMap::new(),
-            lost_lines: 0,
+            lines: Lines::default(),
             service: loaded.service,
             is_service_changed: false,
             is_file_new: false,
@@ -146,76 +100,76 @@ impl Desk {
     pub(super) fn feed(
         &mut self,
         feed: &str,
-        memory: FeedMemory,
+        mut memory: FeedMemory,
         latest: Option<Arc<FeedVersion>>,
     ) -> bool {
-        if let Some(version) = latest {
-            self.note_version(feed, &version);
-            self.versions.entry(feed.to_owned()).or_default().latest = Some(version);
+        let is_missing = latest.is_some_and(|version| self.take_version(feed, version));
+        if is_missing {
+            self.changed.feeds.insert(feed.to_owned());
         }
         let current = self.current.feeds.get(feed);
         if current.is_some_and(|current| **current == memory) {
-            return false;
+            return is_missing;
         }
-        let is_change = is_change(self.written.feeds.get(feed), &memory);
+        let written = self.written.feeds.get(feed);
+        let is_change = is_change(written, &mut memory) || is_missing;
+        if written.is_some_and(|written| written.client_state != memory.client_state) {
+            self.validators.insert(feed.to_owned());
+        }
+        let memory = Arc::new(memory);
         Arc::make_mut(&mut self.current)
             .feeds
-            .insert(feed.to_owned(), Arc::new(memory));
-        mark(&mut self.changed.feeds, feed, is_change);
+            .insert(feed.to_owned(), memory.clone());
+        keep(
+            &mut self.changed.feeds,
+            &mut self.written.feeds,
+            feed,
+            memory,
+            is_change,
+        );
         self.have_times_changed = true;
         is_change
     }
 
-    pub(super) fn room(&mut self, room: &str, memory: RoomMemory) -> bool {
+    pub(super) fn room(&mut self, room: &str, mut memory: RoomMemory) -> bool {
         let current = self.current.rooms.get(room);
         if current.is_some_and(|current| **current == memory) {
             return false;
         }
-        let is_change = is_change(self.written.rooms.get(room), &memory);
+        let is_change = is_change(self.written.rooms.get(room), &mut memory);
+        let memory = Arc::new(memory);
         Arc::make_mut(&mut self.current)
             .rooms
-            .insert(room.to_owned(), Arc::new(memory));
-        mark(&mut self.changed.rooms, room, is_change);
+            .insert(room.to_owned(), memory.clone());
+        keep(
+            &mut self.changed.rooms,
+            &mut self.written.rooms,
+            room,
+            memory,
+            is_change,
+        );
         is_change
     }
 
-    pub(super) fn pod(&mut self, pod: &str, memory: PodMemory) -> bool {
+    pub(super) fn pod(&mut self, pod: &str, mut memory: PodMemory) -> bool {
         let current = self.current.pods.get(pod);
         if current.is_some_and(|current| **current == memory) {
             return false;
         }
-        let is_change = is_change(self.written.pods.get(pod), &memory);
+        let is_change = is_change(self.written.pods.get(pod), &mut memory);
+        let memory = Arc::new(memory);
         Arc::make_mut(&mut self.current)
             .pods
-            .insert(pod.to_owned(), Arc::new(memory));
-        mark(&mut self.changed.pods, pod, is_change);
+            .insert(pod.to_owned(), memory.clone());
+        keep(
+            &mut self.changed.pods,
+            &mut self.written.pods,
+            pod,
+            memory,
+            is_change,
+        );
         self.have_times_changed = true;
         is_change
-    }
-
-    /// Remembers that a version is in memory somewhere.
-    pub(super) fn note_version(&mut self, feed: &str, version: &Arc<FeedVersion>) {
-        let versions = self.versions.entry(feed.to_owned()).or_default();
-        let before = versions.find(version.id);
-        if before.is_some_and(|before| !Arc::ptr_eq(&before, version) && *before != **version) {
-            versions.outdated.insert(version.id);
-        }
-        versions.known.insert(version.id, Arc::downgrade(version));
-        versions.known.retain(|_, known| known.strong_count() > 0);
-    }
-
-    pub(super) fn known_version(&self, feed: &str, id: VersionId) -> Option<Arc<FeedVersion>> {
-        self.versions.get(feed)?.find(id)
-    }
-
-    /// A version that is stored could not be read: with the next write of the feed it is
-    /// removed, or written again where it is in memory then.
-    pub(super) fn distrust(&mut self, feed: &str, id: VersionId) {
-        if let Some(versions) = self.versions.get_mut(feed)
-            && versions.stored.contains(&id)
-        {
-            versions.damaged.insert(id);
-        }
     }
 
     pub(super) fn pod_settings(&mut self, pod: &str, at: UnixTime, json: String) -> bool {
@@ -225,6 +179,11 @@ impl Desk {
         }
         self.settings.insert(pod.to_owned(), (at, json));
         true
+    }
+
+    /// What is to be written of a pod's settings and was not written yet.
+    pub(super) fn unwritten_settings(&self, pod: &str) -> Option<String> {
+        self.settings.get(pod).map(|(_, json)| json.clone())
     }
 
     /// A pin that could not be written goes with the next write.
@@ -243,56 +202,6 @@ impl Desk {
 
     pub(super) fn service(&self) -> &ServiceTimes {
         &self.service
-    }
-
-    pub(super) fn history(&mut self, line: HistoryLine) -> bool {
-        let key = (
-            line.room.clone(),
-            line.feed.clone(),
-            line.pod.clone(),
-            line.event.what(),
-        );
-        if let Some(streak) = self.streaks.get_mut(&key)
-            && line.repeats(&streak.line)
-        {
-            streak.uncounted += 1;
-            streak.last_at = line.at;
-            // At the second, fourth, eighth time; else once an hour.
-            if streak.uncounted < streak.counted {
-                return false;
-            }
-            let last = streak.take_uncounted();
-            self.push_line(last);
-            return true;
-        }
-        let started = line.streak_since.map(|_| Streak {
-            line: line.clone(),
-            last_at: line.at,
-            counted: 1,
-            uncounted: 0,
-        });
-        let ended = match started {
-            Some(streak) => self.streaks.insert(key, streak),
-            None => self.streaks.remove(&key),
-        };
-        if let Some(mut streak) = ended.filter(|streak| streak.uncounted > 0) {
-            self.push_line(streak.take_uncounted());
-        }
-        self.push_line((line, 1));
-        true
-    }
-
-    fn push_line(&mut self, line: (HistoryLine, u32)) {
-        if self.lines.len() >= MAX_WAITING_LINES {
-            self.lines.remove(0);
-            self.lost_lines += 1;
-        }
-        self.lines.push(line);
-    }
-
-    /// How many lines were dropped since this was asked last.
-    pub(super) fn take_lost_lines(&mut self) -> u64 {
-        std::mem::take(&mut self.lost_lines)
     }
 
     /// Forgets what the configuration no longer names. What is not listed goes, so the
@@ -318,6 +227,7 @@ impl Desk {
         current.feeds.retain(|feed, _| !feeds.contains(feed));
         current.rooms.retain(|room, _| !rooms.contains(room));
         current.pods.retain(|pod, _| !pods.contains(pod));
+        self.written_settings.retain(|pod, _| !pods.contains(pod));
         let is_change = !(feeds.is_empty() && rooms.is_empty() && pods.is_empty());
         self.changed.feeds.extend(feeds);
         self.changed.rooms.extend(rooms);
@@ -356,19 +266,13 @@ impl Desk {
             ..Batch::default()
         };
         if extent == Extent::All {
-            // Validators alone: not marked as changed, and yet not as they are written.
-            let is_other = |(feed, memory): &(&String, &Arc<FeedMemory>)| {
-                !keys.feeds.contains(*feed)
-                    && self
-                        .written
-                        .feeds
-                        .get(*feed)
-                        .is_some_and(|written| written.client_state != memory.client_state)
-            };
-            let others = current.feeds.iter().filter(is_other);
-            batch
-                .feeds
-                .extend(others.map(|(feed, memory)| (feed.clone(), Some(memory.clone()))));
+            let others = self
+                .validators
+                .iter()
+                .filter(|feed| !keys.feeds.contains(*feed));
+            let other =
+                |feed: &String| Some((feed.clone(), Some(current.feeds.get(feed)?.clone())));
+            batch.feeds.extend(others.filter_map(other));
         }
         if extent != Extent::Changes && self.have_times_changed {
             batch.seen = vec![
@@ -377,12 +281,10 @@ impl Desk {
             ];
         }
         if extent != Extent::Changes {
-            for streak in self.streaks.values_mut().filter(|one| one.uncounted > 0) {
-                self.lines.push(streak.take_uncounted());
-            }
+            self.lines.count_all();
         }
         self.add_versions(&mut batch);
-        batch.history = std::mem::take(&mut self.lines);
+        batch.history = self.lines.take();
         let settings = std::mem::take(&mut self.settings);
         let setting =
             |(pod, (at, json)): (&String, &(UnixTime, String))| (pod.clone(), *at, json.clone());
@@ -402,68 +304,6 @@ impl Desk {
             extent,
             settings,
         }
-    }
-
-    /// Versions that are named and not stored, and the other way round.
-    fn add_versions(&self, batch: &mut Batch) {
-        let mut feeds: BTreeSet<&str> = batch.feeds.iter().map(|(feed, _)| feed.as_str()).collect();
-        for (room, memory) in &batch.rooms {
-            let written = self.written.rooms.get(room);
-            for memory in memory.iter().chain(written) {
-                feeds.extend(memory.feeds.keys().map(String::as_str));
-            }
-        }
-        if feeds.is_empty() {
-            return;
-        }
-        let named = self.named(&feeds);
-        for feed in feeds {
-            let (Some(versions), Some(named)) = (self.versions.get(feed), named.get(feed)) else {
-                continue;
-            };
-            for id in named {
-                let is_sound = !versions.outdated.contains(id) && !versions.damaged.contains(id);
-                if versions.stored.contains(id) && is_sound {
-                    continue;
-                }
-                // One that nobody holds any more counts as never read after a restart.
-                if let Some(version) = versions.find(*id) {
-                    batch.versions.push((feed.to_owned(), version));
-                }
-            }
-            let unnamed = versions.stored.difference(named);
-            batch
-                .unnamed
-                .extend(unnamed.map(|id| (feed.to_owned(), *id)));
-            // Removed before they are written again.
-            let damaged = versions.damaged.intersection(named);
-            batch
-                .unnamed
-                .extend(damaged.map(|id| (feed.to_owned(), *id)));
-        }
-    }
-
-    /// The versions of these feeds that a memory names.
-    fn named<'a>(&'a self, feeds: &BTreeSet<&'a str>) -> BTreeMap<&'a str, BTreeSet<VersionId>> {
-        let mut named: BTreeMap<&str, BTreeSet<VersionId>> =
-            feeds.iter().map(|feed| (*feed, BTreeSet::new())).collect();
-        for (feed, ids) in &mut named {
-            ids.extend(
-                self.current
-                    .feeds
-                    .get(*feed)
-                    .and_then(|memory| memory.latest),
-            );
-        }
-        for room in self.current.rooms.values() {
-            for (feed, memory) in &room.feeds {
-                if let Some(ids) = named.get_mut(feed.as_str()) {
-                    ids.extend(memory.believed);
-                    ids.extend(memory.replaced.as_ref().map(|replaced| replaced.version));
-                }
-            }
-        }
-        named
     }
 
     /// It is on the disk.
@@ -488,7 +328,11 @@ impl Desk {
             versions.stored.insert(version.id);
             versions.outdated.remove(&version.id);
         }
-        for (feed, _) in &batch.feeds {
+        for (feed, memory) in &batch.feeds {
+            let state = memory.as_ref().map(|memory| &memory.client_state);
+            let current = self.current.feeds.get(feed);
+            let is_current = state == current.map(|memory| &memory.client_state);
+            mark(&mut self.validators, feed, !is_current);
             if let Some(versions) = self.versions.get_mut(feed) {
                 let is_written = |latest: &Arc<FeedVersion>| versions.stored.contains(&latest.id);
                 if versions.latest.as_ref().is_some_and(is_written) {
@@ -539,15 +383,27 @@ impl Desk {
         for (pod, setting) in outgoing.settings {
             self.settings.entry(pod).or_insert(setting);
         }
-        let newer = std::mem::replace(&mut self.lines, outgoing.batch.history);
-        for line in newer {
-            self.push_line(line);
-        }
+        self.lines.put_back(outgoing.batch.history);
     }
 }
 
-fn is_change<T: Remembered>(written: Option<&Arc<T>>, newer: &T) -> bool {
+fn is_change<T: Remembered>(written: Option<&Arc<T>>, newer: &mut T) -> bool {
     written.is_none_or(|written| differ(written.as_ref(), newer))
+}
+
+/// Where only times changed, the newer value stands for the written one too: each is in
+/// memory once.
+fn keep<T>(
+    changed: &mut BTreeSet<String>,
+    written: &mut BTreeMap<String, Arc<T>>,
+    key: &str,
+    memory: Arc<T>,
+    is_change: bool,
+) {
+    mark(changed, key, is_change);
+    if !is_change {
+        written.insert(key.to_owned(), memory);
+    }
 }
 
 fn mark(keys: &mut BTreeSet<String>, key: &str, is_marked: bool) {
@@ -585,15 +441,24 @@ fn settle<T: Remembered>(
 ) {
     for (key, value) in batch {
         let is_still_changed = match (&value, current.get(&key)) {
-            (Some(value), Some(current)) => differ(value.as_ref(), current.as_ref()),
+            (Some(value), Some(current)) => {
+                !Arc::ptr_eq(value, current) && differ(value.as_ref(), &mut T::clone(current))
+            }
             (None, None) => false,
             _ => true,
         };
         mark(changed, &key, is_still_changed);
-        match value {
-            Some(value) => written.insert(key, value),
-            None => written.remove(&key),
-        };
+        match (value, current.get(&key)) {
+            (Some(_), Some(current)) if !is_still_changed => {
+                written.insert(key, current.clone());
+            }
+            (Some(value), _) => {
+                written.insert(key, value);
+            }
+            (None, _) => {
+                written.remove(&key);
+            }
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+mod wear;
+
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::ledger::Event;
 use crate::model::agenda::Agenda;
+use crate::model::sign_in::{AccountKey, SignIn};
 
 const QUICK: Pace = Pace {
     pause: Duration::from_millis(20),
@@ -140,7 +143,7 @@ fn feed() -> FeedId {
 fn memory(n: u32) -> PodMemory {
     PodMemory {
         detail: Some(n.to_string()),
-        sent: Some(Agenda::empty()),
+        sent: Some(Agenda::default()),
         ..PodMemory::default()
     }
 }
@@ -159,6 +162,7 @@ fn sign_in() -> SignIn {
         rejections: 1,
         until: UnixTime::from_seconds(5),
         proven_at: None,
+        is_pending: false,
     }
 }
 
@@ -186,7 +190,7 @@ async fn a_stop_writes_what_is_current() {
     world.set(2);
     world.recorder.service_started("0.2.0");
     world.recorder.service_stopped();
-    world.recorder.history(crate::ledger::HistoryLine::of_pod(
+    world.recorder.history(HistoryLine::of_pod(
         None,
         &pod(),
         wall(),
@@ -283,7 +287,7 @@ async fn a_lock_that_another_process_holds_is_waited_for_and_blocks_nobody() {
     );
     let before = Instant::now();
     world.set(3);
-    world.recorder.memories();
+    assert!(world.recorder.memories().pod(&pod()).is_some());
     assert!(before.elapsed() < Duration::from_millis(20));
     assert!(
         world
@@ -353,7 +357,7 @@ async fn a_file_that_is_deleted_or_replaced_is_begun_anew_with_everything() {
         .await
         .unwrap();
     world.until_on_disk(1).await;
-    let noise: Vec<u8> = (0..9000_u32).map(|n| (n * n >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..9000_u32).map(|n| ((n * n) >> 3) as u8).collect();
     let damages: [(&str, &dyn Fn()); 4] = [
         ("deleted", &|| {
             fs::remove_file(world.path("podcal.db")).unwrap();

@@ -109,7 +109,7 @@ fn failing(
         Level::Warn
     };
     let shown = match read_at {
-        Some(at) => format!("the display keeps its last good meetings, read at {at}"),
+        Some(at) => format!("the display keeps its last good meetings, stale since {at}"),
         None => "it was never read".to_owned(),
     };
     let so_far = match failures {

@@ -225,6 +225,7 @@ fn pushed(of: &str, event: &PodEvent) -> Line {
         PushReason::First => "for the first time",
         PushReason::Changed => "changed",
         PushReason::Lost => "put right",
+        PushReason::Refreshed => "sent again",
         PushReason::Forced => "forced",
         PushReason::Cleared => "cleared",
     };
@@ -347,7 +348,9 @@ fn device(of: &str, room: &RoomName, event: &PodEvent) -> Line {
             Line::new(
                 "pod.certificate_pinned",
                 level,
-                format!("{of}: its certificate is trusted from now on{not}"),
+                format!(
+                    "{of}: its certificate (sha256 {fingerprint}) is trusted from now on{not}"
+                ),
             )
             .with("fingerprint", fingerprint.as_str())
         }

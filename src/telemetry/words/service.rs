@@ -1,5 +1,6 @@
 //! The words of the service itself.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::fault::{Fault, chain};
@@ -112,25 +113,33 @@ pub fn config_reloaded(rooms: usize, says: &str) -> Line {
     .with("rooms", rooms)
 }
 
-/// A room or pod left the configuration.
+/// A pod left the configuration, and its display is kept as it is.
 #[must_use]
-pub fn pod_removed(room: &str, pod: &str, meetings: usize, cleared: bool) -> Line {
-    let shows = if cleared {
-        "its display is cleared".to_owned()
-    } else {
-        format!(
-            "its display goes on showing what it was sent last, {}",
-            count(meetings, "meeting", "meetings")
-        )
-    };
+pub fn pod_removed(room: &str, pod: &str, meetings: usize) -> Line {
     Line::new(
         "pod.removed",
         Level::Info,
-        format!("room `{room}`: {pod} is no longer configured; {shows}"),
+        format!(
+            "room `{room}`: {pod} is no longer configured; its display goes on showing what it was sent last, {}",
+            count(meetings, "meeting", "meetings")
+        ),
     )
     .with("room", room)
     .with("pod", pod)
     .with("meetings", meetings)
+    .with("cleared", false)
+}
+
+/// The page and the metrics can be read from now on.
+#[must_use]
+pub fn web_listening(address: SocketAddr, has_login: bool) -> Line {
+    Line::new(
+        "web.listening",
+        Level::Info,
+        format!("the page and the metrics are at http://{address}/"),
+    )
+    .with("address", address.to_string())
+    .with("login", has_login)
 }
 
 /// A fault of podcal itself.

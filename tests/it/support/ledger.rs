@@ -45,17 +45,6 @@ pub async fn rows(path: &Path) -> Vec<String> {
     rows
 }
 
-/// Makes it look as if the service had last been at work in 1970.
-pub async fn age(path: &Path) {
-    let mut ledger = open(path).await.unwrap();
-    let aged = sqlx::query("UPDATE service SET started_at = 1, last_cycle_at = 1")
-        .execute(&mut ledger)
-        .await
-        .unwrap();
-    assert_eq!(aged.rows_affected(), 1);
-    ledger.close().await.unwrap();
-}
-
 /// Asks SQLite whether the file is sound and no row refers to one that is not there.
 pub async fn check(path: &Path) {
     let mut ledger = open(path).await.unwrap();
@@ -79,7 +68,8 @@ pub async fn inflated(path: &Path) -> Vec<u8> {
     };
     let mut bytes = Vec::new();
     for query in [
-        "SELECT body FROM item WHERE inflated_bytes IS NOT NULL",
+        "SELECT body FROM feed_body WHERE inflated_bytes IS NOT NULL",
+        "SELECT contents FROM feed_version WHERE inflated_bytes IS NOT NULL",
         "SELECT event FROM history WHERE inflated_bytes IS NOT NULL",
     ] {
         let packed: Vec<Vec<u8>> = sqlx::query_scalar(query)

@@ -4,6 +4,7 @@
 //! Every server is on port 0 and every folder is temporary, so that all tests run side by side.
 //! Nothing sleeps to wait: what is waited for is a request, a change of a pod, or a log line.
 
+pub mod beside;
 mod calendar;
 mod ledger;
 mod service;
@@ -49,6 +50,7 @@ pub struct World {
     /// The configuration as dotted keys with TOML values, and the tables of the rooms.
     settings: BTreeMap<String, String>,
     rooms: BTreeMap<String, BTreeMap<String, String>>,
+    environment: BTreeMap<String, String>,
 }
 
 impl World {
@@ -73,6 +75,7 @@ impl World {
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
             rooms: BTreeMap::new(),
+            environment: BTreeMap::new(),
         }
     }
 
@@ -164,6 +167,11 @@ impl World {
         self.write_config(&text);
     }
 
+    /// A variable of the environment in which podcal runs.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
     /// A configuration as it stands here, instead of the one of this world.
     pub fn write_config(&self, text: &str) {
         fs::write(self.path("podcal.toml"), text).unwrap();
@@ -249,6 +257,7 @@ impl World {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
+            .envs(&self.environment)
             .kill_on_drop(true);
         if self.secure.is_some() {
             command.env("SSL_CERT_FILE", self.path("roots.pem"));
@@ -259,11 +268,6 @@ impl World {
     /// Every row of every table of the ledger; empty where there is none.
     pub async fn ledger(&self) -> Vec<String> {
         ledger::rows(&self.path("podcal.db")).await
-    }
-
-    /// Makes it look as if the service had last been at work long ago.
-    pub async fn age_service(&self) {
-        ledger::age(&self.path("podcal.db")).await;
     }
 
     /// Asserts that SQLite finds no fault with the ledger.

@@ -34,6 +34,10 @@ impl Service {
         Self { child, log }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("podcal has ended already")
+    }
+
     /// What was logged so far.
     pub fn log(&self) -> String {
         self.log.borrow().clone()

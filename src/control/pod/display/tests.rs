@@ -100,7 +100,7 @@ fn while_the_clock_is_not_believed_nothing_has_ended() {
 fn texts_are_learnt_only_where_the_push_changed_the_display() {
     let ours = agenda(&[(0, "Weekly review"), (60, "Plan")]);
     let cut = agenda(&[(0, "Weekly"), (60, "Plan")]);
-    let learnt = learn(&Agenda::empty(), &cut, &ours, Some(NOW)).unwrap();
+    let learnt = learn(&Agenda::default(), &cut, &ours, Some(NOW)).unwrap();
     assert_eq!(alteration::words(&learnt), "cuts titles after 6 characters");
     let known = Some(&learnt);
     assert_eq!(compare(&cut, &ours, known, Some(NOW)), Comparison::Same);
@@ -108,7 +108,7 @@ fn texts_are_learnt_only_where_the_push_changed_the_display() {
     assert_eq!(learn(&cut, &cut, &ours, Some(NOW)), None);
     // A text that is not ours is never accepted.
     let other = agenda(&[(0, "Merger"), (60, "Plan")]);
-    assert_eq!(learn(&Agenda::empty(), &other, &ours, Some(NOW)), None);
+    assert_eq!(learn(&Agenda::default(), &other, &ours, Some(NOW)), None);
     assert_eq!(
         compare(&other, &ours, known, Some(NOW)),
         Comparison::OtherTexts
@@ -119,7 +119,7 @@ fn texts_are_learnt_only_where_the_push_changed_the_display() {
 fn a_pod_may_both_cut_texts_and_keep_the_nearest() {
     let ours = agenda(&[(0, "Weekly review"), (60, "Planning"), (120, "C")]);
     let shown = agenda(&[(0, "Weekly"), (60, "Planni")]);
-    let learnt = learn(&Agenda::empty(), &shown, &ours, Some(NOW)).unwrap();
+    let learnt = learn(&Agenda::default(), &shown, &ours, Some(NOW)).unwrap();
     assert_eq!(
         compare(&shown, &ours, Some(&learnt), Some(NOW)),
         Comparison::Nearest { shown: 2, of: 3 }
@@ -152,19 +152,20 @@ fn meetings_under_our_ids_stay_while_a_feed_was_never_read() {
     };
     shown = Agenda::new([shown.meetings(), &[foreign]].concat());
     let mut wanted = wanted(&[(60, "B new"), (120, "C")]);
-    let plain = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let shown = under_our_ids(&shown);
+    let plain = target(&wanted, Some(&shown), None, NOW).unwrap();
     assert_eq!(titles(&plain), ["B new", "C"]);
     wanted.keep_shown = Some(Arc::default());
-    let kept = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let kept = target(&wanted, Some(&shown), None, NOW).unwrap();
     assert_eq!(titles(&kept), ["Kept", "B new", "C"]);
-    let others = target(&wanted, Some(&shown), false, NOW).unwrap();
+    let others = target(&wanted, None, Some(&shown), NOW).unwrap();
     assert_eq!(titles(&others), ["B new", "C"]);
     let hiding = MeetingRules {
         hide_titles: true,
         ..MeetingRules::default()
     };
     wanted.keep_shown = Some(Arc::new(hiding));
-    let hidden = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let hidden = target(&wanted, Some(&shown), None, NOW).unwrap();
     assert!(!titles(&hidden).contains(&"Kept"));
     assert_eq!(hidden.len(), 3);
 }
@@ -174,6 +175,6 @@ fn a_clock_that_is_not_believed_takes_nothing_away() {
     let shown = agenda(&[(0, "A"), (60, "B")]);
     let mut wanted = wanted(&[(60, "B new")]);
     wanted.clock_is_believed = false;
-    let target = target(&wanted, Some(&shown), true, NOW).unwrap();
+    let target = target(&wanted, None, Some(&shown), NOW).unwrap();
     assert_eq!(titles(&target), ["A", "B new"]);
 }

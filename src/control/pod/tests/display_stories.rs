@@ -166,25 +166,32 @@ fn a_pod_that_keeps_fewer_meetings_is_never_in_step() {
     story
         .want(&many)
         .live(60)
-        .expect_puts(2)
+        .expect_puts(3)
         .expect_state(PodState::ShowsPart);
     // One of those it kept is lost: that is put right.
     story.pod.shown.remove(1);
     story
         .live(60)
-        .expect_puts(3)
+        .expect_puts(4)
         .expect_shown(&["A", "B", "C", "D"]);
     // Another set is pushed, and once is enough.
     story
         .want(&many[1..])
         .live(60)
-        .expect_puts(4)
+        .expect_puts(5)
         .expect_shown(&["B", "C", "D", "E"]);
     story
         .restart(5)
         .live(600)
-        .expect_puts(4)
+        .expect_puts(5)
         .expect_state(PodState::ShowsPart);
+    // The limit has gone: that is found out within the hour.
+    story.pod.quirk = Quirk::None;
+    story
+        .live(3700)
+        .expect_puts(6)
+        .expect_state(PodState::InStep);
+    story.live(7200).expect_puts(6);
 }
 
 #[test]
@@ -460,6 +467,33 @@ fn meetings_under_our_ids_stay_while_a_feed_was_never_read() {
         ..wanted
     };
     story.want_value(read).live(60).expect_shown(&["C"]);
+}
+
+#[test]
+fn what_was_read_once_leaves_although_another_feed_was_never_read() {
+    let mut story = Story::new();
+    story.pod.shown = agenda(&[(100, "A"), (101, "B")]).meetings().to_vec();
+    let base = Wanted {
+        keep_shown: Some(Arc::new(MeetingRules::default())),
+        ..story.wanted()
+    };
+    let wanted = |meetings: &[(i64, &str)]| Wanted {
+        agenda: Some(Arc::new(agenda(meetings))),
+        ..base.clone()
+    };
+    story
+        .want_value(wanted(&[(100, "A"), (102, "C")]))
+        .live(60)
+        .expect_shown(&["A", "B", "C"]);
+    story
+        .want_value(wanted(&[(102, "C")]))
+        .live(60)
+        .expect_shown(&["B", "C"]);
+    // Neither a restart nor a display that lost everything changes that.
+    story.restart(5);
+    story.pod.shown.clear();
+    story.live(120).expect_shown(&["B", "C"]);
+    story.want_value(wanted(&[])).live(60).expect_shown(&["B"]);
 }
 
 #[test]

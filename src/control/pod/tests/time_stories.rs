@@ -123,6 +123,18 @@ fn without_a_time_the_waits_grow_up_to_their_maximum() {
 }
 
 #[test]
+fn a_wait_that_a_pod_asked_for_does_not_outlive_a_wrong_clock() {
+    let mut story = Story::new();
+    story.set = 20 * 3600;
+    story.pod.failures.push_back(throttled(Some(300)));
+    story.want(&DAY).live(40).expect_state(PodState::Throttled);
+    story.set = 0;
+    story.restart(5);
+    story.live(299).expect_puts(0);
+    story.live(2).expect_puts(1);
+}
+
+#[test]
 fn a_retry_after_is_never_longer_than_a_day() {
     let mut story = Story::new();
     story.pod.failures.push_back(throttled(Some(10_000_000)));
@@ -135,9 +147,13 @@ fn pause(story: &mut Story, seconds: u64) {
     let until = now.monotonic.plus(Duration::from_secs(seconds));
     story.pod.pause = Some(until);
     assert_eq!(story.controller.next(now), PodStep::Look);
-    let events = story
-        .controller
-        .learn(PodOutcome::SignInPaused { until }, now);
+    let events = story.controller.learn(
+        PodOutcome::SignInPaused {
+            until,
+            is_rejected: true,
+        },
+        now,
+    );
     story.events.extend(events);
 }
 
@@ -164,6 +180,27 @@ fn while_sign_in_is_paused_nothing_is_asked() {
     assert!((8..=10).contains(&story.steps.len()), "{:?}", story.steps);
     story.pod.pause = None;
     story.live(1).expect_puts(1).expect_state(PodState::InStep);
+}
+
+#[test]
+fn a_sign_in_that_was_not_answered_is_no_rejection() {
+    let mut story = Story::new();
+    story.pod.down = Some(failure(FailureClass::TimedOut));
+    story
+        .want(&DAY)
+        .live(29)
+        .expect_state(PodState::Unreachable);
+    story.live(1);
+    let until = story.now().monotonic.plus(Duration::from_secs(60));
+    let now = story.now();
+    story.controller.look_now(now);
+    let _ = story.controller.next(now);
+    let paused = PodOutcome::SignInPaused {
+        until,
+        is_rejected: false,
+    };
+    assert_eq!(story.controller.learn(paused, now), []);
+    story.expect_state(PodState::Unreachable);
 }
 
 #[test]

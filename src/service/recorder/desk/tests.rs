@@ -1,9 +1,9 @@
 use super::*;
-use crate::ledger::Event;
+use crate::ledger::{Event, HistoryLine};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::memory::{FailingMemory, ReplacedMemory, RoomFeedMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
-use crate::model::version::{Reduction, Trouble};
+use crate::model::version::{Reduction, Trouble, VersionId};
 
 fn at(seconds: i64) -> UnixTime {
     UnixTime::from_seconds(seconds)
@@ -291,12 +291,11 @@ fn a_version_that_could_not_be_read_is_removed_or_written_again() {
     let mut desk = Desk::new(loaded);
     desk.distrust("feed", VersionId(1));
     desk.distrust("feed", VersionId(7));
-    // The next pull asked for everything and it is the same.
-    let same = version(1);
-    let mut again = feed(1, 2);
-    again.changed_at = Some(at(2));
-    desk.feed("feed", again, Some(same));
+    // The next pull asked for everything and it is the same, even the times.
+    assert!(desk.feed("feed", feed(1, 1), Some(version(1))));
     assert_eq!(changes(&mut desk), ["feed", "+1", "-1"]);
+    assert!(!desk.feed("feed", feed(1, 2), Some(version(1))));
+    assert_eq!(changes(&mut desk), NOTHING);
     desk.distrust("feed", VersionId(2));
     desk.room("room", room(Some(1), None));
     assert_eq!(changes(&mut desk), ["room", "-2"]);
@@ -320,10 +319,10 @@ fn a_write_that_failed_is_made_again_with_the_newest() {
     desk.pod("pod", failing(1));
     desk.pod_settings("pod", at(1), "{1}".to_owned());
     desk.pod_settings("other", at(1), "{1}".to_owned());
-    desk.history(line(1, None));
+    desk.lines.add(line(1, None));
     let outgoing = desk.outgoing(Extent::Changes);
     desk.pod_settings("pod", at(2), "{2}".to_owned());
-    desk.history(line(2, None));
+    desk.lines.add(line(2, None));
     desk.failed(outgoing);
     let expected = ["pod", "other {1}", "pod {2}", "1 x1", "2 x1"];
     assert_eq!(changes(&mut desk), expected);
@@ -402,19 +401,19 @@ fn a_failure_that_repeats_is_counted_at_growing_distances() {
     let mut desk = desk();
     let mut written = Vec::new();
     for second in 1..=100 {
-        desk.history(line(second, Some(1)));
+        desk.lines.add(line(second, Some(1)));
         written.extend(changes(&mut desk));
     }
     let expected = ["1 x1", "2 x1", "4 x2", "8 x4", "16 x8", "32 x16", "64 x32"];
     assert_eq!(written, expected);
     assert_eq!(write(&mut desk, Extent::ChangesAndTimes), ["100 x36"]);
     // Another streak begins; what was not counted of the old one is not lost.
-    desk.history(line(101, Some(1)));
-    desk.history(line(200, Some(200)));
+    desk.lines.add(line(101, Some(1)));
+    desk.lines.add(line(200, Some(200)));
     assert_eq!(changes(&mut desk), ["101 x1", "200 x1"]);
     // Without a streak, each has its own line.
-    desk.history(line(300, None));
-    desk.history(line(301, None));
+    desk.lines.add(line(300, None));
+    desk.lines.add(line(301, None));
     assert_eq!(changes(&mut desk), ["300 x1", "301 x1"]);
 }
 
@@ -422,13 +421,13 @@ fn a_failure_that_repeats_is_counted_at_growing_distances() {
 fn a_disk_that_fails_for_long_costs_lines_of_the_history_and_no_memory() {
     let mut desk = desk();
     for second in 0..10_500 {
-        desk.history(line(second, None));
+        desk.lines.add(line(second, None));
     }
-    assert_eq!(desk.take_lost_lines(), 500);
+    assert_eq!(desk.lines.take_lost(), 500);
     let written = changes(&mut desk);
     assert_eq!(written.len(), 10_000);
     assert_eq!(written[0], "500 x1");
-    assert_eq!(desk.take_lost_lines(), 0);
+    assert_eq!(desk.lines.take_lost(), 0);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Names that are not of the IANA database: those of Windows, and what Outlook shows
-//! for them. Only facts; what is done with them is in [`super`].
+//! for them. Only facts; what is done with them is for those who read them.
 //!
 //! The first 139 rows of [`WINDOWS`] are the territory 001 of `windowsZones.xml` in the
 //! Unicode CLDR, release 48.2: Copyright © 2004-2026 Unicode, Inc., used under the

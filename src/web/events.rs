@@ -1,0 +1,193 @@
+//! `/events`: the tiles that changed, as server-sent events, for as long as the page is open.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::answer::{answer, text};
+use super::board::{Board, Tile};
+use super::board_page::{item, summary};
+use super::site::Site;
+use crate::service::snapshot::Snapshot;
+
+/// The others get the page without its changes, so that /metrics and /healthz are answered.
+const MAX_FOLLOWERS: usize = 128;
+/// Something is sent this often, so that a connection that is gone is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How many follow the page.
+#[derive(Clone, Default)]
+pub struct Followers(Arc<AtomicUsize>);
+
+/// One of them.
+struct Follower(Followers);
+
+impl Followers {
+    fn enter(&self) -> Option<Follower> {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        let follower = Follower(self.clone());
+        (before < MAX_FOLLOWERS).then_some(follower)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a page has already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    epoch: String,
+    revision: u64,
+    /// Only this room.
+    room: Option<String>,
+}
+
+impl Since {
+    pub fn of_query(query: &str) -> Self {
+        let mut since = Self::default();
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "since" => {
+                    if let Some((epoch, revision)) = value.rsplit_once('.') {
+                        since.epoch = epoch.to_owned();
+                        since.revision = revision.parse().unwrap_or(0);
+                    }
+                }
+                "room" => since.room = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        since
+    }
+
+    fn wants(&self, tile: &Tile) -> bool {
+        tile.revision > self.revision
+            && self
+                .room
+                .as_ref()
+                .is_none_or(|room| tile.room.as_str() == room)
+    }
+}
+
+struct Stream {
+    site: Arc<Site>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    since: Since,
+    is_over: bool,
+    _follower: Follower,
+}
+
+pub fn follow(site: Arc<Site>, since: Since) -> Response<Body> {
+    let Some(follower) = site.followers.enter() else {
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many pages are open; reload this one by hand\n",
+        );
+    };
+    let stream = Stream {
+        snapshots: site.snapshots(),
+        site,
+        since,
+        is_over: false,
+        _follower: follower,
+    };
+    let events = futures_util::stream::unfold(stream, async |mut stream| {
+        let event = stream.next().await?;
+        Some((Ok::<_, Infallible>(event), stream))
+    });
+    let body = Body::from_stream(events);
+    let mut response = answer(StatusCode::OK, "text/event-stream", body);
+    // nginx holds events back otherwise.
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Stream {
+    /// The next thing to send; `None` where the page has to begin anew.
+    async fn next(&mut self) -> Option<String> {
+        if self.is_over {
+            return None;
+        }
+        loop {
+            self.snapshots.mark_unchanged();
+            let board = self.site.board().await?;
+            if board.epoch != self.since.epoch {
+                self.is_over = true;
+                return Some("event: reload\ndata: {}\n\n".to_owned());
+            }
+            if board.revision > self.since.revision {
+                let event = changes(&board, &self.since);
+                self.since.revision = board.revision;
+                if let Some(event) = event {
+                    return Some(event);
+                }
+            }
+            match timeout(KEEP_ALIVE, self.snapshots.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return None,
+                Err(_) => return Some(": still here\n\n".to_owned()),
+            }
+        }
+    }
+}
+
+/// `None` where nothing changed that the page shows.
+fn changes(board: &Board, since: &Since) -> Option<String> {
+    let tiles: Vec<_> = board
+        .tiles
+        .iter()
+        .filter(|tile| since.wants(tile))
+        .map(|tile| json!({ "room": tile.room, "html": item(tile, true).into_string() }))
+        .collect();
+    if tiles.is_empty() {
+        return None;
+    }
+    let data = json!({
+        "since": format!("{}.{}", board.epoch, board.revision),
+        "summary": summary(board),
+        "tiles": tiles,
+    });
+    // JSON has no line breaks of its own.
+    Some(format!("event: tiles\ndata: {data}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn followers_are_bounded_and_make_room_when_they_leave() {
+        let followers = Followers::default();
+        let mut inside: Vec<_> = (0..MAX_FOLLOWERS)
+            .map(|_| followers.enter().unwrap())
+            .collect();
+        assert!(followers.enter().is_none());
+        assert!(followers.enter().is_none());
+        inside.pop();
+        assert!(followers.enter().is_some());
+    }
+
+    #[test]
+    fn a_page_says_what_it_has() {
+        let since = Since::of_query("since=1790000000-2.17&room=a%20b");
+        assert_eq!(since.epoch, "1790000000-2");
+        assert_eq!(since.revision, 17);
+        assert_eq!(since.room.as_deref(), Some("a b"));
+        assert_eq!(Since::of_query("since=&x"), Since::default());
+    }
+}
