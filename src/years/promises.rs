@@ -381,6 +381,7 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
         });
     let is_sure = is_of_other
         && !facts.is_mixed_up
+        && !env.oracle.pods[own_address].is_mixed_up
         && facts.trusted_at < exchanged_at
         && exchanged_at + 5 * SECOND < env.now
         && env.oracle.reloaded_at + 10 * MINUTE < exchanged_at

@@ -394,6 +394,9 @@ impl<'a> World<'a> {
             return;
         }
         let now = self.env.now;
+        let pods = &mut self.env.oracle.pods;
+        let is_mixed_up = pods[one].is_mixed_up || pods[other].is_mixed_up;
+        (pods[one].is_mixed_up, pods[other].is_mixed_up) = (is_mixed_up, is_mixed_up);
         self.env.addresses.swap(one, other);
         if is_back {
             self.env
