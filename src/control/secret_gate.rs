@@ -192,15 +192,11 @@ pub struct SecretGate {
 }
 
 impl SecretGate {
-    fn state(&mut self, credential: &Credential) -> &mut SecretState {
-        self.secrets.entry(credential.clone()).or_default()
-    }
-
     /// Whether a secret may be sent, as far as this process knows.
     pub fn ask(&mut self, request: &Request, now: Now) -> Asked {
         self.turns += 1;
         let turn = self.turns;
-        let state = self.state(&request.credential);
+        let state = self.secrets.entry(request.credential.clone()).or_default();
         let alone = state.alone.get(&request.user);
         let is_free = alone.is_some_and(|alone| !alone.is_paused(now.monotonic));
         if state.trust == Trust::Proven && is_free {
@@ -302,7 +298,8 @@ impl SecretGate {
         verdict: Verdict,
         now: Now,
     ) -> (Vec<Write>, Vec<GateEvent>) {
-        let state = self.state(&grant.request.credential);
+        let credential = grant.request.credential.clone();
+        let state = self.secrets.entry(credential).or_default();
         state.end(grant.turn);
         let mut writes = Vec::new();
         let event = match verdict {

@@ -79,7 +79,6 @@ pub fn config_of(plan: &Plan, config: &ConfigPlan, feeds: &[FeedModel]) -> Confi
             config: cron("0 0 * * * *"),
             jitter: JITTER,
         },
-        web: None,
         guard,
         brake_rooms: config.brake_rooms,
         memory: 256_000_000,
@@ -87,6 +86,7 @@ pub fn config_of(plan: &Plan, config: &ConfigPlan, feeds: &[FeedModel]) -> Confi
             true => OnRemove::Clear,
             false => OnRemove::Keep,
         },
+        web: None,
         rooms: rooms
             .filter(|(_, room)| room.is_present)
             .map(|(number, room)| self::room(number, room, config, feeds, &zone))

@@ -123,7 +123,9 @@ impl Process {
         if let Some(shell) = self.feeds[feed].take()
             && let Some(grant) = shell.flight.and_then(|flight| flight.grant)
         {
-            self.gate.abandoned(&grant, env.clocks());
+            let writes = self.gate.abandoned(&grant, env.clocks());
+            note_writes(&writes, &mut self.recorder);
+            env.disk.apply(writes);
         }
     }
 
@@ -314,7 +316,7 @@ impl Process {
                 env.after(took, Happening::FeedAnswers { life, feed, turn });
             }
             Permit::Busy => env.after(250, Happening::FeedAsksGate { life, feed, turn }),
-            Permit::Paused(until) => {
+            Permit::Paused(until, _) => {
                 let failure = failure(FailureClass::SignInPaused, None);
                 self.end_flight(feed);
                 self.feed_learns(feed, FeedOutcome::SignInPaused { failure, until }, env);
@@ -585,7 +587,8 @@ fn request_of(shell: &FeedShell, env: &Env, feed: usize, insists: bool) -> Optio
 /// What the gate of a process says, with the ledger behind it.
 pub enum Permit {
     Go(Option<Grant>),
-    Paused(crate::control::now::Monotonic),
+    /// Until when, and whether the secret was rejected.
+    Paused(crate::control::now::Monotonic, bool),
     Busy,
     NotWritable,
 }
@@ -610,7 +613,7 @@ pub fn permit(
                     env.disk
                         .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
                 }
-                return Permit::Paused(pause.until);
+                return Permit::Paused(pause.until, pause.rejections > 0);
             }
             Looked::Pending => {
                 gate.withdraw(&turn, request);

@@ -92,7 +92,9 @@ pub struct PodFacts {
 
 #[derive(Clone, Debug, Default)]
 struct SecretFacts {
+    /// In a row: as many as the gate surely knows of, and as many as it may know of.
     rejections: u32,
+    at_most: u32,
     at: u64,
     /// Its pause may be gone with a ledger.
     is_loose: bool,
@@ -455,6 +457,7 @@ impl Oracle {
                     facts.rejections = 0;
                 }
                 facts.rejections += 1;
+                facts.at_most += 1;
                 facts.at = now;
                 facts.is_loose = false;
             }
@@ -484,13 +487,28 @@ impl Oracle {
             .into_iter()
             .flat_map(BTreeMap::values);
         of_user
-            .filter(|facts| facts.rejections > 0)
+            .filter(|facts| facts.at_most > 0)
             .map(|facts| {
-                let wait = u64::try_from(pause(facts.rejections).as_millis()).unwrap_or(0);
+                let wait = u64::try_from(pause(facts.at_most).as_millis()).unwrap_or(0);
                 facts.at + wait
             })
             .max()
             .unwrap_or(0)
+    }
+
+    /// When a secret of this user was rejected last, while the pause after it lasts.
+    #[must_use]
+    pub fn rejected_at(&self, user: &str, now: u64) -> Option<u64> {
+        let of_user = self
+            .secrets
+            .get(user)
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        of_user
+            .filter(|facts| facts.rejections > 0 && !facts.is_loose)
+            .filter(|facts| facts.at > self.started_at && now + SECOND < facts.at + 5 * MINUTE)
+            .map(|facts| facts.at)
+            .max()
     }
 
     pub fn pod_asked(&mut self, address: usize, until: u64, now: u64) {

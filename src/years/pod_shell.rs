@@ -139,7 +139,9 @@ impl Process {
         if let Some(shell) = self.pods[address].take()
             && let Some(grant) = shell.flight.and_then(|flight| flight.grant)
         {
-            self.gate.abandoned(&grant, env.clocks());
+            let writes = self.gate.abandoned(&grant, env.clocks());
+            note_writes(&writes, &mut self.recorder);
+            env.disk.apply(writes);
         }
     }
 
@@ -267,11 +269,8 @@ impl Process {
                         );
                         return;
                     }
-                    Permit::Paused(until) => {
-                        let outcome = PodOutcome::SignInPaused {
-                            until,
-                            is_rejected: true,
-                        };
+                    Permit::Paused(until, is_rejected) => {
+                        let outcome = PodOutcome::SignInPaused { until, is_rejected };
                         self.pod_learns(address, outcome, env);
                     }
                     Permit::Busy => self.pod_learns(address, PodOutcome::SignInBusy, env),

@@ -381,6 +381,7 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
         });
     let is_sure = is_of_other
         && !facts.is_mixed_up
+        && !env.oracle.pods[own_address].is_mixed_up
         && facts.trusted_at < exchanged_at
         && exchanged_at + 5 * SECOND < env.now
         && env.oracle.reloaded_at + 10 * MINUTE < exchanged_at
@@ -644,6 +645,17 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
         }
         _ => there == expected,
     };
+    let rejected_at = env.oracle.rejected_at(&key, now);
+    if rejected_at.is_some_and(|at| contact_at <= at + SECOND)
+        && view.state != PodState::SignInPaused
+    {
+        env.broken("what keeps a display from being put right is said", || {
+            format!(
+                "address {address} is said to be {}, and sign-in is paused",
+                view.state.words()
+            )
+        });
+    }
     // Never reported as well, whatever the pod does.
     let is_quiet = settled_for_report(wanted_at, address, env) + 90 * SECOND < now;
     if view.state == PodState::InStep

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::plan::{DAY, HOUR, MINUTE};
 use super::*;
 use crate::control::mutation::{self, Mutation};
 
@@ -129,5 +128,4 @@ fn a_failing_history_is_told_by_what_it_takes() {
     mutation::put_in(None);
     assert!(shortest.actions.len() <= 2, "{story}");
     assert!(story.contains(broken.promise), "{story}");
-    let _ = (DAY, HOUR, MINUTE);
 }

@@ -1,7 +1,7 @@
 //! A world lives through its history: time, actions, and one service after another.
 
 use super::calendar::Entry;
-use super::env::{Broken, Env, Happening, START};
+use super::env::{Broken, Env, Happening};
 use super::plan::{
     Action, ConfigEdit, DAY, Edit, HOUR, HostFault, LedgerFault, MINUTE, Plan, PodFault, RoomPlan,
     SECOND,
@@ -394,6 +394,9 @@ impl<'a> World<'a> {
             return;
         }
         let now = self.env.now;
+        let pods = &mut self.env.oracle.pods;
+        let is_mixed_up = pods[one].is_mixed_up || pods[other].is_mixed_up;
+        (pods[one].is_mixed_up, pods[other].is_mixed_up) = (is_mixed_up, is_mixed_up);
         self.env.addresses.swap(one, other);
         if is_back {
             self.env
@@ -628,10 +631,4 @@ fn change(rooms: &mut [RoomPlan], edit: ConfigEdit) {
     for room in rooms {
         room.is_present &= !room.addresses.is_empty();
     }
-}
-
-/// The true time in seconds at a moment of the history.
-#[must_use]
-pub fn seconds_at(at: u64) -> i64 {
-    START + i64::try_from(at / 1000).unwrap_or(0)
 }

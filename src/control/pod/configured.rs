@@ -32,7 +32,7 @@ impl PodController {
                         is_quiet,
                     }]
                 } else {
-                    Vec::new()
+                    self.say_quiet(&failure, now)
                 };
             }
         };
@@ -91,6 +91,19 @@ impl PodController {
             }
         }
         events
+    }
+
+    /// Where the pod must not be asked any more for a while, no poll comes to say why.
+    fn say_quiet(&mut self, failure: &Failure, now: Now) -> Vec<PodEvent> {
+        if self.schedule.quiet_until(now).is_none() {
+            return Vec::new();
+        }
+        self.contact_failures = self.contact_failures.saturating_add(1);
+        self.is_settled = true;
+        let state = PodState::of_failure(failure.class);
+        let detail = format!("{}; {}", failure.says, failure.hint);
+        self.log
+            .note(state, Some(detail), self.contact_failures, now)
     }
 
     pub(super) fn patched(

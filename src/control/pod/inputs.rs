@@ -22,7 +22,9 @@ impl PodController {
         let before = self.marks();
         self.account_for_found();
         let mut events = Vec::new();
-        if matches!(self.phase, Phase::Idle) && self.contact_failures == 0 {
+        // A pause stays what is said of the pod, whatever its room wants meanwhile.
+        let may_ask = self.schedule.quiet_until(now).is_none();
+        if matches!(self.phase, Phase::Idle) && self.contact_failures == 0 && may_ask {
             events = self.note_decision(now);
         }
         self.is_settled = self.is_settled && matches!(self.phase, Phase::Idle) && !self.is_due(now);

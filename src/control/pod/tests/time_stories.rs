@@ -384,3 +384,37 @@ fn a_one_shot_run_ends_when_the_display_was_looked_at_since() {
     assert!(story.controller.view().is_settled);
     assert_eq!(story.state(), PodState::Unreachable);
 }
+
+#[test]
+fn a_password_that_is_rejected_for_the_configuration_is_said_of_the_pod() {
+    let mut story = Story::new();
+    story.want(&DAY).live(2);
+    while story.controller.next(story.now()) != PodStep::ReadConfig {
+        story.second += 1;
+    }
+    let now = story.now();
+    let until = now.monotonic.plus(Duration::from_secs(300));
+    story.controller.pause_sign_in(until, now);
+    let rejected = failure(FailureClass::SecretRejected);
+    story.controller.learn(PodOutcome::Config(Err(rejected)), now);
+    assert_eq!(story.controller.view().state, PodState::SignInPaused);
+    // Whatever the room wants meanwhile.
+    story.want(&DAY[..1]);
+    assert_eq!(story.controller.view().state, PodState::SignInPaused);
+}
+
+#[test]
+fn what_was_forced_in_a_room_before_is_not_pushed_to_a_pod_that_comes_to_it() {
+    let mut story = Story::new();
+    story.want(&DAY).live(60).expect_puts(1);
+    let mut settings = settings();
+    settings.room = RoomName::new("other").unwrap();
+    story.controller.configure(settings, false, story.now());
+    let wanted = Wanted {
+        agenda: Some(Arc::new(agenda(&DAY))),
+        keep_shown: None,
+        force: 3,
+        clock_is_believed: true,
+    };
+    story.want_value(wanted).live(120).expect_puts(1);
+}
