@@ -35,7 +35,8 @@ pub async fn run(global: &Global, _args: ReloadArgs, output: Output) -> Result<E
             if output.json {
                 output.json(&done);
             } else {
-                output.line(done["says"].as_str().unwrap_or_default());
+                let says = done.get("says").and_then(|says| says.as_str());
+                output.line(says.unwrap_or_default());
             }
             Ok(Ended::Well)
         }

@@ -174,8 +174,11 @@ async fn healthy(
 fn show_health(answer: io::Result<Option<Answer>>, place: &str, output: Output) -> Ended {
     let (is_healthy, says, answer) = match answer {
         Ok(Some(Answer::Done(answer))) => {
-            let is_healthy = answer["healthy"] == true;
-            let late = answer["late"].as_array().map_or(0, Vec::len);
+            let is_healthy = answer.get("healthy") == Some(&Value::Bool(true));
+            let late = answer
+                .get("late")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
             let says = if is_healthy {
                 "healthy: every task of the service works".to_owned()
             } else {

@@ -206,7 +206,7 @@ fn a_long_jitter_does_not_put_off_the_first_pull() {
         let now = Story::new().now;
         let mut feed = FeedController::new(id, settings, now);
         match feed.next(now) {
-            FeedStep::Wait(until) => assert!(until.since(now.monotonic) <= FIRST_SPREAD),
+            FeedStep::Wait(until) => assert!(until.since(now.monotonic) <= due::FIRST_SPREAD),
             step => assert!(matches!(step, FeedStep::Pull { .. })),
         }
     }
