@@ -29,7 +29,7 @@ COPY src src
 # Files keep the times that they had outside, which may be before those of the empty program.
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo auditable build --release --locked --bin podcal \
-    && install -D -m 0755 target/release/podcal /out/podcal
+    && install -D -s -m 0755 target/release/podcal /out/podcal
 
 # What the program needs of Debian, in a folder of its own: the C library, the certificate
 # authorities, a user, and what says where these files are from (for scanners, and their licences).

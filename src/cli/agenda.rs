@@ -21,6 +21,7 @@ use crate::telemetry::words::service::count;
 /// that stay although their feed cannot be read, are in it and named.
 #[derive(Debug, Args)]
 pub struct AgendaArgs {
+    /// A room of the configuration.
     room: String,
     /// Days from today, instead of the room's own window.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=366))]

@@ -1,6 +1,9 @@
 //! `podcal check`: is the configuration good, and with `--connect`, does everything
 //! that it names answer as it should?
 
+mod devices;
+mod pods;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -10,25 +13,22 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use self::devices::Device;
+use self::pods::{look, pod_found};
 use super::output::{Ended, Output};
 use super::{Failure, Global};
 use crate::app::clock;
-use crate::config::{self, Config, Feed, Pod, Room, TlsTrust};
+use crate::config::{self, Config, Feed, Pod, Room};
 use crate::fault::{self, Fault as _};
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
-use crate::model::fingerprint::Fingerprint;
-use crate::model::memory::PodMemory;
-use crate::model::name::{PodUrl, RoomName};
 use crate::model::time::UnixTime;
-use crate::pod::config::{LegacyConfig, PodConfig};
-use crate::pod::{CalendarMode, PodClient, PodError};
 use crate::report;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::pod_contact::PodContact;
 use crate::service::signals::Signals;
 use crate::service::study::study;
-use crate::service::{Ground, feed_task, reload};
+use crate::service::{Ground, feed_task};
 use crate::telemetry::words::service::count;
 
 /// How many rooms are tried at once.
@@ -59,14 +59,6 @@ struct Finding {
     says: Vec<String>,
     /// Of a pod that answered.
     device: Option<Device>,
-}
-
-/// Which device answered at a pod's address.
-#[derive(Clone)]
-struct Device {
-    pod: PodUrl,
-    id: String,
-    certificate: Option<Fingerprint>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -344,71 +336,6 @@ impl Checking<'_> {
             },
         }
     }
-
-    /// Two addresses of one pod, and pods that exchanged their addresses, would show a room the
-    /// meetings of another.
-    fn compare_devices(&self, checked: &mut [Vec<Finding>]) {
-        let answered: Vec<(RoomName, Device)> = self
-            .config
-            .rooms
-            .iter()
-            .zip(checked.iter())
-            .flat_map(|(room, findings)| {
-                let devices = findings.iter().filter_map(|one| one.device.clone());
-                devices.map(|device| (room.name.clone(), device))
-            })
-            .collect();
-        for (room, findings) in self.config.rooms.iter().zip(checked) {
-            for finding in findings {
-                let Some(device) = finding.device.clone() else {
-                    continue;
-                };
-                let others = answered
-                    .iter()
-                    .filter(|(_, other)| other.pod != device.pod && other.id == device.id);
-                for (other_room, other) in others {
-                    let is_one = other.certificate == device.certificate;
-                    finding.add_twin(other_room, &other.pod, is_one);
-                }
-                let was_of = |known: &PodMemory| known.device_id.as_ref() == Some(&device.id);
-                for (_, other_room, other) in reload::pods(self.config) {
-                    let memories = self.ground.recorder.memories();
-                    let answers_as_it = answered
-                        .iter()
-                        .any(|(_, one)| one.pod == other.url && one.id == device.id);
-                    let was_it = memories.pod(&other.url).is_some_and(|known| was_of(known));
-                    if other_room.name != room.name && was_it && !answers_as_it {
-                        finding.grade = Grade::Failed;
-                        finding.says.push(format!(
-                            "the device that {} of room `{}` was; exchanged pods show a room `{}` the \
-                             meetings of another",
-                            other.url, other_room.name, room.name
-                        ));
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Finding {
-    /// Another address has the same device id; `is_one` where the certificate is the same too.
-    fn add_twin(&mut self, other_room: &RoomName, other: &PodUrl, is_one: bool) {
-        self.grade = self.grade.max(match is_one {
-            true => Grade::Failed,
-            false => Grade::Warning,
-        });
-        self.says.push(match is_one {
-            true => format!(
-                "the same device as {other} of room `{other_room}`: they are two addresses of one pod; \
-                 correct one of them"
-            ),
-            false => format!(
-                "the same device id as {other} of room `{other_room}`, with another certificate: if they are \
-                 two addresses of one pod, correct one of them"
-            ),
-        });
-    }
 }
 
 fn document(subject: String, found: &DocumentReport) -> Finding {
@@ -498,110 +425,4 @@ fn collection(subject: String, found: &CalDavReport) -> Finding {
         says,
         device: None,
     }
-}
-
-/// What a look at a pod shows.
-struct Seen {
-    device_id: Option<String>,
-    mode: CalendarMode,
-    meetings: usize,
-    config: PodConfig,
-    legacy: Option<LegacyConfig>,
-}
-
-async fn look(client: &PodClient) -> Result<Seen, PodError> {
-    client.sign_in().await?;
-    Ok(Seen {
-        device_id: client.identity().await?,
-        mode: client.calendar_mode().await?,
-        meetings: client.meetings().await?.len(),
-        config: client.config().await?,
-        // Older and newer firmware may lack it; the mode was asked for above.
-        legacy: client.legacy_config().await.ok(),
-    })
-}
-
-fn pod_found(subject: String, pod: &Pod, client: &PodClient, seen: Seen, now: UnixTime) -> Finding {
-    let name = seen.config.name().unwrap_or_default();
-    let version = seen.legacy.as_ref().and_then(LegacyConfig::version);
-    let version = version
-        .map(|version| format!(", version {version}"))
-        .unwrap_or_default();
-    let mut says = vec![
-        format!(
-            "signed in; device {} `{name}`{version}",
-            seen.device_id.as_deref().unwrap_or("(not told)")
-        ),
-        format!(
-            "calendar mode: {}; {} meetings on the display",
-            seen.mode, seen.meetings
-        ),
-    ];
-    if let Some(fingerprint) = client.seen() {
-        says.push(format!("certificate sha256 {fingerprint}"));
-    }
-    let oddities = oddities(pod, &seen, now);
-    let grade = match (seen.mode.is_known_other(), oddities.is_empty()) {
-        (true, _) => Grade::Failed,
-        (false, true) => Grade::Good,
-        (false, false) => Grade::Warning,
-    };
-    says.extend(oddities);
-    let id = seen.device_id.filter(|id| !id.is_empty());
-    let device = id.map(|id| Device {
-        pod: pod.url.clone(),
-        id,
-        certificate: client.seen(),
-    });
-    Finding {
-        grade,
-        subject,
-        says,
-        device,
-    }
-}
-
-/// What keeps people from seeing the right meetings, though everything answers.
-fn oddities(pod: &Pod, seen: &Seen, now: UnixTime) -> Vec<String> {
-    let mut says: Vec<String> = Vec::new();
-    let mut add = |text: &str| says.push(text.to_owned());
-    if seen.mode.is_known_other() {
-        add("it is never written to in this mode; set its calendar to \"3rd party only\"");
-    }
-    if seen.mode == CalendarMode::Unverified {
-        add("it does not tell its calendar mode; see `third_party_type`");
-    }
-    if seen.config.calendar_enabled() == Some(false) {
-        add("its calendar is switched off (display.calendar.enabled)");
-    }
-    if seen.config.calendar_show() == Some(false) {
-        add("its calendar is not shown (display.calendar.show)");
-    }
-    if seen.config.is_modern() == Some(false) {
-        add("it has the old welcome screen, which shows no calendar (display.splash.is_modern)");
-    }
-    if seen.config.signage_covers_the_screen() == Some(true) {
-        add("digital signage covers the welcome screen with the calendar");
-    }
-    if pod.tls == TlsTrust::Off {
-        add("any certificate is accepted (tls.verify = \"off\")");
-    }
-    if let Some(days) = seen
-        .legacy
-        .as_ref()
-        .and_then(LegacyConfig::license_days)
-        .filter(|days| *days < 30)
-    {
-        says.push(format!("its licence ends in {days} days"));
-    }
-    if let Some(ms) = seen.legacy.as_ref().and_then(LegacyConfig::clock_ms) {
-        let clock = UnixTime::from_seconds(ms / 1000);
-        let off = clock.seconds().abs_diff(now.seconds());
-        if off > CLOCK_OFF {
-            says.push(format!(
-                "its clock is {off} seconds off; it shows meetings at the wrong time"
-            ));
-        }
-    }
-    says
 }

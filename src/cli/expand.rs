@@ -22,7 +22,7 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 /// List the instances of a calendar file that overlap a window; needs no configuration.
 ///
 /// Titles are shown as they are, whatever their CLASS; cancelled and free events are
-/// left out. Exits with 1 when the file is no calendar.
+/// left out. Exits with 1 when the file is not a calendar.
 #[derive(Debug, Args)]
 pub struct ExpandArgs {
     /// An iCalendar file, or `-` for standard input.

@@ -16,8 +16,9 @@ use crate::service::history_text::{says, subject};
 /// failure that repeats itself is one line with a count.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
+    /// A room of the configuration.
     room: String,
-    /// At most so many lines.
+    /// At most this many lines.
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }

@@ -308,11 +308,76 @@ fn fail(failure: &Failure) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// The text of each command's `--help` lies in `tests/data/texts/help`, to be read in one
+    /// place. After a change, write them anew with `PODCAL_WRITE_TEXTS=1 cargo test --lib help`.
+    #[test]
+    fn each_help_text_is_the_one_that_was_reviewed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/texts/help");
+        let mut program = without_environment(Cli::command().term_width(100));
+        program.build();
+        let whole = program.clone().render_long_help().to_string();
+        let mut texts = vec![("podcal".to_owned(), whole)];
+        for command in commands(&program) {
+            let name = command.get_name().to_owned();
+            let text = help(command, &format!("podcal {name}"));
+            texts.push((name, text));
+        }
+        let mut expected = BTreeSet::new();
+        for (command, text) in texts {
+            let name = format!("{command}.txt");
+            let path = folder.join(&name);
+            if std::env::var_os("PODCAL_WRITE_TEXTS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(reviewed == text, "{} differs:\n{text}", path.display());
+            expected.insert(name);
+        }
+        let found = std::fs::read_dir(folder).unwrap();
+        let found = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(
+            found.collect::<BTreeSet<_>>(),
+            expected,
+            "files without a command"
+        );
+    }
+
+    /// What is below a command, but for `help`, which clap adds.
+    fn commands(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+        let all = command.get_subcommands();
+        all.filter(|below| below.get_name() != "help")
+    }
+
+    /// Of the command and of all below it; without the part that is the same for all.
+    fn help(command: &clap::Command, line: &str) -> String {
+        let text = command.clone().render_long_help().to_string();
+        let own = text.split("\nGlobal options:\n").next().unwrap_or_default();
+        let mut text = format!("=== {line} --help\n\n{}\n\n", own.trim_end());
+        for below in commands(command) {
+            // What every operation of a command understands is in the text of the command.
+            let below = below
+                .clone()
+                .mut_args(|arg| arg.clone().hide(arg.is_global_set()));
+            text += &help(&below, &format!("{line} {}", below.get_name()));
+        }
+        text
+    }
+
+    /// What is set where the test runs is no part of the text.
+    fn without_environment(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|arg| arg.hide_env_values(true))
+            .mut_subcommands(without_environment)
     }
 
     #[test]

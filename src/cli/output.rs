@@ -41,7 +41,7 @@ impl Output {
     pub fn raw(&self, bytes: &[u8]) {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            // A reader that has seen enough (`| head`) is no fault of anybody.
+            // A reader that has seen enough (`| head`) is not an error.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 LOST.store(true, Ordering::Relaxed)
             }

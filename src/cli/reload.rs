@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::output::{Ended, Output};
 use super::{Failure, Global, load};
@@ -35,8 +36,7 @@ pub async fn run(global: &Global, _args: ReloadArgs, output: Output) -> Result<E
             if output.json {
                 output.json(&done);
             } else {
-                let says = done.get("says").and_then(|says| says.as_str());
-                output.line(says.unwrap_or_default());
+                output.line(done.get("says").and_then(Value::as_str).unwrap_or_default());
             }
             Ok(Ended::Well)
         }

@@ -174,7 +174,9 @@ async fn healthy(
 fn show_health(answer: io::Result<Option<Answer>>, place: &str, output: Output) -> Ended {
     let (is_healthy, says, answer) = match answer {
         Ok(Some(Answer::Done(answer))) => {
-            let is_healthy = answer.get("healthy") == Some(&Value::Bool(true));
+            let is_healthy = answer
+                .get("healthy")
+                .is_some_and(|healthy| *healthy == true);
             let late = answer
                 .get("late")
                 .and_then(Value::as_array)

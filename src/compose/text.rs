@@ -127,7 +127,7 @@ fn unwrapped(url: &Url) -> Option<String> {
         .find(|(key, _)| key == "url")?
         .1
         .into_owned();
-    // A wrapped wrapper is nobody's invitation, and would recurse.
+    // No calendar wraps an invitation twice, and this would recurse.
     (!inner.contains("safelinks.protection.outlook.com")).then_some(inner)
 }
 

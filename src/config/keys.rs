@@ -281,7 +281,7 @@ impl Section {
                     .iter()
                     .find(|known| OTHER_WORDS.contains(&(unknown, **known)))
             })
-            // A key that is right in another table is no slip of the finger.
+            // A key that is right in another table is not a typing error.
             .or_else(|| match elsewhere(unknown) {
                 Some(_) => None,
                 None => self.keys.iter().find(|known| {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use self::health::Health;
 pub use self::step::{FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow};
 use super::due;
+use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::{FeedFailing, FeedView};
 use super::retry::{LONGEST_RETRY_AFTER, doubling, doubling_minutes};
@@ -234,6 +235,9 @@ impl FeedController {
 
     /// Whether what is held can be used by every room now.
     fn serves(&self, now: Now) -> bool {
+        if mutation::is(Mutation::FiltersAreNotServed) {
+            return true;
+        }
         self.latest.as_ref().is_none_or(|version| {
             let reduction = &version.reduction;
             // A clock that is wrong says nothing of when it was reduced.
@@ -425,6 +429,8 @@ impl FeedController {
             false => 0,
         };
         let wait = match failure.retry_after {
+            Some(_) if mutation::is(Mutation::RetryAfterIsIgnored) => None,
+            Some(asked) if mutation::is(Mutation::RetryAfterHasNoEnd) => Some(asked),
             Some(asked) => Some(asked.min(LONGEST_RETRY_AFTER)),
             None if is_throttled => Some(doubling_minutes(self.throttled, LONGEST_BACK_OFF)),
             None => None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::FeedView;
 use crate::config::Guard;
@@ -74,7 +75,11 @@ pub fn judge(
     view: &FeedView,
     now: Now,
 ) -> Judgement {
-    if counts.latest > 0 {
+    let fewer = counts.latest < counts.believed && mutation::is(Mutation::FewerIsNotBelieved);
+    if fewer && counts.latest > 0 && hold.is_none() {
+        return Judgement::Hold(Hold::begin(counts.believed, brake, view, now));
+    }
+    if counts.latest > 0 || mutation::is(Mutation::LossIsBelieved) {
         return Judgement::Believe(Reason::Sound);
     }
     if counts.believed == 0 {
@@ -94,8 +99,15 @@ pub fn judge(
         }
         return Judgement::Hold(Hold::begin(counts.believed, brake, view, now));
     };
+    if view.failing.is_some() && mutation::is(Mutation::HoldEndsByFailedPull) {
+        return Judgement::Believe(Reason::SeenLongEnough);
+    }
     let hold = hold.seen(counts.believed, view);
-    if hold.lasted(view) >= guard.hold {
+    let lasted = match mutation::is(Mutation::HoldGoesByTheWall) {
+        true => now.wall.since(hold.since),
+        false => hold.lasted(view),
+    };
+    if lasted >= guard.hold && !mutation::is(Mutation::HoldNeverEnds) {
         return Judgement::Believe(Reason::SeenLongEnough);
     }
     Judgement::Hold(hold)
@@ -161,6 +173,7 @@ impl Hold {
     /// After one more look at the feed: a failure begins the count anew.
     fn seen(&self, missing: usize, view: &FeedView) -> Self {
         let empty = match (&view.failing, self.empty.from) {
+            (Some(_), _) if mutation::is(Mutation::HoldCountsThroughFailures) => self.empty,
             (Some(_), _) => Empty {
                 from: None,
                 before: Duration::ZERO,

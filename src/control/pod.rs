@@ -86,6 +86,8 @@ pub struct PodController {
     push_not_before: Monotonic,
     /// Counts of `--force` that were served.
     force_served: u64,
+    /// Whatever was asked for before it came to its room was not meant for it.
+    takes_over_force: bool,
     /// Contacts that failed in a row.
     contact_failures: u32,
     config_failures: u32,
@@ -214,6 +216,7 @@ impl PodController {
             failing: None,
             push_not_before: now.monotonic,
             force_served: 0,
+            takes_over_force: false,
             contact_failures: 0,
             config_failures: 0,
             log: StateLog::new(now),
@@ -299,7 +302,9 @@ impl PodController {
             let period = due::period(now, cron, &self.settings.zone);
             now.monotonic.since(due) >= period.saturating_mul(LATE_PERIODS)
         };
-        if is_ready && is_late() {
+        // No period is shorter than a second, so that most polls need not ask for theirs.
+        let may_be_late = now.monotonic.since(due) >= Duration::from_secs(2);
+        if is_ready && may_be_late && is_late() {
             return Ok(poll);
         }
         let push = match self.decide(now) {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use self::part::Part;
 use super::brake::{BrakeState, FeedOfRoom};
 use super::guard::Reason;
+use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::{FeedView, Wanted};
 use crate::compose::{self, Candidate, MergedMeeting};
@@ -148,6 +149,17 @@ pub struct RoomController {
     force: u64,
     composed_at: Option<UnixTime>,
     wanted: Wanted,
+    /// What the agenda was made of last, and until when that stays so by itself.
+    made_of: Option<MadeOf>,
+}
+
+/// While it is the same, merging again would give the same agenda.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct MadeOf {
+    parts: Vec<Option<(VersionId, Basis)>>,
+    from: UnixTime,
+    /// The first end of a meeting.
+    until: UnixTime,
 }
 
 impl RoomController {
@@ -187,6 +199,7 @@ impl RoomController {
                 force: 0,
                 clock_is_believed: true,
             },
+            made_of: None,
         };
         if room.is_known {
             room.restore_wanted();
@@ -304,6 +317,7 @@ impl RoomController {
 
     /// Whether the wall clock is believed, and that it was set.
     pub fn learn_clock(&mut self, is_believed: bool, now: Now) -> Vec<RoomEvent> {
+        let is_believed = is_believed || mutation::is(Mutation::DoubtIsIgnored);
         self.clock_is_believed = is_believed;
         self.wanted.clock_is_believed = is_believed;
         self.decide(now)
@@ -375,7 +389,7 @@ impl RoomController {
             .last
             .iter()
             .map(|one| one.meeting.end_time)
-            .filter(|end| *end > now.wall)
+            .filter(|end| *end > now.wall && !mutation::is(Mutation::EndedStays))
             .min()
             .map(spread);
         let room = &self.settings.room;
@@ -420,6 +434,11 @@ impl RoomController {
             self.say_unread(events, 0);
             return;
         }
+        if self.is_made_of_the_same(now) {
+            self.say_unread(events, self.kept);
+            return;
+        }
+        self.made_of = self.made_of_now(now);
         let rules = &self.settings.room.meetings;
         let kept = self.kept_meetings(now);
         let mut slices: Vec<Vec<Candidate>> = self
@@ -453,6 +472,29 @@ impl RoomController {
         self.restore_wanted();
     }
 
+    fn is_made_of_the_same(&self, now: Now) -> bool {
+        let Some(made_of) = self.made_of.as_ref().filter(|_| self.is_known) else {
+            return false;
+        };
+        let mut parts = self.parts.iter().zip(&made_of.parts);
+        made_of.from <= now.wall
+            && now.wall < made_of.until
+            && made_of.parts.len() == self.parts.len()
+            && parts.all(|(part, of)| of.is_some() && part.in_use() == *of)
+    }
+
+    /// `None` where meetings are kept that no reading accounts for.
+    fn made_of_now(&self, now: Now) -> Option<MadeOf> {
+        let is_sure = |part: &Part| !part.is_unread() && !part.is_uncertain;
+        let ends = self.parts.iter().flat_map(|part| part.to_come(now));
+        let until = ends.map(|one| one.meeting.end_time).min();
+        self.parts.iter().all(is_sure).then(|| MadeOf {
+            parts: self.parts.iter().map(Part::in_use).collect(),
+            from: now.wall,
+            until: until.unwrap_or(UnixTime::MAX),
+        })
+    }
+
     fn restore_wanted(&mut self) {
         let rules = &self.settings.room.meetings;
         let agenda = Agenda::new(self.last.iter().map(|one| one.meeting.clone()).collect());
@@ -472,7 +514,7 @@ impl RoomController {
             .filter(|part| part.is_unread() || part.is_uncertain)
             .map(|part| part.id.as_str())
             .collect();
-        if unread.is_empty() {
+        if unread.is_empty() || mutation::is(Mutation::UnreadTakesAway) {
             return Vec::new();
         }
         let is_configured = |feed: &str| self.parts.iter().any(|part| part.id.as_str() == feed);
@@ -484,7 +526,9 @@ impl RoomController {
         let rules = &self.settings.room.meetings;
         let kept = self.last.iter().filter(stays).cloned();
         kept.map(|mut one| {
-            compose::restrict(&mut one.meeting, rules);
+            if !mutation::is(Mutation::KeptIsNotRestricted) {
+                compose::restrict(&mut one.meeting, rules);
+            }
             one
         })
         .collect()

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::state::{SecretState, Trust};
+use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::retry::doubling;
 use crate::model::sign_in::{AccountKey, Credential, SignIn};
@@ -191,11 +192,15 @@ pub struct SecretGate {
 }
 
 impl SecretGate {
+    fn state(&mut self, credential: &Credential) -> &mut SecretState {
+        self.secrets.entry(credential.clone()).or_default()
+    }
+
     /// Whether a secret may be sent, as far as this process knows.
     pub fn ask(&mut self, request: &Request, now: Now) -> Asked {
         self.turns += 1;
         let turn = self.turns;
-        let state = self.secrets.entry(request.credential.clone()).or_default();
+        let state = self.state(&request.credential);
         let alone = state.alone.get(&request.user);
         let is_free = alone.is_some_and(|alone| !alone.is_paused(now.monotonic));
         if state.trust == Trust::Proven && is_free {
@@ -211,7 +216,7 @@ impl SecretGate {
     /// The same with what the ledger says. The turn ends, unless the answer is `Reserve`,
     /// `Pending` or a grant of a secret that did not work in this process yet.
     pub fn looked(&mut self, turn: &Turn, request: &Request, rows: Rows, now: Now) -> Looked {
-        let state = self.secrets.entry(request.credential.clone()).or_default();
+        let state = self.state(&request.credential);
         if state.is_pending_elsewhere(&rows, now) {
             return Looked::Pending;
         }
@@ -227,7 +232,8 @@ impl SecretGate {
             }
             Trust::Recorded => Looked::Go(state.grant(request, turn.0, None)),
             Trust::None => {
-                let rejections = state.rejections.saturating_add(1);
+                let twice = u32::from(mutation::is(Mutation::RejectionsCountTwice));
+                let rejections = state.rejections.saturating_add(1 + twice);
                 Looked::Reserve {
                     expected: state.row.clone(),
                     new: SignIn {
@@ -244,7 +250,7 @@ impl SecretGate {
 
     /// The reservation was written: the secret may be sent.
     pub fn reserved(&mut self, turn: &Turn, request: &Request, new: SignIn) -> Grant {
-        let state = self.secrets.entry(request.credential.clone()).or_default();
+        let state = self.state(&request.credential);
         let before = state.row.clone();
         state.set_row(Some(new.clone()));
         state.grant(request, turn.0, Some((new, before)))
@@ -274,7 +280,7 @@ impl SecretGate {
 
     /// Whether sign-in is paused, by what the ledger says now. Asks for nothing.
     pub fn peek(&mut self, request: &Request, rows: Rows, now: Now) -> Option<Pause> {
-        let state = self.secrets.entry(request.credential.clone()).or_default();
+        let state = self.state(&request.credential);
         // A row that was written for a request under way is no pause yet.
         if state.turn.is_some() || state.is_pending_elsewhere(&rows, now) {
             return state.pause(&request.user, now);
@@ -296,12 +302,15 @@ impl SecretGate {
         verdict: Verdict,
         now: Now,
     ) -> (Vec<Write>, Vec<GateEvent>) {
-        let credential = grant.request.credential.clone();
-        let state = self.secrets.entry(credential).or_default();
+        let state = self.state(&grant.request.credential);
         state.end(grant.turn);
         let mut writes = Vec::new();
         let event = match verdict {
             Verdict::Accepted => state.accepted(&grant, now, &mut writes),
+            Verdict::Rejected if mutation::is(Mutation::RejectedIsTriedAgain) => {
+                state.release(&grant, &mut writes);
+                None
+            }
             Verdict::Rejected => state.rejected(&grant, now, &mut writes),
             Verdict::Forbidden => {
                 state.release(&grant, &mut writes);

@@ -400,7 +400,7 @@ impl Generator {
         result
     }
 
-    /// Every so many seconds from DTSTART on, so many times.
+    /// Every N seconds from DTSTART on, M times.
     fn run_in_real_time(
         &self,
         step: i64,

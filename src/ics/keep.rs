@@ -71,7 +71,7 @@ const TIMES_AND_MARKS: [Name; 16] = [
 /// them lets everything through, no event is left out for them. A kept form may be kept
 /// again with some of its filters; for a new filter the feed has to be pulled again.
 ///
-/// The body of an item that is no calendar becomes empty; one that is cut off stays so.
+/// The body of an item that is not a calendar becomes empty; one that is cut off stays so.
 #[must_use]
 pub fn keep(item: &FeedItem, from: UnixTime, filters: &[&Only]) -> FeedItem {
     let body = line::as_bytes(&item.body);

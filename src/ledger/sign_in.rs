@@ -64,7 +64,7 @@ impl Ledger {
         let json = json::text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
         self.write_beside(async |connection| {
             let found = get(connection, account.as_str()).await?;
-            // What cannot be read says nothing.
+            // A row that cannot be read counts as absent.
             if found.as_deref().and_then(read).as_ref() != expected {
                 return Ok(false);
             }

@@ -24,6 +24,15 @@ pub struct Cron {
     text: String,
     schedule: cron::Schedule,
     every_hour: bool,
+    /// The same in every hour, where the line says so.
+    hourly: Option<Hourly>,
+}
+
+/// The minutes of an hour and the seconds of a minute that match, as bits.
+#[derive(Clone, Copy)]
+struct Hourly {
+    minutes: u64,
+    seconds: u64,
 }
 
 /// The same text comes at the same times.
@@ -57,6 +66,7 @@ impl Cron {
         let every_hour = schedule.hours().count() == 24;
         let cron = Self {
             text: text.to_owned(),
+            hourly: Hourly::of(&schedule),
             schedule,
             every_hour,
         };
@@ -76,6 +86,11 @@ impl Cron {
     /// first. A line for every hour goes on in real time through both.
     #[must_use]
     pub fn next(&self, after: UnixTime, zone: &Zone) -> Option<UnixTime> {
+        if let Some(hourly) = self.hourly
+            && let Some(at) = hourly.next(after, zone)
+        {
+            return Some(at);
+        }
         if self.every_hour {
             self.next_in_real_time(after, zone)
         } else {
@@ -144,6 +159,43 @@ impl Cron {
         )
         .ok()?;
         Some(date.to_datetime(time))
+    }
+}
+
+impl Hourly {
+    fn of(schedule: &cron::Schedule) -> Option<Self> {
+        let is_every_day = schedule.days_of_month().count() == 31
+            && schedule.months().count() == 12
+            && schedule.days_of_week().count() == 7
+            && schedule.hours().count() == 24;
+        let bits = |numbers: &mut dyn Iterator<Item = u32>| {
+            numbers.fold(0_u64, |bits, number| bits | 1 << (number % 64))
+        };
+        is_every_day.then(|| Self {
+            minutes: bits(&mut schedule.minutes().iter()),
+            seconds: bits(&mut schedule.seconds().iter()),
+        })
+    }
+
+    /// The next match, which comes within the hour; `None` where clocks change before it.
+    fn next(self, after: UnixTime, zone: &Zone) -> Option<UnixTime> {
+        let offset = zone.time_zone().to_offset(after.timestamp());
+        let local = after.seconds() + i64::from(offset.seconds());
+        let (minute, second) = (local.rem_euclid(3600) / 60, local.rem_euclid(60));
+        let later_seconds = self.seconds >> (second + 1);
+        let seconds = if later_seconds != 0 && self.minutes >> minute & 1 == 1 {
+            1 + i64::from(later_seconds.trailing_zeros())
+        } else {
+            let first = i64::from(self.seconds.trailing_zeros());
+            let later_minutes = self.minutes.checked_shr(u32::try_from(minute + 1).ok()?)?;
+            let minutes = match later_minutes {
+                0 => 60 - minute + i64::from(self.minutes.trailing_zeros()),
+                later => 1 + i64::from(later.trailing_zeros()),
+            };
+            minutes * 60 - second + first
+        };
+        let at = UnixTime::from_seconds(after.seconds() + seconds);
+        (zone.time_zone().to_offset(at.timestamp()) == offset).then_some(at)
     }
 }
 
@@ -352,6 +404,34 @@ mod tests {
                 "2026-04-04T15:50:00Z",
             ],
         );
+    }
+
+    #[test]
+    fn what_is_the_same_in_every_hour_is_found_without_a_search() {
+        let start = UnixTime::parse("2026-03-29T00:10:07Z").unwrap();
+        for line in [
+            "*/30 * * * * *",
+            "0 */5 * * * *",
+            "7,59 59 * * * *",
+            "0 0 * * * *",
+        ] {
+            let cron = Cron::parse(line).unwrap();
+            assert!(cron.hourly.is_some());
+            for zone in [
+                "UTC",
+                "Europe/Berlin",
+                "Asia/Kathmandu",
+                "Australia/Lord_Howe",
+            ] {
+                let zone = Zone::named(zone).unwrap();
+                for step in 0..2_000 {
+                    let at = UnixTime::from_seconds(start.seconds() + step * 31);
+                    let searched = cron.next_in_real_time(at, &zone);
+                    assert_eq!(cron.next(at, &zone), searched, "{line} {zone} {at}");
+                }
+            }
+        }
+        assert!(Cron::parse("0 0 8 * * *").unwrap().hourly.is_none());
     }
 
     #[test]

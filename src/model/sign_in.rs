@@ -58,7 +58,7 @@ impl AccountKey {
 ///
 /// Two feeds may have different secrets for one account, a right one and an old one. Each
 /// secret has a row of its own in the ledger: otherwise each would look new after the
-/// other, and the old one would be tried for ever.
+/// other, and the old one would be tried again and again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credential {
     pub account: AccountKey,

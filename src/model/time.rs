@@ -22,7 +22,7 @@ impl UnixTime {
     pub const MIN: Self = Self(MIN_SECONDS);
     pub const MAX: Self = Self(MAX_SECONDS);
 
-    /// The instant so many seconds after the epoch, held to the years 0000 to 9999.
+    /// The instant this number of seconds after the epoch, held to the years 0000 to 9999.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         if seconds < MIN_SECONDS {

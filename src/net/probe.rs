@@ -72,7 +72,7 @@ const CIPHERS: [(u16, &str); 18] = [
 
 /// A `ClientHello` of TLS 1.2 (RFC 5246 section 7.4.1.2).
 fn hello() -> Vec<u8> {
-    /// With its length before it, in so many bytes.
+    /// With its length before it, in this number of bytes.
     fn sized(bytes: usize, content: &[u8]) -> Vec<u8> {
         let length = (content.len() as u64).to_be_bytes();
         let start = length.len().saturating_sub(bytes);

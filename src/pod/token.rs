@@ -21,7 +21,7 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixTime;
 use crate::net::clean;
 
-/// Samples reuse a token for 50 minutes; the reference says nothing.
+/// Samples reuse a token for 50 minutes; the reference does not say.
 const LONGEST_LIFE: Duration = Duration::from_secs(45 * 60);
 const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);

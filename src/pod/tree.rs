@@ -76,7 +76,7 @@ pub fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let float = number.as_f64()?;
-            // Beyond 2^53 a float is no exact count of anything.
+            // Beyond 2^53 a float does not count exactly.
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "the range is checked on the same line"
@@ -210,7 +210,7 @@ fn map_secrets(
                 .filter_map(|item| map_secrets(item, place, replace))
                 .collect(),
         ),
-        // `enforce_admin_password_validation_rules` is no password.
+        // `enforce_admin_password_validation_rules` is not a password.
         Value::Bool(_) => value.clone(),
         leaf if place.secret => return replace(leaf),
         Value::String(text) => Value::String(without_login(text)),

@@ -333,6 +333,7 @@ impl Service {
         if let Some(memory) = recorder.memories().pod(&pod.url) {
             controller.restore(memory, now);
         }
+        controller.come_to(&wanted.borrow());
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());
         let first = self.first_view(&published);

@@ -186,7 +186,14 @@ mod tests {
         let pushed = |room: usize| {
             Line::new("push.done", Level::Info, "pushed")
                 .with("room", room.to_string())
-                .with("reason", if room % 2 == 0 { "lost" } else { "changed" })
+                .with(
+                    "reason",
+                    if room.is_multiple_of(2) {
+                        "lost"
+                    } else {
+                        "changed"
+                    },
+                )
                 .with("failures", room % 2)
         };
         let paused = |room: usize| {

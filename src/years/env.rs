@@ -151,6 +151,8 @@ pub struct Env {
     pub story: Story,
     /// The next push that is done ends the process, which starts again after so long.
     pub kill_at_put: Option<u64>,
+    /// Actions that come again.
+    pub repeats: Vec<super::plan::Action>,
     /// A push was just done.
     pub put_was_done: bool,
 }
@@ -200,6 +202,7 @@ impl Env {
             oracle: Oracle::new(plan),
             story: Story::new(tells),
             kill_at_put: None,
+            repeats: Vec::new(),
             put_was_done: false,
         }
     }

@@ -47,7 +47,8 @@ pub struct Held {
     pub empty_since: Option<u64>,
     /// The least time is not sure, since a clock was set or an old ledger restored.
     pub is_loose: bool,
-    /// Pulls found nothing for long enough.
+    /// Pulls found nothing for long enough, or nearly so.
+    pub may_end: bool,
     pub is_over: bool,
 }
 
@@ -67,6 +68,9 @@ pub struct FeedFacts {
 pub struct PodFacts {
     pub bad_until: u64,
     pub asked_until: u64,
+    pub asked_at: u64,
+    /// The start of the process that was told so.
+    pub asked_in: u64,
     pub throttled_at: Option<u64>,
     /// Until when something else than one poll may be needed to put it right.
     pub slow_until: u64,
@@ -81,6 +85,8 @@ pub struct PodFacts {
     /// Another room's device is at the address.
     pub exchanged_at: Option<u64>,
     pub trusted_at: u64,
+    /// Something else happened while devices were exchanged: a person has to say what is right.
+    pub is_mixed_up: bool,
     pub looked_at: u64,
 }
 
@@ -104,13 +110,16 @@ pub struct Oracle {
     pub forced_at: Vec<u64>,
     pub started_at: u64,
     pub is_running: bool,
+    /// A room is just told one thing after the other.
+    pub is_arranging: bool,
     pub reloaded_at: u64,
     /// When the ledger was lost, damaged or restored last.
     pub ledger_lost_at: Option<u64>,
     pub clock_set_at: Option<u64>,
     pub is_clock_believed: bool,
     pub clock_changed_at: u64,
-    secrets: BTreeMap<(Credential, String), SecretFacts>,
+    /// By user.
+    secrets: BTreeMap<String, BTreeMap<Credential, SecretFacts>>,
     complaint: Option<String>,
     pub lines: u64,
     pub writes: u64,
@@ -133,6 +142,7 @@ impl Oracle {
             forced_at: vec![0; plan.config.rooms.len()],
             started_at: 0,
             is_running: false,
+            is_arranging: false,
             reloaded_at: 0,
             ledger_lost_at: None,
             clock_set_at: (plan.clock.0 != 0).then_some(0),
@@ -205,7 +215,7 @@ impl Oracle {
                     held.is_loose = true;
                 }
             }
-            for facts in self.secrets.values_mut() {
+            for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
                 facts.is_loose = true;
             }
         }
@@ -222,6 +232,8 @@ impl Oracle {
     pub fn clock_believed(&mut self, is_believed: bool, now: u64) {
         self.is_clock_believed = is_believed;
         self.clock_changed_at = now;
+        // What was read meanwhile was not judged.
+        self.beliefs.rooms.clear();
     }
 
     /// `sync --force` ends every hold of the room.
@@ -277,6 +289,7 @@ impl Oracle {
             belief.is_failing = is_failing;
         }
         let window = self.window(wall);
+        let is_believed = self.is_clock_believed;
         if let Some(latest) = reading.filter(|_| is_success) {
             let belief = FeedBelief {
                 latest,
@@ -300,7 +313,7 @@ impl Oracle {
             if is_failing && let Some(held) = &mut belief.held {
                 held.empty_since = None;
             }
-            if !is_success || !latest.reduction.serves(&only.digest(), wall) {
+            if !is_success || !is_believed || !latest.reduction.serves(&only.digest(), wall) {
                 continue;
             }
             let count = |reading: &Reading| reading.to_come(&only, window).count();
@@ -320,6 +333,7 @@ impl Oracle {
             match &mut belief.held {
                 Some(held) => {
                     let since = *held.empty_since.get_or_insert(now);
+                    held.may_end |= now - since + 2 * SECOND >= hold;
                     held.is_over |= now - since >= hold + 2 * SECOND;
                 }
                 None if belief.emptied_at.is_none() => {
@@ -329,6 +343,7 @@ impl Oracle {
                         belief.held = Some(Held {
                             empty_since: Some(now),
                             is_loose: !self.is_clock_believed,
+                            may_end: false,
                             is_over: false,
                         });
                     }
@@ -401,8 +416,8 @@ impl Oracle {
         if insists {
             return;
         }
-        let key = (credential.clone(), user.to_owned());
-        let Some(facts) = self.secrets.get(&key) else {
+        let of_user = self.secrets.get(user);
+        let Some(facts) = of_user.and_then(|secrets| secrets.get(credential)) else {
             return;
         };
         if facts.rejections == 0 || facts.is_loose {
@@ -432,16 +447,20 @@ impl Oracle {
         verdict: Verdict,
         now: u64,
     ) {
-        let key = (credential.clone(), user.to_owned());
         match verdict {
-            Verdict::Rejected => {
-                let facts = self.secrets.entry(key).or_default();
+            Verdict::Rejected | Verdict::Forbidden => {
+                let of_user = self.secrets.entry(user.to_owned()).or_default();
+                let facts = of_user.entry(credential.clone()).or_default();
+                if facts.is_loose {
+                    facts.rejections = 0;
+                }
                 facts.rejections += 1;
                 facts.at = now;
                 facts.is_loose = false;
             }
             Verdict::Accepted => {
-                if let Some(facts) = self.secrets.get_mut(&key) {
+                let of_user = self.secrets.get_mut(user);
+                if let Some(facts) = of_user.and_then(|secrets| secrets.get_mut(credential)) {
                     *facts = SecretFacts::default();
                 }
             }
@@ -451,7 +470,7 @@ impl Oracle {
 
     /// A pause that the process may forget: the ledger could not be written when it began.
     pub fn secrets_are_loose(&mut self) {
-        for facts in self.secrets.values_mut() {
+        for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
             facts.is_loose = true;
         }
     }
@@ -459,10 +478,14 @@ impl Oracle {
     /// Until when sign-in may be paused for a pod or feed, by what it was told.
     #[must_use]
     pub fn paused_until(&self, user: &str) -> u64 {
-        let of_user = self.secrets.iter().filter(|((_, one), _)| one == user);
+        let of_user = self
+            .secrets
+            .get(user)
+            .into_iter()
+            .flat_map(BTreeMap::values);
         of_user
-            .filter(|(_, facts)| facts.rejections > 0)
-            .map(|(_, facts)| {
+            .filter(|facts| facts.rejections > 0)
+            .map(|facts| {
                 let wait = u64::try_from(pause(facts.rejections).as_millis()).unwrap_or(0);
                 facts.at + wait
             })
@@ -470,9 +493,12 @@ impl Oracle {
             .unwrap_or(0)
     }
 
-    pub fn pod_asked(&mut self, address: usize, until: u64) {
+    pub fn pod_asked(&mut self, address: usize, until: u64, now: u64) {
+        let started_at = self.started_at;
         let facts = &mut self.pods[address];
-        facts.asked_until = facts.asked_until.max(until);
+        facts.asked_until = until;
+        facts.asked_at = now;
+        facts.asked_in = started_at;
     }
 }
 

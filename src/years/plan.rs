@@ -45,6 +45,8 @@ pub enum PodFault {
     Locked,
     /// It does what it is sent and does not say so.
     LosesAnswers,
+    /// Answers a PUT with an error.
+    RefusesPuts,
     OtherMode,
     ModeUnknown,
     /// Shows what it is sent after so many seconds.
@@ -149,9 +151,11 @@ pub enum Action {
         fault: PodFault,
         ms: u64,
     },
+    /// So many times, some minutes apart.
     Reboot {
         address: usize,
         ms: u64,
+        times: u64,
     },
     /// Another device takes its place for good.
     Replace {
@@ -167,6 +171,7 @@ pub enum Action {
     Foreign {
         address: usize,
         meetings: u64,
+        times: u64,
     },
     /// The wall clock is set, and set right after a while.
     Clock {
@@ -419,7 +424,8 @@ impl Plan {
             3 => match rng.below(5) {
                 0 => Action::Reboot {
                     address,
-                    ms: ms.min(5 * MINUTE),
+                    ms: ms.min(2 * MINUTE),
+                    times: rng.pick(&[1, 1, 8]),
                 },
                 1 => Action::Replace { address },
                 2 => Action::Exchange {
@@ -431,6 +437,7 @@ impl Plan {
                 _ => Action::Foreign {
                     address,
                     meetings: rng.below(4),
+                    times: rng.pick(&[1, 1, 25]),
                 },
             },
             4 => {
@@ -523,6 +530,7 @@ fn pod_fault(rng: &mut Rng) -> PodFault {
         PodFault::Throttles(asked),
         PodFault::Locked,
         PodFault::LosesAnswers,
+        PodFault::RefusesPuts,
         PodFault::OtherMode,
         PodFault::ModeUnknown,
         PodFault::Late(late),

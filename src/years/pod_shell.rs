@@ -72,6 +72,9 @@ impl Process {
             let memory = memory.clone();
             controller.restore(&memory, clocks);
         }
+        if let Some(room) = &self.rooms[room] {
+            controller.come_to(&room.wanted);
+        }
         let key = pod.url.key();
         controller.permit_device(self.recorder.accepted_devices.get(&key).cloned());
         let shell = PodShell {
@@ -456,7 +459,7 @@ fn answer(
         };
         if let Some(asked) = failure.retry_after {
             let until = now + u64::try_from(asked.as_millis()).unwrap_or(0);
-            env.oracle.pod_asked(address, until);
+            env.oracle.pod_asked(address, until, now);
         }
         let may_be_done = failure.class == FailureClass::TimedOut;
         return (failed(step, failure, may_be_done, took), verdict);
@@ -479,6 +482,11 @@ fn answer(
         }
         PodStep::Put(agenda) => {
             let agenda: Arc<_> = agenda.clone();
+            if env.device_at(address).fault.at(now) == Some(PodFault::RefusesPuts) {
+                env.oracle.pods[address].failed_at = Some(now);
+                let failure = failure(FailureClass::Other, None);
+                return (failed(step, failure, false, took), Verdict::Accepted);
+            }
             super::promises::is_put(address, room, &agenda, env);
             let device = env.device_at_mut(address);
             device.put(&agenda, now);

@@ -40,11 +40,11 @@ pub fn wanted(
         return;
     };
     privacy(room, settings, &agenda, env);
-    if !is_clock_believed || env.oracle.since_midnight(wall) < 20 {
+    if !is_clock_believed || env.oracle.is_arranging || env.oracle.since_midnight(wall) < 20 {
         return;
     }
     let window = env.oracle.window(wall);
-    let mut expected: Vec<Face> = Vec::new();
+    let mut expected = Vec::new();
     let mut is_all_read = true;
     for (place, feed) in feeds.iter().enumerate() {
         let of_room = &settings.feeds[place].only;
@@ -101,7 +101,7 @@ pub fn wanted(
                         Some(since) => now + 2 * SECOND < since + hold,
                         None => true,
                     };
-                    if too_early && !held.is_loose {
+                    if too_early && !held.is_loose && !held.may_end {
                         env.broken("what vanishes whole is held", || {
                             format!("room {room} does not hold feed {feed}")
                         });
@@ -112,15 +112,15 @@ pub fn wanted(
             }
             (None, _) => latest,
         };
-        expected.extend(
-            reading
-                .to_come(of_room, window)
-                .map(|entry| face(entry, settings)),
-        );
+        for entry in reading.to_come(of_room, window) {
+            let id = env.ids.of(entry.uid);
+            expected.push(((entry.start, entry.end, id), face(entry, settings)));
+        }
     }
     expected.sort();
     let is_full = expected.len() > settings.meetings.max;
     expected.truncate(settings.meetings.max);
+    let expected: Vec<Face> = expected.into_iter().map(|(_, face)| face).collect();
     let shown: Vec<Face> = agenda
         .meetings()
         .iter()
@@ -130,7 +130,8 @@ pub fn wanted(
     let is_short = is_full && shown.len() < agenda.len();
     let lacks: Vec<&Face> = expected.iter().filter(|one| !shown.contains(one)).collect();
     let has_more = shown.iter().any(|one| !expected.contains(one));
-    if !lacks.is_empty() && !is_short && (is_all_read || !is_full) {
+    let has_room = agenda.len() < settings.meetings.max;
+    if !lacks.is_empty() && !is_short && (is_all_read || has_room) {
         env.broken("a display lacks nothing that good readings give", || {
             format!("room {room} lacks {lacks:?} of {expected:?}; it wants {shown:?}")
         });
@@ -226,6 +227,16 @@ pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) 
         env.oracle.pods[address].throttled_at = Some(now);
     }
     let facts = &mut env.oracle.pods[address];
+    let early = facts.asked_until.saturating_sub(now);
+    if early > SECOND
+        && facts.asked_in == env.oracle.started_at
+        && facts.trusted_at < facts.asked_at
+    {
+        env.broken("a pod that asks to be left alone is left alone", || {
+            format!("address {address} is asked {} s too early", early / 1000)
+        });
+        return;
+    }
     match step {
         PodStep::Put(agenda) => {
             if !may_write {
@@ -252,10 +263,13 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
     env.oracle.puts += 1;
     let (wanted, _) = env.oracle.wanted[room].clone();
     let forced_at = env.oracle.forced_at[room];
-    let is_forced = forced_at > 0 && now < forced_at + 30 * MINUTE;
-    let is_room = env.oracle.configured.rooms[room]
-        .addresses
-        .contains(&address);
+    let last_put = env.oracle.pods[address]
+        .puts
+        .last()
+        .map_or(0, |(at, _)| *at);
+    let is_forced = forced_at > env.oracle.started_at && last_put < forced_at + 26 * SECOND;
+    let of_room = &env.oracle.configured.rooms[room];
+    let is_room = of_room.is_present && of_room.addresses.contains(&address);
     let device_changed = env.oracle.pods[address].changed_at + 3 * SECOND > now;
     if let Some(wanted) = wanted
         && let Some(ours) = &wanted.agenda
@@ -305,22 +319,34 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
             format!("address {address}")
         });
     }
-    budget(address, agenda, is_forced, env);
+    failed_before(address, is_forced, env);
     other_rooms_device(address, room, env);
 }
 
+/// A push that failed waits a minute.
+fn failed_before(address: usize, is_forced: bool, env: &mut Env) {
+    let now = env.now;
+    let started_at = env.oracle.started_at;
+    let failed_at = env.oracle.pods[address].failed_at.take();
+    let too_early =
+        failed_at.is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
+    if too_early {
+        env.broken("a failed push waits a minute", || {
+            format!("address {address}")
+        });
+    }
+}
+
 /// How often a display is put right that does not keep what it is sent.
-fn budget(address: usize, agenda: &Arc<Agenda>, is_forced: bool, env: &mut Env) {
+fn budget(address: usize, agenda: &Arc<Agenda>, env: &mut Env) {
     let now = env.now;
     let wall = env.wall();
-    let started_at = env.oracle.started_at;
     let shows_nothing = env.device_at(address).shown.still_to_come(wall).is_empty();
     let facts = &mut env.oracle.pods[address];
     let is_again = facts
         .last_put
         .as_ref()
         .is_some_and(|last| last.looks_like(agenda));
-    let fault_free = facts.failed_at.take();
     facts.puts.retain(|(at, _)| at + 60 * MINUTE > now);
     facts.puts.push((now, is_again && !shows_nothing));
     facts.last_put = Some(agenda.clone());
@@ -329,18 +355,11 @@ fn budget(address: usize, agenda: &Arc<Agenda>, is_forced: bool, env: &mut Env) 
         .iter()
         .filter(|(_, is_correction)| *is_correction)
         .count();
-    let too_early =
-        fault_free.is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
     if corrections > 12 {
         env.broken(
             "a display that somebody else writes to is put right ever less often",
             || format!("address {address}: {corrections} corrections within an hour"),
         );
-    }
-    if too_early {
-        env.broken("a failed push waits a minute", || {
-            format!("address {address}")
-        });
     }
 }
 
@@ -350,7 +369,19 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
     let Some(exchanged_at) = facts.exchanged_at else {
         return;
     };
-    let is_sure = facts.trusted_at < exchanged_at
+    let own_address = env.addresses[address];
+    let is_of_other = env
+        .oracle
+        .configured
+        .rooms
+        .iter()
+        .enumerate()
+        .any(|(other, plan)| {
+            other != room && plan.is_present && plan.addresses.contains(&own_address)
+        });
+    let is_sure = is_of_other
+        && !facts.is_mixed_up
+        && facts.trusted_at < exchanged_at
         && exchanged_at + 5 * SECOND < env.now
         && env.oracle.reloaded_at + 10 * MINUTE < exchanged_at
         && env
@@ -367,7 +398,8 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
 /// A set arrives at a pod.
 pub fn is_put(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) {
     let now = env.now;
-    let _ = (room, agenda);
+    let _ = room;
+    budget(address, agenda, env);
     let device = env.device_at(address);
     let since = device.other_mode_since;
     if matches!(device.fault.at(now), Some(PodFault::OtherMode))
@@ -580,7 +612,7 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
         .max(env.oracle.clock_changed_at)
         .max(env.oracle.clock_set_at.unwrap_or(0))
         .max(env.oracle.ledger_lost_at.unwrap_or(0));
-    let is_exchanged = facts.exchanged_at.is_some();
+    let is_exchanged = facts.exchanged_at.is_some() || facts.is_mixed_up;
     let contact_at = facts.contact_at;
     let is_right_secret =
         env.device_at(address).secret == env.oracle.configured.pod_secrets[address];
@@ -605,6 +637,7 @@ fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
     };
     let (there, expected) = (faces(&shown), faces(&ours));
     let is_right = match altered {
+        _ if view.state == PodState::ShowsPart => there.iter().all(|one| expected.contains(one)),
         Some(Alters::Keeps(_)) => there.iter().all(|one| expected.contains(one)),
         _ if !wanted.clock_is_believed || wanted.keep_shown.is_some() => {
             expected.iter().all(|one| there.contains(one))

@@ -22,6 +22,7 @@ pub struct RoomShell {
     pub wanted: Wanted,
     told: Vec<FeedOfRoom>,
     wake: (u64, u32),
+    latest: Vec<Option<(Option<VersionId>, bool)>>,
 }
 
 impl Process {
@@ -59,10 +60,14 @@ impl Process {
             feeds,
             told: Vec::new(),
             wake: (u64::MAX, 0),
+            latest: Vec::new(),
         };
         self.rooms[room] = Some(Box::new(shell));
+        env.oracle.is_arranging = true;
         self.room_learns_clock(room, env);
         self.room_learns_feeds(room, env);
+        env.oracle.is_arranging = false;
+        self.check_wanted(room, env);
     }
 
     pub fn configure_room(
@@ -74,8 +79,11 @@ impl Process {
     ) {
         if let Some(shell) = &mut self.rooms[room] {
             shell.feeds = feeds;
+            env.oracle.is_arranging = true;
             self.room_learns(room, env, |room, now| room.configure(settings, now));
             self.room_learns_feeds(room, env);
+            env.oracle.is_arranging = false;
+            self.check_wanted(room, env);
         }
     }
 
@@ -173,8 +181,22 @@ impl Process {
             shell.told.clone_from(&losses);
             losses
         });
-        self.recorder
-            .room(room_name(room).as_str(), shell.controller.memory(clocks));
+        // A look at the same again changes nothing that is remembered.
+        let latest: Vec<_> = shell
+            .feeds
+            .iter()
+            .map(|feed| {
+                let feed = self.feeds[*feed].as_ref()?;
+                let version = feed.view.latest.as_ref().map(|latest| latest.id);
+                Some((version, feed.view.failing.is_some()))
+            })
+            .collect();
+        let is_other = is_new || !events.is_empty() || told.is_some() || shell.latest != latest;
+        if is_other {
+            shell.latest = latest;
+            self.recorder
+                .room(room_name(room).as_str(), shell.controller.memory(clocks));
+        }
         let when = env.when(until);
         if let Some(when) = when
             && shell.wake.0 != when

@@ -11,7 +11,7 @@ use super::process::Process;
 /// After the last action the world is left alone for so long, and has to be right then.
 const AFTERWARDS: u64 = 26 * HOUR;
 /// How often the promises are looked at that hold at any time.
-const LOOK: u64 = 10 * MINUTE;
+const LOOK: u64 = 30 * MINUTE;
 
 /// What became of a history.
 #[derive(Clone, Debug, Default)]
@@ -128,7 +128,11 @@ impl<'a> World<'a> {
     fn happens(&mut self, what: Happening) {
         match what {
             Happening::Action(number) => {
-                let action = self.plan.actions[number].what;
+                let planned = self.plan.actions.get(number).map(|timed| timed.what);
+                let action = match planned {
+                    Some(action) => action,
+                    None => self.env.repeats[number - self.plan.actions.len()],
+                };
                 self.env.say(|| format!("> {action:?}"));
                 self.act(action);
             }
@@ -234,23 +238,48 @@ impl<'a> World<'a> {
             }
             Action::Edit { feed, edit } => self.edit(feed, edit),
             Action::Pod { address, fault, ms } => self.pod_fault(address, fault, ms),
-            Action::Reboot { address, ms } => {
+            Action::Reboot { address, ms, times } => {
                 self.env.device_at_mut(address).reboot(now + ms);
                 self.pod_changes(address, ms, 0);
+                self.again(times, ms + 4 * MINUTE, |times| Action::Reboot {
+                    address,
+                    ms,
+                    times,
+                });
             }
             Action::Replace { address } => {
+                self.mix_up();
                 let number = self.env.rng.below(1 << 30) as u32;
                 self.env.device_at_mut(address).replace(number);
                 self.pod_changes(address, 0, 0);
             }
             Action::Exchange { one, other, ms } => {
+                // One at a time: in a greater mix-up only a person knows what is meant.
+                let is_mixed = self
+                    .env
+                    .addresses
+                    .iter()
+                    .enumerate()
+                    .any(|(at, is)| at != *is);
+                if is_mixed {
+                    return;
+                }
                 self.exchange(one, other, false);
                 self.env.after(ms, Happening::ExchangeBack(one, other));
             }
-            Action::Foreign { address, meetings } => {
+            Action::Foreign {
+                address,
+                meetings,
+                times,
+            } => {
                 let seconds = self.env.true_seconds();
                 self.env.device_at_mut(address).foreign(meetings, seconds);
                 self.pod_changes(address, 0, 16 * MINUTE);
+                self.again(times, 2 * MINUTE, |times| Action::Foreign {
+                    address,
+                    meetings,
+                    times,
+                });
             }
             Action::Clock { seconds, ms } => {
                 self.set_clock(seconds);
@@ -270,10 +299,12 @@ impl<'a> World<'a> {
                 }
             }
             Action::Trust { address } => {
+                self.mix_up();
                 let facts = &mut self.env.oracle.pods[address];
-                facts.trusted_at = now;
                 // What is there now belongs there.
+                facts.trusted_at = now;
                 facts.exchanged_at = None;
+                facts.is_mixed_up &= self.env.addresses[address] != address;
                 facts.changed_at = now;
                 if let Some(process) = &mut self.process {
                     process.trust(address, &mut self.env);
@@ -305,6 +336,30 @@ impl<'a> World<'a> {
         }
     }
 
+    /// With exchanged devices nobody can tell any more which was meant.
+    fn mix_up(&mut self) {
+        let exchanged = |(at, device): (usize, &usize)| (at != *device).then_some(at);
+        let all: Vec<usize> = self
+            .env
+            .addresses
+            .iter()
+            .enumerate()
+            .filter_map(exchanged)
+            .collect();
+        for address in all {
+            self.env.oracle.pods[address].is_mixed_up = true;
+        }
+    }
+
+    /// The same again after a while.
+    fn again(&mut self, times: u64, after: u64, what: impl FnOnce(u64) -> Action) {
+        if times > 1 {
+            self.env.repeats.push(what(times - 1));
+            let number = self.plan.actions.len() + self.env.repeats.len() - 1;
+            self.env.after(after, Happening::Action(number));
+        }
+    }
+
     fn feed_is_bad(&mut self, feed: usize, fault: HostFault, until: u64) {
         let facts = &mut self.env.oracle.feeds[feed];
         facts.bad_until = facts.bad_until.max(until);
@@ -325,7 +380,7 @@ impl<'a> World<'a> {
         let slow_for = match fault {
             PodFault::Ignores | PodFault::ReadsEmpty | PodFault::Late(_) => 62 * MINUTE,
             PodFault::LosesAnswers | PodFault::CutsTitles(_) | PodFault::Keeps(_) => 62 * MINUTE,
-            PodFault::Locked => 6 * HOUR,
+            PodFault::RefusesPuts => MINUTE,
             _ => 0,
         };
         let device = self.env.device_at_mut(address);
@@ -347,12 +402,15 @@ impl<'a> World<'a> {
         for address in [one, other] {
             self.pod_changes(address, 0, 16 * MINUTE);
             let is_own = self.env.addresses[address] == address;
-            self.env.oracle.pods[address].exchanged_at = (!is_own).then_some(now);
+            let facts = &mut self.env.oracle.pods[address];
+            facts.is_mixed_up |= facts.trusted_at > facts.exchanged_at.unwrap_or(u64::MAX);
+            facts.exchanged_at = (!is_own).then_some(now);
         }
     }
 
     fn ledger(&mut self, fault: LedgerFault, ms: u64) {
         let now = self.env.now;
+        self.mix_up();
         match fault {
             LedgerFault::Full => {
                 self.env.disk.is_full = true;
@@ -504,6 +562,7 @@ impl<'a> World<'a> {
         }
         if config != self.env.oracle.configured {
             self.env.oracle.reloaded_at = now;
+            self.mix_up();
         }
         self.env.oracle.configured = config.clone();
         if let Some(process) = &mut self.process {

@@ -578,7 +578,7 @@ def the_commands_of_the_readme():
 ROWS = [what_is_in_the_image, writes_only_its_volume, health_is_right_in_every_direction,
         a_killed_service_goes_on_where_it_was, stops_as_process_1, reloads_without_a_shell,
         secrets_are_exchanged_while_it_runs, a_volume_that_cannot_be_written, a_named_volume_is_its_own,
-        a_copy_of_the_ledger_is_worth_having,        a_full_volume_stops_no_display,
+        a_copy_of_the_ledger_is_worth_having, a_full_volume_stops_no_display,
         a_configuration_that_is_not_there, a_secret_that_cannot_be_read, certificate_authorities,
         the_zone_of_the_container_is_not_used, the_commands_of_the_readme]
 

@@ -61,9 +61,7 @@ async fn a_full_disk_is_said_once_and_nothing_is_lost() {
         world.set_feed("oak", &calendar(&events));
         let wanted = format!("Meeting {full}-0");
         world
-            .until("a change", "oak", |pod| {
-                titles(pod).iter().any(|title| *title == wanted)
-            })
+            .until("a change", "oak", |pod| titles(pod).contains(&wanted))
             .await;
     }
     // What a smaller write found room in is taken too.

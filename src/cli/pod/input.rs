@@ -25,7 +25,7 @@ use crate::pod::{
     device, settings, tree,
 };
 
-/// More than this is no calendar, configuration or meeting typed by hand.
+/// A calendar, configuration or meeting typed by hand is not larger than this.
 const TEXT_LIMIT: u64 = 50 * 1024 * 1024;
 
 /// Reads the meetings of an iCalendar file, or says why it is none.

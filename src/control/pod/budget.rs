@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::control::retry::{self, Past};
 use crate::model::time::UnixTime;
@@ -38,6 +39,9 @@ impl Corrections {
         let Some(last) = self.last.filter(|_| !self.is_forgotten(now)) else {
             return now.monotonic;
         };
+        if mutation::is(Mutation::CorrectionsHaveNoLimit) {
+            return now.monotonic;
+        }
         let beyond = (self.in_row + 1).saturating_sub(QUICK);
         last.plus(retry::doubling_minutes(beyond, LONGEST))
     }

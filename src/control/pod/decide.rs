@@ -6,6 +6,7 @@ use super::contact::{Plan, PushClass};
 use super::display::{self, Comparison};
 use super::event::{Loss, PushReason};
 use super::{Blocked, PodController, PodState, REFRESH_PART};
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::model::agenda::Agenda;
 use crate::model::time::UnixTime;
@@ -51,8 +52,10 @@ impl PodController {
         let is_forced = self.is_forced();
         let sent = self.sent.agenda.as_ref();
         let is_new = sent.is_none_or(|sent| !sent.looks_like(&target));
+        let is_pushed_anyway = sent.is_none() && mutation::is(Mutation::PushWhatIsShown);
         if let Some(state) = self.good_state(comparison)
             && !is_forced
+            && !is_pushed_anyway
             && !(matches!(comparison, Comparison::Nearest { .. })
                 && (is_new || self.is_part_to_be_refreshed(now)))
         {
@@ -79,7 +82,10 @@ impl PodController {
             (PushClass::Unverified, at)
         } else if !is_lost || self.is_good(comparison) {
             (PushClass::Ordinary, now.monotonic)
-        } else if comparison == Comparison::Empty && self.habits.was_in_step {
+        } else if comparison == Comparison::Empty
+            && self.habits.was_in_step
+            && !mutation::is(Mutation::EmptiedIsACorrection)
+        {
             (PushClass::Refill, now.monotonic)
         } else {
             (PushClass::Correction, self.corrections.next(now))
@@ -172,6 +178,7 @@ impl PodController {
     pub(super) fn is_good(&self, comparison: Comparison) -> bool {
         match comparison {
             Comparison::Same => true,
+            Comparison::Nearest { .. } if mutation::is(Mutation::FewerIsInStep) => true,
             Comparison::Nearest { shown, .. } => self.habits.cap.is_some_and(|cap| shown >= cap),
             Comparison::Empty | Comparison::OtherTexts | Comparison::Other => false,
         }

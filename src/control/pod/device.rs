@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::display::{self, Comparison};
 use super::{Blocked, PodController, PodEvent};
 use crate::control::identity::PodIdentity;
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::Now;
 use crate::model::agenda::Agenda;
 
@@ -55,7 +56,8 @@ impl PodController {
             // known only by what the display shows.
             let may_be_clone =
                 self.device.accepted.is_none() && owner.live.as_deref() == Some(&device);
-            if !may_be_clone && !is_permitted {
+            let is_ignored = mutation::is(Mutation::OtherRoomsDeviceIsWritten);
+            if !may_be_clone && !is_permitted && !is_ignored {
                 return self.block_other_room(device, owner);
             }
         }

@@ -15,6 +15,9 @@ impl PodController {
         if self.wanted.as_ref() == Some(&wanted) {
             return Vec::new();
         }
+        if std::mem::take(&mut self.takes_over_force) {
+            self.force_served = wanted.force;
+        }
         self.wanted = Some(wanted);
         let before = self.marks();
         self.account_for_found();
@@ -25,6 +28,11 @@ impl PodController {
         self.is_settled = self.is_settled && matches!(self.phase, Phase::Idle) && !self.is_due(now);
         self.note_marks(&before);
         events
+    }
+
+    /// It comes to a room in which pushes were asked for before: none of them is for it.
+    pub fn come_to(&mut self, wanted: &Wanted) {
+        self.force_served = wanted.force;
     }
 
     /// Takes in what all pods together know of their devices.
@@ -41,6 +49,7 @@ impl PodController {
             // What it shows are the other room's meetings.
             self.habits.shows_others = true;
             self.found = None;
+            self.takes_over_force = true;
             self.wanted = None;
             self.is_settled = false;
         }

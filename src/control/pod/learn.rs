@@ -10,6 +10,7 @@ use super::verify::report;
 use super::{
     BUSY, Loss, PodController, PodEvent, PodState, PushFailing, PushReason, PushResult, Removal,
 };
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::control::retry::{self, PUSH_RETRY, Past, worth_saying};
 use crate::model::agenda::Agenda;
@@ -84,7 +85,12 @@ impl PodController {
         match self.decide(now) {
             Decision::Push(push) if push.at <= now.monotonic => {
                 events.extend(self.say_loss(&push, now));
-                self.phase = Phase::AskMode(Purpose::Push);
+                let skips_mode = mutation::is(Mutation::PushComesWithoutMode)
+                    || (self.mode.is_some() && mutation::is(Mutation::ModeIsRemembered));
+                self.phase = match skips_mode {
+                    true => Phase::Put(push.plan),
+                    false => Phase::AskMode(Purpose::Push),
+                };
                 // Whoever waits for it waits for the push too.
                 self.is_settled = false;
             }
@@ -336,6 +342,9 @@ impl PodController {
         self.counts.failed_pushes += 1;
         let minute = now.monotonic.plus(PUSH_RETRY);
         self.push_not_before = minute.max(self.schedule.health_due);
+        if mutation::is(Mutation::FailedPushFollowsAtOnce) {
+            self.push_not_before = now.monotonic;
+        }
         let (since, before) = match &self.failing {
             Some(failing) => (failing.since, failing.failures),
             None => (now.wall, 0),
@@ -355,7 +364,7 @@ impl PodController {
     }
 
     pub(super) fn throttle(&mut self, failure: &Failure, now: Now) {
-        if failure.class == FailureClass::Throttled {
+        if failure.class == FailureClass::Throttled && !mutation::is(Mutation::SilenceIsBroken) {
             self.schedule.throttled = self.schedule.throttled.saturating_add(1);
             let wait = retry::pod_back_off(failure.retry_after, self.schedule.throttled);
             self.schedule.silence = wait;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::Monotonic;
 use crate::model::agenda::Agenda;
 use crate::model::failure::Failure;
@@ -102,7 +103,8 @@ impl ReportedMode {
 
     #[must_use]
     pub fn is_other(&self) -> bool {
-        matches!(self, Self::Other(_))
+        let is_ignored = mutation::is(Mutation::OtherModeIsWritten);
+        matches!(self, Self::Other(_)) && !is_ignored
     }
 }
 

@@ -9,6 +9,7 @@ use crate::compose::Candidate;
 use crate::config::{Feed, Guard, MeetingRules};
 use crate::control::brake::{BrakeState, FeedOfRoom};
 use crate::control::guard::{self, Counts, Hold, Judgement};
+use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
 use crate::model::memory::{ReplacedMemory, RoomFeedMemory};
@@ -93,6 +94,7 @@ impl Part {
             part.hold = memory
                 .hold
                 .as_ref()
+                .filter(|_| !mutation::is(Mutation::HoldIsForgottenByRestart))
                 .map(|hold| Hold::restore(hold, guard, now));
             part.loss = part.hold.as_ref().map(|hold| Loss {
                 at: now.monotonic,
@@ -156,6 +158,13 @@ impl Part {
         }
     }
 
+    /// Which meetings are in use; `None` where none can be.
+    pub(super) fn in_use(&self) -> Option<(VersionId, Basis)> {
+        let version = self.believed.as_ref().filter(|_| !self.is_cleared)?;
+        let composition = self.compositions.get(&version.id)?;
+        (!self.is_uncertain).then_some((version.id, composition.basis))
+    }
+
     /// The meetings in use that have not ended.
     pub(super) fn to_come(&self, now: Now) -> impl Iterator<Item = &Candidate> {
         let version = self.believed.as_ref().filter(|_| !self.is_cleared);
@@ -200,6 +209,8 @@ impl Part {
             Some(known) => {
                 known.basis.settings != basis.settings
                     || known.basis.window.to() != basis.window.to()
+                    // The clock was set back: what had ended then is to come again.
+                    || known.basis.window.from() > basis.window.from()
                     || (known.is_truncated && self.count(version, now) < max)
             }
         };
@@ -298,7 +309,7 @@ impl Part {
                         return;
                     }
                 }
-                let replaced = is_loss.then(|| Replaced {
+                let replaced = is_loss.then_some(Replaced {
                     version: believed,
                     at: now.monotonic,
                 });

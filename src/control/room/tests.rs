@@ -508,3 +508,25 @@ fn a_reading_that_lacks_members_takes_nothing_away_at_first_contact() {
     world.reads_version(0, Arc::new(partial)).shows(&ABC);
     world.reads(0, &THREE[..1]).shows(&["A"]);
 }
+
+#[test]
+fn what_had_ended_by_a_clock_that_was_ahead_comes_back_with_the_right_time() {
+    let mut world = World::new(1);
+    let versions = world.version(&THREE);
+    let before = UnixTime::from_seconds(START);
+    let right = world.now;
+    world.now.wall = world.now.wall.plus(Duration::from_secs(100 * MINUTE));
+    // Whole, whatever the clock says: it was reduced before that was set.
+    let whole = FeedVersion {
+        reduction: Reduction {
+            from: before,
+            ..versions.reduction.clone()
+        },
+        ..(*versions).clone()
+    };
+    world.reads_version(0, Arc::new(whole)).shows(&["B", "C"]);
+    world.now = right;
+    let events = world.room.learn_clock(true, world.now);
+    world.events.extend(events);
+    world.settle().shows(&ABC);
+}

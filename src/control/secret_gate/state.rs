@@ -163,9 +163,14 @@ impl SecretState {
         self.trust = Trust::Proven;
         self.paused_until = None;
         let mut rejections = std::mem::take(&mut self.rejections);
-        self.successes.retain(|(other, _)| other != user);
-        self.successes.insert(0, (user.clone(), now.monotonic));
-        self.successes.truncate(2);
+        match self.successes.first_mut() {
+            Some((last, at)) if last == user => *at = now.monotonic,
+            _ => {
+                self.successes.retain(|(other, _)| other != user);
+                self.successes.insert(0, (user.clone(), now.monotonic));
+                self.successes.truncate(2);
+            }
+        }
         if self.row.as_ref().is_none_or(|row| row.proven_at.is_none()) {
             let row = SignIn {
                 secret_tag: credential.tag,
@@ -177,7 +182,10 @@ impl SecretState {
             writes.push(Write::Set(credential.key(), row.clone()));
             self.set_row(Some(row));
         }
-        let alone = self.alone.insert(user.clone(), AloneState::default());
+        let alone = match self.alone.get_mut(user) {
+            Some(alone) => Some(std::mem::take(alone)),
+            None => self.alone.insert(user.clone(), AloneState::default()),
+        };
         if let Some(alone) = alone.filter(|alone| alone.row.is_some()) {
             rejections = rejections.max(alone.rejections);
             writes.push(Write::Clear(credential.key_alone(user)));

@@ -201,7 +201,7 @@ fn thousands_of_random_rules_agree_with_ical_rs() {
         let to = start.plus(if is_rare { 4_000 } else { 40 } * 86_400);
         let pattern = Pattern::new(&rule(&text), start, false, Wall::MAX);
         let ours = first(&pattern, start, to, 80);
-        // Where there are none, the other would look for them for ever.
+        // Where there are none, the other would look for them without end.
         let Some(last) = ours.last() else {
             continue;
         };

@@ -223,7 +223,7 @@ impl PodErrorKind {
             && match self {
                 Self::TimedOut { sent, .. } => *sent,
                 Self::NoAnswer(_) | Self::TooLarge { .. } => true,
-                // A gateway's 502 or a page instead of a confirmation says nothing of the write.
+                // A gateway's 502 or a page instead of a confirmation does not tell whether the write was done.
                 Self::Unexpected { status, .. } => *status < 300 || *status >= 500,
                 _ => false,
             }

@@ -165,7 +165,10 @@ async fn ten_feeds_with_a_wrong_password_try_it_once_per_pause() {
     let mut length = FIRST_PAUSE;
     for _ in 0..9 {
         for _ in 0..3 {
-            assert_eq!(all(&[gate.clone()], &host, 10, "wrong").await, 0);
+            assert_eq!(
+                all(std::slice::from_ref(&gate), &host, 10, "wrong").await,
+                0
+            );
         }
         expected += 1;
         assert_eq!(host.attempts(), expected);
@@ -192,13 +195,19 @@ async fn any_mixture_of_processes_tries_a_wrong_password_once() {
 async fn a_right_password_is_proven_by_one_and_then_used_by_all_at_once() {
     let (rows, host) = (StandIn::default(), Host::new("right"));
     let gate = gate(&rows);
-    assert_eq!(all(&[gate.clone()], &host, 10, "right").await, 10);
+    assert_eq!(
+        all(std::slice::from_ref(&gate), &host, 10, "right").await,
+        10
+    );
     let at_once = host.most_at_once.load(Ordering::Relaxed);
     assert!(at_once > 5, "{at_once} at once");
     let written = rows.writes();
     assert_eq!(written, 2, "reserved and proven");
     for _ in 0..10 {
-        assert_eq!(all(&[gate.clone()], &host, 10, "right").await, 10);
+        assert_eq!(
+            all(std::slice::from_ref(&gate), &host, 10, "right").await,
+            10
+        );
     }
     assert_eq!(rows.writes(), written, "a success costs nothing later on");
     // Another process goes by what is written.

@@ -357,7 +357,7 @@ async fn a_file_that_is_deleted_or_replaced_is_begun_anew_with_everything() {
         .await
         .unwrap();
     world.until_on_disk(1).await;
-    let noise: Vec<u8> = (0..9000_u32).map(|n| (n * n >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..9000_u32).map(|n| ((n * n) >> 3) as u8).collect();
     let damages: [(&str, &dyn Fn()); 4] = [
         ("deleted", &|| {
             fs::remove_file(world.path("podcal.db")).unwrap();

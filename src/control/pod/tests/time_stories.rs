@@ -128,10 +128,12 @@ fn a_wait_that_a_pod_asked_for_does_not_outlive_a_wrong_clock() {
     story.set = 20 * 3600;
     story.pod.failures.push_back(throttled(Some(300)));
     story.want(&DAY).live(40).expect_state(PodState::Throttled);
+    let memory = story.controller.memory(story.now());
     story.set = 0;
-    story.restart(5);
-    story.live(299).expect_puts(0);
-    story.live(2).expect_puts(1);
+    let now = story.now();
+    story.controller.restore(&memory, now);
+    let until = now.monotonic.plus(Duration::from_secs(300));
+    assert_eq!(story.controller.schedule.silent_until, Some(until));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn is_child() -> bool {
 fn written() -> u64 {
     let io = fs::read_to_string("/proc/self/io").unwrap();
     let line = io.lines().find(|line| line.starts_with("wchar:")).unwrap();
-    line["wchar:".len()..].trim().parse().unwrap()
+    line.trim_start_matches("wchar:").trim().parse().unwrap()
 }
 
 fn second(second: i64) -> UnixTime {
