@@ -99,6 +99,7 @@ pub const EVENTS: &[Event] = &[
 pub const FIELDS: &[(&str, &str)] = &[
     ("account", "a digest of an account; the same account has the same one"),
     ("added", "how many meetings a push added"),
+    ("address", "where the page is served"),
     ("aside", "where a damaged ledger is now"),
     ("before", "what it was before: a state, a mode, a device, a value"),
     ("changed", "how many meetings a push changed; whether there was something new"),
@@ -125,6 +126,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("items", "how many events a feed has"),
     ("kept", "how many meetings stay that a feed does not account for"),
     ("lines", "how many lines are lost"),
+    ("login", "whether the page asks for a password"),
     ("lost", "what could not be read of a damaged ledger"),
     ("lost_history", "how many lines of the history are lost"),
     ("meetings", "how many meetings were sent, or are shown"),
