@@ -192,6 +192,10 @@ pub struct SecretGate {
 }
 
 impl SecretGate {
+    fn state(&mut self, credential: &Credential) -> &mut SecretState {
+        self.secrets.entry(credential.clone()).or_default()
+    }
+
     /// Whether a secret may be sent, as far as this process knows.
     pub fn ask(&mut self, request: &Request, now: Now) -> Asked {
         self.turns += 1;

@@ -229,7 +229,10 @@ impl Ledger {
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let opened = self.opened();
-        FileId::of(&self.0.path) == opened.file
+        // A ledger is never without its schema: at no length somebody emptied it.
+        let is_emptied = std::fs::metadata(&self.0.path).is_ok_and(|file| file.len() == 0);
+        !(is_emptied && opened.file.is_some())
+            && FileId::of(&self.0.path) == opened.file
             && opened.lock.as_ref().is_none_or(ServiceLock::is_in_place)
     }
 

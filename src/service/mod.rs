@@ -251,7 +251,7 @@ impl Service {
     /// Whether every feed was tried, every room composed and every pod looked at.
     #[must_use]
     pub fn is_first_pass_done(&self) -> bool {
-        let mut feeds = self.feeds.values();
+        let feeds = self.feeds.values();
         let is_tried = |view: &FeedView| {
             // One that must be left alone yet, says the last process, has had its turn.
             let failing = view.failing.as_ref();

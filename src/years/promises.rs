@@ -136,7 +136,7 @@ pub fn wanted(
             format!("room {room} lacks {lacks:?} of {expected:?}; it wants {shown:?}")
         });
     }
-    if is_all_read && has_more && view.kept == 0 && !view.wanted.keep_shown.is_some() {
+    if is_all_read && has_more && view.kept == 0 && view.wanted.keep_shown.is_none() {
         env.broken("what a good reading takes away leaves", || {
             format!("room {room} wants {shown:?}, and readings give {expected:?}")
         });

@@ -396,7 +396,9 @@ fn a_password_that_is_rejected_for_the_configuration_is_said_of_the_pod() {
     let until = now.monotonic.plus(Duration::from_secs(300));
     story.controller.pause_sign_in(until, now);
     let rejected = failure(FailureClass::SecretRejected);
-    story.controller.learn(PodOutcome::Config(Err(rejected)), now);
+    story
+        .controller
+        .learn(PodOutcome::Config(Err(rejected)), now);
     assert_eq!(story.controller.view().state, PodState::SignInPaused);
     // Whatever the room wants meanwhile.
     story.want(&DAY[..1]);
