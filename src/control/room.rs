@@ -4,6 +4,7 @@
 //! it; and the agenda that it last asked for, each meeting with the feeds it came from,
 //! so that a feed that cannot be read takes nothing away.
 
+mod made_of;
 mod part;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::made_of::MadeOf;
 use self::part::Part;
 use super::brake::{BrakeState, FeedOfRoom};
 use super::guard::Reason;
@@ -19,7 +21,7 @@ use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::{FeedView, Wanted};
 use crate::compose::{self, Candidate, MergedMeeting};
-use crate::config::{Room, WhenStale};
+use crate::config::Room;
 use crate::model::agenda::Agenda;
 use crate::model::memory::{RememberedMeeting, RoomMemory};
 use crate::model::name::FeedId;
@@ -151,15 +153,6 @@ pub struct RoomController {
     wanted: Wanted,
     /// What the agenda was made of last, and until when that stays so by itself.
     made_of: Option<MadeOf>,
-}
-
-/// While it is the same, merging again would give the same agenda.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct MadeOf {
-    parts: Vec<Option<(VersionId, Basis)>>,
-    from: UnixTime,
-    /// The first end of a meeting.
-    until: UnixTime,
 }
 
 impl RoomController {
@@ -472,29 +465,6 @@ impl RoomController {
         self.restore_wanted();
     }
 
-    fn is_made_of_the_same(&self, now: Now) -> bool {
-        let Some(made_of) = self.made_of.as_ref().filter(|_| self.is_known) else {
-            return false;
-        };
-        let mut parts = self.parts.iter().zip(&made_of.parts);
-        made_of.from <= now.wall
-            && now.wall < made_of.until
-            && made_of.parts.len() == self.parts.len()
-            && parts.all(|(part, of)| of.is_some() && part.in_use() == *of)
-    }
-
-    /// `None` where meetings are kept that no reading accounts for.
-    fn made_of_now(&self, now: Now) -> Option<MadeOf> {
-        let is_sure = |part: &Part| !part.is_unread() && !part.is_uncertain;
-        let ends = self.parts.iter().flat_map(|part| part.to_come(now));
-        let until = ends.map(|one| one.meeting.end_time).min();
-        self.parts.iter().all(is_sure).then(|| MadeOf {
-            parts: self.parts.iter().map(Part::in_use).collect(),
-            from: now.wall,
-            until: until.unwrap_or(UnixTime::MAX),
-        })
-    }
-
     fn restore_wanted(&mut self) {
         let rules = &self.settings.room.meetings;
         let agenda = Agenda::new(self.last.iter().map(|one| one.meeting.clone()).collect());
@@ -583,9 +553,4 @@ impl From<Reason> for Released {
             Reason::NothingLeft => Self::NothingLeft,
         }
     }
-}
-
-/// Whether a feed that fails for so long is taken off the display.
-fn is_too_stale(rules: &crate::config::MeetingRules, failing: Duration) -> bool {
-    rules.when_stale == WhenStale::Clear && rules.max_stale.is_some_and(|most| failing >= most)
 }

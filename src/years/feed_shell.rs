@@ -1,10 +1,15 @@
 //! The shell of a feed, as `service::feed_task` is: one step at a time, the gate before the
 //! secret, the clock before anything is reduced by it.
 
+mod answer;
+mod gate;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::answer::answer;
+pub use self::gate::{Permit, note_gate, note_writes, permit};
 use super::calendar::Reading;
 use super::configure::feed_secret;
 use super::device::failure;
@@ -394,85 +399,6 @@ impl Process {
     }
 
     /// From what a pull brought to a version.
-    fn read(
-        &mut self,
-        feed: usize,
-        pulled: Pulled,
-        afresh: bool,
-        state: Option<String>,
-        date: Option<UnixTime>,
-        env: &mut Env,
-    ) -> FeedOutcome {
-        let wall = env.wall();
-        let Some(shell) = &self.feeds[feed] else {
-            return FeedOutcome::Read {
-                version: None,
-                client_state: None,
-            };
-        };
-        let latest = shell.controller.latest().cloned();
-        let (entries, lacking, state) = match pulled {
-            Pulled::Unchanged => {
-                return FeedOutcome::Read {
-                    version: None,
-                    client_state: state,
-                };
-            }
-            Pulled::Changed {
-                entries,
-                missing,
-                state,
-            } => (entries, missing, state),
-        };
-        let contradicts = |date: UnixTime| wall.since(date).as_secs() > DAY;
-        let from = match shell.clock.is_believed && !date.is_some_and(contradicts) {
-            true => wall,
-            false => wall.min(RELEASED),
-        };
-        let reduction = Reduction {
-            from,
-            filters: shell.filters.iter().map(Only::digest).collect(),
-        };
-        let held = latest.and_then(|latest| env.readings.get(&(feed, latest.id)).cloned());
-        let mut missing: BTreeSet<String> = BTreeSet::new();
-        let mut all = entries;
-        for lacks in lacking {
-            // A member once read counts by its last version.
-            let known = held
-                .as_ref()
-                .and_then(|held| held.entries.iter().find(|entry| entry.uid == lacks.uid));
-            match known {
-                Some(known) => {
-                    all.push(known.clone());
-                    let other = held
-                        .as_ref()
-                        .is_some_and(|held| held.reduction != reduction);
-                    if afresh && other {
-                        missing.insert(lacks.uid_text());
-                    }
-                }
-                None => {
-                    missing.insert(lacks.uid_text());
-                }
-            }
-        }
-        all.sort();
-        let lets_through = |entry: &super::calendar::Entry| {
-            shell
-                .filters
-                .iter()
-                .any(|only| super::calendar::is_let_through(only, entry))
-        };
-        all.retain(lets_through);
-        let reading = Arc::new(Reading::new(all.into_iter(), missing, reduction));
-        let version = Arc::new(reading.version());
-        env.readings.insert((feed, reading.id), reading);
-        FeedOutcome::Read {
-            version: Some(version),
-            client_state: state,
-        }
-    }
-
     fn feed_learns(&mut self, feed: usize, outcome: FeedOutcome, env: &mut Env) {
         let clock = self.clock;
         let clocks = env.clocks();
@@ -582,156 +508,6 @@ fn request_of(shell: &FeedShell, env: &Env, feed: usize, insists: bool) -> Optio
         user: format!("{}#{}", id.host(), id.as_str()),
         insists,
     })
-}
-
-/// What the gate of a process says, with the ledger behind it.
-pub enum Permit {
-    Go(Option<Grant>),
-    /// Until when, and whether the secret was rejected.
-    Paused(crate::control::now::Monotonic, bool),
-    Busy,
-    NotWritable,
-}
-
-pub fn permit(
-    gate: &mut crate::control::secret_gate::SecretGate,
-    request: &Request,
-    env: &mut Env,
-) -> Permit {
-    let clocks = env.clocks();
-    let turn = match gate.ask(request, clocks) {
-        Asked::Go(grant) => return Permit::Go(Some(grant)),
-        Asked::Busy => return Permit::Busy,
-        Asked::Look(turn) => turn,
-    };
-    for _ in 0..8 {
-        let rows = env.disk.rows(request);
-        match gate.looked(&turn, request, rows, clocks) {
-            Looked::Go(grant) => return Permit::Go(Some(grant)),
-            Looked::Paused(pause) => {
-                if let Some(wrong) = &pause.correction {
-                    env.disk
-                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
-                }
-                return Permit::Paused(pause.until, pause.rejections > 0);
-            }
-            Looked::Pending => {
-                gate.withdraw(&turn, request);
-                return Permit::Busy;
-            }
-            Looked::Reserve { expected, new } => {
-                let key = request.credential.key();
-                match env.disk.reserve(&key, expected.as_ref(), &new) {
-                    Some(true) => return Permit::Go(Some(gate.reserved(&turn, request, new))),
-                    Some(false) => {}
-                    None => {
-                        gate.withdraw(&turn, request);
-                        return Permit::NotWritable;
-                    }
-                }
-            }
-        }
-    }
-    gate.withdraw(&turn, request);
-    Permit::Busy
-}
-
-pub fn note_gate(events: &[GateEvent], recorder: &mut super::disk::Recorder, env: &mut Env) {
-    let _ = recorder;
-    for event in events {
-        env.oracle.line(env.now);
-        env.say(|| format!("sign-in: {event:?}"));
-    }
-}
-
-/// The recorder knows what was last written of secrets, should the file be gone.
-pub fn note_writes(
-    writes: &[crate::control::secret_gate::Write],
-    recorder: &mut super::disk::Recorder,
-) {
-    use crate::control::secret_gate::Write;
-    for write in writes {
-        match write {
-            Write::Set(key, row) => recorder.sign_ins.insert(key.clone(), row.clone()),
-            Write::Clear(key) => recorder.sign_ins.remove(key),
-        };
-    }
-}
-
-fn answer(feed: usize, state: Option<&str>, secret: u32, env: &mut Env) -> Answer {
-    let fault = env.feed_fault(feed);
-    let true_wall = UnixTime::from_seconds(env.true_seconds());
-    let has_login = env.feeds[feed].has_login;
-    let host = env.feeds[feed].host;
-    let is_right = !has_login || env.oracle.host_secrets[host] == secret;
-    let failed = |class, retry_after, verdict| Answer {
-        pulled: Err(failure(class, retry_after)),
-        verdict,
-        date: None,
-    };
-    match fault {
-        Some(HostFault::Refuses) => {
-            return failed(FailureClass::Unreachable, None, Verdict::NotSent);
-        }
-        Some(HostFault::Hangs) => return failed(FailureClass::TimedOut, None, Verdict::Unknown),
-        _ if has_login && (!is_right || fault == Some(HostFault::Rejects)) => {
-            return failed(FailureClass::SecretRejected, None, Verdict::Rejected);
-        }
-        Some(HostFault::Forbids) if has_login => {
-            return failed(FailureClass::Forbidden, None, Verdict::Forbidden);
-        }
-        Some(HostFault::Error | HostFault::LoginPage) => {
-            return failed(FailureClass::Other, None, Verdict::Inconclusive);
-        }
-        Some(HostFault::CutOff) => {
-            return failed(FailureClass::Other, None, Verdict::Unknown);
-        }
-        Some(HostFault::Throttles(asked)) => {
-            let wait = asked.map(Duration::from_secs);
-            return failed(FailureClass::Throttled, wait, Verdict::Inconclusive);
-        }
-        _ => {}
-    }
-    let date = match fault {
-        Some(HostFault::OddDate) => true_wall.plus(Duration::from_secs(9 * DAY)),
-        _ => true_wall,
-    };
-    let model = &env.feeds[feed];
-    let document = &model.document;
-    let revision = format!("r{}", document.revision);
-    let changed = |entries, missing, state| Pulled::Changed {
-        entries,
-        missing,
-        state,
-    };
-    let pulled = match fault {
-        Some(HostFault::Empty) => changed(Vec::new(), Vec::new(), Some("empty".to_owned())),
-        Some(HostFault::Stuck) if state.is_some() => Pulled::Unchanged,
-        Some(HostFault::NoValidators) => changed(
-            document.entries.values().cloned().collect(),
-            Vec::new(),
-            None,
-        ),
-        Some(HostFault::Partial) if model.is_collection => {
-            let (have, lack) = document
-                .entries
-                .values()
-                .cloned()
-                .partition(|entry| entry.uid % 3 != 0);
-            changed(have, lack, None)
-        }
-        _ if state == Some(&revision) => Pulled::Unchanged,
-        _ => changed(
-            document.entries.values().cloned().collect(),
-            Vec::new(),
-            Some(revision),
-        ),
-    };
-    Answer {
-        pulled: Ok(pulled),
-        verdict: Verdict::Accepted,
-        date: Some(date),
-    }
 }
 
 fn is_same_view(one: &FeedView, other: &FeedView) -> bool {

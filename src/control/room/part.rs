@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Basis, Composition, HeldFeed, Released, RoomEvent, is_too_stale};
+use super::{Basis, Composition, HeldFeed, Released, RoomEvent};
 use crate::compose::Candidate;
-use crate::config::{Feed, Guard, MeetingRules};
+use crate::config::{Feed, Guard, MeetingRules, WhenStale};
 use crate::control::brake::{BrakeState, FeedOfRoom};
 use crate::control::guard::{self, Counts, Hold, Judgement};
 use crate::control::mutation::{self, Mutation};
@@ -466,4 +466,9 @@ impl Part {
         self.compositions
             .retain(|version, _| used.contains(version));
     }
+}
+
+/// Whether a feed that fails for so long is taken off the display.
+pub(super) fn is_too_stale(rules: &MeetingRules, failing: Duration) -> bool {
+    rules.when_stale == WhenStale::Clear && rules.max_stale.is_some_and(|most| failing >= most)
 }
