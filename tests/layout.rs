@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &["fault", "model"]),
     // What is done with all of them, and said about it.
     ("app", &["model"]),
-    ("telemetry", &["control", "model"]),
+    ("telemetry", &["control", "fault", "model"]),
     ("service", SERVICE),
     // It only reads: what the service publishes, and the history.
     (
@@ -49,8 +49,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["fault"]),
-    // The simulator of years: the controllers without the shells, for tests and its example.
-    ("years", &["compose", "config", "control", "model"]),
+    // The simulator of years: the controllers without the shells but for the difference of two configurations.
+    (
+        "years",
+        &["compose", "config", "control", "model", "service"],
+    ),
     // A pod that is not ours: it shares no type with the client.
     ("sim", &["model"]),
 ];

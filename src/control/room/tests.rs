@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::config::WhenStale;
 use crate::config::check::{NoVariable, check as check_config};
 use crate::control::published::FeedFailing;
 use crate::model::failure::{Failure, FailureClass};
