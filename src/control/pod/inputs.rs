@@ -143,7 +143,7 @@ impl PodController {
     }
 
     /// The pod left the configuration. With `clear`, its display is cleared first; the steps
-    /// end with [`PodStep::Finished`].
+    /// end with `PodStep::Finished`.
     pub fn remove(&mut self, clear: bool, now: Now) -> Vec<PodEvent> {
         if !clear {
             return self.finish(Removal::Kept);

@@ -56,7 +56,7 @@ impl Recorder {
         self.doubt(written)
     }
 
-    /// As [`Ledger::sign_in`].
+    /// As `Ledger::sign_in`.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -67,7 +67,7 @@ impl Recorder {
         Ok(found)
     }
 
-    /// As [`Ledger::reserve_sign_in`].
+    /// As `Ledger::reserve_sign_in`.
     ///
     /// # Errors
     /// When the ledger cannot be written; then the secret may not be sent.
@@ -86,7 +86,7 @@ impl Recorder {
         Ok(is_ours)
     }
 
-    /// As [`Ledger::set_sign_in`].
+    /// As `Ledger::set_sign_in`.
     ///
     /// # Errors
     /// When the ledger cannot be written.
@@ -98,7 +98,7 @@ impl Recorder {
         self.doubt(written)
     }
 
-    /// As [`Ledger::clear_sign_in`].
+    /// As `Ledger::clear_sign_in`.
     ///
     /// # Errors
     /// When the ledger cannot be written.
