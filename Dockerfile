@@ -83,7 +83,7 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["podcal"]
 CMD ["run"]
 # Last, so that a new revision changes no layer.
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 ARG SOURCE=unknown

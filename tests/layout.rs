@@ -385,3 +385,42 @@ fn every_migration_says_why_it_exists() {
         assert!(text.starts_with("-- Why: "), "{}", path.display());
     }
 }
+
+/// An old image would be rolled out by files that were forgotten.
+#[test]
+fn what_is_deployed_is_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (path, line) in [
+        ("Dockerfile", format!("ARG VERSION={version}")),
+        ("deploy/compose.yaml", format!("image: podcal:{version}")),
+        (
+            "deploy/kubernetes/statefulset.yaml",
+            format!("/podcal:{version}"),
+        ),
+    ] {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(&line), "{path} lacks `{line}`");
+    }
+}
+
+/// An alert on a metric that there is not never comes.
+#[test]
+fn alerts_and_boards_name_metrics_that_there_are() {
+    let read = |path: &str| fs::read_to_string(path).unwrap();
+    let documented = read("docs/metrics.md");
+    for path in ["docs/alerts.yaml", "deploy/grafana/podcal.json"] {
+        let text = read(path);
+        let names: Vec<&str> = text
+            .split(|char: char| !char.is_ascii_lowercase() && char != '_')
+            .filter(|word| word.starts_with("podcal_"))
+            .collect();
+        assert!(names.len() > 5, "{path}");
+        for name in names {
+            let name = ["_bucket", "_sum", "_count"]
+                .into_iter()
+                .find_map(|part| name.strip_suffix(part))
+                .unwrap_or(name);
+            assert!(documented.contains(&format!("`{name}")), "{path}: {name}");
+        }
+    }
+}

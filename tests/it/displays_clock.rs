@@ -55,11 +55,8 @@ async fn until_shown(world: &World, shown: &[&str]) {
 }
 
 async fn pulled(world: &World, service: &Service) {
-    let pulls = world.feeds.requests().len();
-    while world.feeds.requests().len() < pulls + 3 {
-        assert!(!service.log().contains("panicked"), "{}", service.log());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    world.until_pulled("oak", 3).await;
+    assert!(!service.log().contains("panicked"), "{}", service.log());
 }
 
 fn three() -> [String; 3] {

@@ -47,8 +47,10 @@ async fn the_service_sends_nothing_to_a_pod_with_another_certificate() {
     // What was in flight at the change has ended by now.
     world.pod("oak").forget_requests();
     world.set_feed("oak", &calendar(&[meeting("New", 2)]));
-    service.says("pod.health").await;
+    // Each of these pulls is a second from the next, and so are the polls of the settings.
+    world.until_pulled("oak", 3).await;
     assert_eq!(world.pod("oak").requests(), []);
+    assert_eq!(titles(&world.pod("oak")), ["Standup"]);
 
     // Accepting it beside the service is enough.
     world.podcal(&["pod", "oak", "trust"]).await.exits(0);
