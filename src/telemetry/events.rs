@@ -86,6 +86,7 @@ pub const EVENTS: &[Event] = &[
     event("service.started", &[Info], "the service began: version, rooms, pods, zone data"),
     event("service.stopped", &[Info], "the service was told to stop, and by which signal"),
     event("service.summary", &[Info], "how many rooms are in step: after the first pass, and every hour"),
+    event("service.task_failed", &[Error], "a task that all rooms need, such as the writer of the ledger, failed inside podcal; it is started again"),
     event("sign_in.not_writable", &[Error], "pauses of sign-in cannot be written, so secrets that never worked are not tried"),
     event("sign_in.paused", &[Error], "an account's password or token was rejected; it is not tried again for a while"),
     event("sign_in.paused_alone", &[Error], "one feed or pod of an account was rejected; the others go on"),
