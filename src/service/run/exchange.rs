@@ -243,3 +243,50 @@ fn moved(held: &Path, wanted: &Path) -> Refusal {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn refusal(says: &str) -> Refusal {
+        (says.to_owned(), String::new())
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_while_it_is_read_is_answered_by_the_next_reading() {
+        let mut reloads = Reloads::default();
+        let (go, may_go) = mpsc::channel::<()>();
+        reloads.ask(None, move || {
+            let _ = may_go.recv();
+            Err(refusal("first"))
+        });
+        // The loop goes on meanwhile.
+        let soon = Duration::from_millis(50);
+        assert!(tokio::time::timeout(soon, reloads.read()).await.is_err());
+        reloads.ask(None, || Err(refusal("never")));
+        go.send(()).unwrap();
+        let (read, _) = reloads.read().await;
+        assert_eq!(read.err(), Some(refusal("first")));
+        assert!(reloads.take_waiting().is_some());
+        assert!(reloads.take_waiting().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_is_a_refusal() {
+        let mut reloads = Reloads::default();
+        let (go, may_go) = mpsc::channel::<()>();
+        reloads.ask(None, move || {
+            let _ = may_go.recv();
+            Err(refusal("late"))
+        });
+        if let Some(reading) = &mut reloads.reading {
+            reading.until = Instant::now();
+        }
+        let (read, _) = reloads.read().await;
+        let (says, _) = read.err().unwrap();
+        assert!(says.contains("within 60 s"), "{says}");
+        drop(go);
+    }
+}
