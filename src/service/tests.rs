@@ -29,7 +29,7 @@ fn config(folder: &TempDir, settings: &str, rooms: &[&str]) -> Config {
     let mut text = format!("time_zone = \"UTC\"\npod.password = \"solstice\"\n{settings}\n");
     for (number, room) in (1..).zip(rooms) {
         text += &format!(
-            "[rooms.{room}]\nfeed = \"all.ics\"\npods = [\"https://127.0.0.1:{number}\"]\n"
+            "[rooms.{room}]\nfeed = \"file:all.ics\"\npods = [\"https://127.0.0.1:{number}\"]\n"
         );
     }
     check_draft(&text, &path, Draft::default()).unwrap().config
