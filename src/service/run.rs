@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const SUMMARY: Duration = Duration::from_secs(3600);
 /// What is in flight at a stop may take this long to end.
 const GRACE: Duration = Duration::from_secs(3);
-/// What a reload or a trust may take; a pass over all rooms has its own bound.
+/// A task that should have moved on before this long is late, for `status --healthy`.
 const LATE: Duration = Duration::from_secs(60);
 
 /// Questions that wait for the loop.
