@@ -223,7 +223,8 @@ impl FeedTask {
         }
     }
 
-    /// Pulls, and meanwhile puts commands aside; `None` when nobody can send any more.
+    /// Pulls, and meanwhile puts commands aside; `None` when nobody can send any more. The pull
+    /// comes to its end also then, so that it is written down what became of the secret.
     async fn pull_while(
         &mut self,
         pull: PullNow,
@@ -236,13 +237,17 @@ impl FeedTask {
         loop {
             tokio::select! {
                 outcome = &mut outcome => return Some(outcome),
-                command = commands.recv() => match command? {
+                command = commands.recv() => match command {
+                    None => {
+                        outcome.await;
+                        return None;
+                    }
                     // Whoever asks for a pull that has just begun anyway is served by it.
-                    FeedCommand::PullNow(asked)
+                    Some(FeedCommand::PullNow(asked))
                         if (pull.afresh || !asked.afresh)
                             && (pull.insists || !asked.insists)
                             && clock.now().monotonic.since(began) <= JUST_BEGUN => {}
-                    command => waiting.push_back(command),
+                    Some(command) => waiting.push_back(command),
                 },
             }
         }

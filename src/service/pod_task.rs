@@ -104,7 +104,7 @@ struct PodTask {
     devices: watch::Receiver<Arc<Devices>>,
     clock_state: watch::Receiver<ClockState>,
     outputs: PodOutputs,
-    /// A person wants the password to be tried, once.
+    /// A person wants the password to be tried, by the next request alone.
     insists: bool,
     /// A person accepted whichever device answers first.
     expects_device: bool,
@@ -301,12 +301,14 @@ impl PodTask {
         if step == PodStep::CheckSignIn {
             return self.check_sign_in().await;
         }
+        // For this step alone, whatever becomes of it.
+        let insists = std::mem::take(&mut self.insists);
         let begun = Instant::now();
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => return failed(&step, error.failure()),
         };
-        let permit = self.permit().await;
+        let permit = self.permit(insists).await;
         self.say_gate();
         let pass = match permit {
             Permit::Go(pass) => pass,
@@ -395,10 +397,10 @@ impl PodTask {
         }
     }
 
-    async fn permit(&mut self) -> Permit {
+    async fn permit(&self, insists: bool) -> Permit {
         let user = self.config.pod.url.key();
         let (gate, credential) = (&self.shared.gate, &self.credential);
-        if std::mem::take(&mut self.insists) {
+        if insists {
             gate.permit_insisting(credential, &user).await
         } else {
             gate.permit(credential, &user).await

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::service::restart::Keeper;
+
 /// Further ones wait until one of these ends.
 const MAX_CONNECTIONS: usize = 256;
 /// From its first byte to the end of its header; also between two requests.
@@ -32,7 +34,7 @@ impl Listening {
     pub fn start(listener: TcpListener, router: Router) -> Self {
         let disconnect = Arc::new(Notify::new());
         Self {
-            task: tokio::spawn(accept(listener, router, disconnect.clone())),
+            task: tokio::spawn(serve(listener, router, disconnect.clone())),
             disconnect,
         }
     }
@@ -55,7 +57,12 @@ impl Drop for Listening {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, disconnect: Arc<Notify>) {
+async fn serve(listener: TcpListener, router: Router, disconnect: Arc<Notify>) {
+    let mut keeper = Keeper::new("the page");
+    while keeper.failed(accept(&listener, &router, &disconnect)).await {}
+}
+
+async fn accept(listener: &TcpListener, router: &Router, disconnect: &Notify) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
