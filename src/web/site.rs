@@ -112,6 +112,10 @@ pub fn router(site: Arc<Site>) -> Router {
             "/page.js",
             get(async || file("text/javascript; charset=utf-8", include_str!("page.js"))),
         )
+        .route(
+            "/icon.svg",
+            get(async || file("image/svg+xml", include_str!("icon.svg"))),
+        )
         .fallback(async || text(StatusCode::NOT_FOUND, "there is no such page; see /\n"))
         .layer(from_fn_with_state(site.clone(), guard))
         .with_state(site)
