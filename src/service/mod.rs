@@ -22,6 +22,7 @@ mod brake_task;
 pub mod clock;
 mod clock_task;
 pub mod control_socket;
+pub mod explanation;
 pub mod feed_task;
 pub mod gate;
 pub mod history_text;
