@@ -2,7 +2,6 @@
 //! a time. Nothing of it outlives the task: a pull that is under way ends with it.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -238,7 +237,8 @@ impl FeedTask {
     ) -> Option<FeedOutcome> {
         let clock = self.shared.clock;
         let began = clock.now().monotonic;
-        let mut outcome = pin!(self.pull(pull.afresh, pull.insists));
+        // Large, and there are thousands of feeds of which few pull at a time.
+        let mut outcome = Box::pin(self.pull(pull.afresh, pull.insists));
         loop {
             tokio::select! {
                 outcome = &mut outcome => return Some(outcome),

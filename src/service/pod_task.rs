@@ -166,7 +166,8 @@ pub async fn run(
             }
             PodStep::Finished => return,
             step => {
-                let outcome = task.perform(step).await;
+                // Large, and of thousands of pods few are asked at a time.
+                let outcome = Box::pin(task.perform(step)).await;
                 // The newest of everything counts, before a push is decided on.
                 task.take_in();
                 let now = task.now();
