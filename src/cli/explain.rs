@@ -302,7 +302,7 @@ impl Explained {
                 })
             })
             .collect();
-        json!({ "name": self.name, "time_zone": self.zone.name(), "at": self.at, "feeds": self.feeds, "verdicts": verdicts })
+        json!({ "subject": self.name, "time_zone": self.zone.name(), "at": self.at, "notes": self.feeds, "verdicts": verdicts })
     }
 
     fn title(&self, verdict: &Verdict) -> String {
