@@ -168,7 +168,8 @@ pub async fn run(args: SimulateArgs, output: Output) -> Result<Ended, Failure> {
     } else {
         output.line(&as_text(&building, has_password));
     }
-    building.run_until(stop).await.map_err(failure)?;
+    let ran = building.run_until(stop).await;
+    ran.map_err(|error| failure(error).after_its_document())?;
     Ok(Ended::Well)
 }
 
@@ -245,6 +246,7 @@ fn as_json(building: &Building) -> Value {
     let pod = |pod: &Sim| {
         json!({
             "number": pod.number(),
+            "pod": pod.url().trim_start_matches("https://"),
             "url": pod.url(),
             "device_id": pod.device_id(),
             "screen_key": pod.screen_key(),
@@ -254,8 +256,8 @@ fn as_json(building: &Building) -> Value {
     };
     json!({
         "pods": building.pods().iter().map(pod).collect::<Value>(),
-        "control": building.control().map(|address| format!("http://{address}/")),
-        "feeds": building.feeds().map(|host| host.url("")),
+        "control_url": building.control().map(|address| format!("http://{address}/")),
+        "feeds_url": building.feeds().map(|host| host.url("")),
     })
 }
 

@@ -164,7 +164,7 @@ impl Explanation {
                 })
             })
             .collect();
-        json!({ "name": self.name, "time_zone": self.zone.name(), "at": self.at, "feeds": self.feeds, "verdicts": verdicts })
+        json!({ "subject": self.name, "time_zone": self.zone.name(), "at": self.at, "notes": self.feeds, "verdicts": verdicts })
     }
 
     fn title(&self, verdict: &Verdict) -> String {

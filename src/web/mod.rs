@@ -62,6 +62,12 @@ impl Bound {
             .await
             .map_err(|source| WebError::Listen { listen, source })
     }
+
+    /// With the port that was had, where any would do.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 /// The page, while it is served. It ends with this.
