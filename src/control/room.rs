@@ -281,6 +281,7 @@ impl RoomController {
             .collect();
         self.settings = settings;
         self.revision += 1;
+        self.hide_meanwhile();
         self.decide(now)
     }
 

@@ -77,6 +77,8 @@ impl PodController {
                 events.extend(self.finish(Removal::NotCleared {
                     why: "another room's device is at its address".to_owned(),
                 }));
+            } else if self.shown.as_ref().is_some_and(|shown| shown.is_empty()) {
+                events.extend(self.finish(Removal::Cleared));
             } else {
                 self.phase = Phase::AskMode(Purpose::Clear);
             }
@@ -105,7 +107,12 @@ impl PodController {
         self.counts.looks += 1;
         self.checked_at = Some(now.wall);
         let is_same = |agenda: &&Arc<Agenda>| **agenda == answer.shown;
-        let known = [&self.shown, &self.sent.agenda]
+        // The room's own first: what is one and the same is compared without its texts.
+        let wanted = self
+            .wanted
+            .as_ref()
+            .and_then(|wanted| wanted.agenda.as_ref());
+        let known = [wanted, self.shown.as_ref(), self.sent.agenda.as_ref()]
             .into_iter()
             .flatten()
             .find(is_same);

@@ -2,6 +2,7 @@
 
 use super::part::Part;
 use super::{Basis, RoomController};
+use crate::compose;
 use crate::control::now::Now;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
@@ -16,6 +17,18 @@ pub(super) struct MadeOf {
 }
 
 impl RoomController {
+    /// Nothing is composed by a clock that may be wrong; what is to be hidden is hidden now.
+    pub(super) fn hide_meanwhile(&mut self) {
+        if !self.is_known || self.clock_is_believed {
+            return;
+        }
+        let rules = &self.settings.room.meetings;
+        for one in &mut self.last {
+            compose::restrict(&mut one.meeting, rules);
+        }
+        self.restore_wanted();
+    }
+
     pub(super) fn is_made_of_the_same(&self, now: Now) -> bool {
         let Some(made_of) = self.made_of.as_ref().filter(|_| self.is_known) else {
             return false;

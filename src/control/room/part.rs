@@ -14,6 +14,7 @@ use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
 use crate::model::memory::{ReplacedMemory, RoomFeedMemory};
 use crate::model::name::FeedId;
+use crate::model::time::UnixTime;
 use crate::model::version::{FeedVersion, VersionId};
 
 /// A document that several rooms share is lost for all of them at the same moment. Before
@@ -237,7 +238,9 @@ impl Part {
         let mut events = Vec::new();
         // A version that lacks what the room's filter asks for now is none.
         if let Some(believed) = &self.believed
-            && !believed.reduction.serves(&self.filter, now.wall)
+            // A clock that was set back takes nothing away: what the version says still counts,
+            // and the guard goes by it when the next one comes.
+            && !believed.reduction.serves(&self.filter, UnixTime::MAX)
         {
             self.believed = None;
             self.replaced = None;

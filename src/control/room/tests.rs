@@ -531,3 +531,30 @@ fn what_had_ended_by_a_clock_that_was_ahead_comes_back_with_the_right_time() {
     world.events.extend(events);
     world.settle().shows(&ABC);
 }
+
+#[test]
+fn titles_that_are_to_be_hidden_are_hidden_while_the_clock_is_not_believed() {
+    let mut world = World::new(1);
+    world.reads(0, &THREE).shows(&ABC);
+    let events = world.room.learn_clock(false, world.now);
+    world.events.extend(events);
+    let hides = settings(room(1, "meetings = { hide_titles = true }"), 1);
+    world.configured(hides);
+    world.shows(&["Reserved", "Reserved", "Reserved"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_ends_no_hold() {
+    let mut world = World::new(1);
+    world
+        .passes(2 * 3600)
+        .reads(0, &LATER)
+        .passes(300)
+        .reads(0, &[]);
+    world.is_held(3);
+    world.now.wall = world.now.wall.minus(Duration::from_secs(3600));
+    world.passes(1).is_held(3);
+    world.reads(0, &[]).is_held(3).shows(&ABC);
+}
+
+const LATER: [(&str, i64, i64); 3] = [("A", 260, 290), ("B", 320, 350), ("C", 380, 410)];
