@@ -219,7 +219,12 @@ impl FeedController {
         if let Some(pause) = self.sign_in {
             return pause.until.min(pause.checked.plus(COMPARE_SECRET));
         }
-        let due = self.retry.map_or(self.due, |retry| retry.min(self.due));
+        let due = if self.settings.is_on_demand {
+            Monotonic::NEVER
+        } else {
+            self.due
+        };
+        let due = self.retry.map_or(due, |retry| retry.min(due));
         self.not_before.map_or(due, |earliest| earliest.max(due))
     }
 

@@ -260,6 +260,15 @@ struct GateState {
     /// In a row, without an answer of any kind in between.
     failures: usize,
     failed_at: Option<Instant>,
+    answered_at: Option<Instant>,
+}
+
+impl GateState {
+    fn answered(&mut self, is_narrow: bool) {
+        self.failures = 0;
+        self.answered_at = Some(Instant::now());
+        self.is_narrow = is_narrow;
+    }
 }
 
 impl Gate {
@@ -286,7 +295,10 @@ impl Gate {
             changed.await;
         }
         drop(turn);
-        Place { gate }
+        Place {
+            gate,
+            began: Instant::now(),
+        }
     }
 
     fn went_down_since(&self, began: Instant) -> bool {
@@ -298,26 +310,27 @@ impl Gate {
 /// The right to have one request under way at a host, given back when dropped.
 pub(super) struct Place {
     gate: Arc<Gate>,
+    began: Instant,
 }
 
 impl Place {
     /// The host answered, whatever it was.
     pub(super) fn answered(&self) {
-        let mut state = locked(&self.gate.state);
-        state.failures = 0;
-        state.is_narrow = false;
+        locked(&self.gate.state).answered(false);
     }
 
     /// The host answered that it is asked too often.
     pub(super) fn overloaded(&self) {
-        let mut state = locked(&self.gate.state);
-        state.failures = 0;
-        state.is_narrow = true;
+        locked(&self.gate.state).answered(true);
     }
 
-    /// There was no connection.
+    /// There was no connection. What began before the host last answered says nothing of how it
+    /// is now.
     pub(super) fn failed(&self) {
         let mut state = locked(&self.gate.state);
+        if state.answered_at.is_some_and(|at| at >= self.began) {
+            return;
+        }
         state.failures += 1;
         state.failed_at = Some(Instant::now());
     }

@@ -810,6 +810,31 @@ async fn an_error_says_what_became_of_the_secret() {
     assert!(error.secret_was_sent(), "nobody knows how far it came");
 }
 
+/// Late failures of a host that has answered since must not fail whoever waits for a place.
+#[tokio::test]
+async fn a_host_that_has_answered_is_not_down_for_what_began_before() {
+    for answers in [true, false] {
+        let network = Network::new();
+        let url = FeedUrl::parse("http://dav.example.com/").unwrap().0;
+        let places = async || network.place(&url).await.unwrap();
+        let places = [
+            places().await,
+            places().await,
+            places().await,
+            places().await,
+        ];
+        let mut waits = std::pin::pin!(network.place(&url));
+        assert!(futures_util::FutureExt::now_or_never(&mut waits).is_none());
+        if answers {
+            places[0].answered();
+        }
+        for place in places {
+            place.failed();
+        }
+        assert_eq!(waits.await.is_ok(), answers);
+    }
+}
+
 /// How many of twelve requests were under way at once.
 async fn at_once(network: &Network, url: &FeedUrl) -> usize {
     let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));

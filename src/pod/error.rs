@@ -210,6 +210,10 @@ impl fmt::Display for PodError {
                 asked(f)?;
                 write!(f, "answered {status} with {body}")
             }
+            Kind::NotConfirmed => {
+                asked(f)?;
+                f.write_str("answered without a confirmation")
+            }
             Kind::TooLarge { limit } => {
                 asked(f)?;
                 write!(f, "answered with more than {limit} bytes")

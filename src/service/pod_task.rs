@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use self::requests::{failed, look, reported};
+use self::requests::{confirmed, failed, look, reported};
 pub use self::requests::{not_writable, verdict};
 use super::clock::Clock;
 use super::gate::{self, Gate, Pass, Permit};
@@ -345,6 +345,7 @@ impl PodTask {
             }
             PodStep::Put(agenda) => {
                 let answer = client.set_meetings(agenda.meetings()).await;
+                let answer = answer.and_then(|answer| confirmed(&client, answer));
                 let may_be_done = answer.as_ref().is_err_and(PodError::ended_unanswered);
                 let answer = self.report(pass, answer).await;
                 let duration = begun.elapsed();

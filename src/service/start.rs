@@ -135,6 +135,7 @@ impl Service {
             } else {
                 config.schedule.jitter
             },
+            is_on_demand: self.ground.mode.is_once,
             filters: plan.filters.keys().cloned().collect(),
         };
         let rooms = config.rooms.iter();

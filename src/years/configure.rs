@@ -279,6 +279,7 @@ impl Process {
             sync: config.schedule.sync.clone(),
             zone: config.time_zone.clone(),
             spread: config.schedule.jitter,
+            is_on_demand: false,
             filters: of_feed.filters.keys().cloned().collect(),
         };
         let filters = of_feed.filters.values().cloned().collect();

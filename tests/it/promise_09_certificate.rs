@@ -50,7 +50,7 @@ async fn the_service_sends_nothing_to_a_pod_with_another_certificate() {
     // Each of these pulls is a second from the next, and so are the polls of the settings.
     world.until_pulled("oak", 3).await;
     assert_eq!(world.pod("oak").requests(), []);
-    assert_eq!(titles(&world.pod("oak")), ["Standup"]);
+    assert_eq!(titles(world.pod("oak")), ["Standup"]);
 
     // Accepting it beside the service is enough.
     world.podcal(&["pod", "oak", "trust"]).await.exits(0);

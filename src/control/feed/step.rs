@@ -19,6 +19,8 @@ pub struct FeedSettings {
     pub zone: Zone,
     /// `schedule.jitter`.
     pub spread: Duration,
+    /// In one pass by hand: pulled when the pass asks for it, and not by the schedule beside it.
+    pub is_on_demand: bool,
     /// The digests of the filters (`only`) of all rooms that read it, the one that lets
     /// everything through included.
     pub filters: BTreeSet<String>,

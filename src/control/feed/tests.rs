@@ -35,6 +35,7 @@ fn settings(sync: &str) -> FeedSettings {
         sync: Cron::parse(sync).unwrap(),
         zone: Zone::utc(),
         spread: Duration::ZERO,
+        is_on_demand: false,
         filters: BTreeSet::from(["everything".to_owned()]),
     }
 }
@@ -193,6 +194,24 @@ fn it_is_pulled_at_the_start_and_then_by_the_schedule() {
             items: 0
         }]
     );
+}
+
+/// Else a pass by hand asks its hosts twice.
+#[test]
+fn a_pass_by_hand_pulls_when_it_asks_and_not_by_the_schedule_too() {
+    let mut story = Story::new();
+    let id = FeedId::new("dav.example.com", &["on demand"]);
+    let settings = FeedSettings {
+        is_on_demand: true,
+        ..settings("0 */5 * * * *")
+    };
+    story.feed = FeedController::new(id, settings, story.now);
+    assert_eq!(story.feed.next(story.now), FeedStep::Wait(Monotonic::NEVER));
+    story.feed.pull_now(PullNow {
+        afresh: false,
+        insists: false,
+    });
+    assert!(matches!(story.feed.next(story.now), FeedStep::Pull { .. }));
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub enum PodErrorKind {
         status: u16,
         body: Body,
     },
+    /// It answered a write with success and confirmed nothing.
+    NotConfirmed,
     TooLarge {
         limit: u64,
     },
@@ -110,6 +112,7 @@ impl PodErrorKind {
                 ApiError::Other(_) => "refused",
             },
             Self::Unexpected { .. } => "unexpected_answer",
+            Self::NotConfirmed => "not_confirmed",
             Self::TooLarge { .. } | Self::TooManyMeetings { .. } => "too_large",
             Self::Redirected { .. } => "redirected",
             Self::ReadOnly => "read_only",
@@ -188,7 +191,9 @@ impl PodErrorKind {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::NotConnected(cause) => cause.is_passing(),
-            Self::TimedOut { .. } | Self::NoAnswer(_) | Self::TokenRefused => true,
+            Self::TimedOut { .. } | Self::NoAnswer(_) | Self::TokenRefused | Self::NotConfirmed => {
+                true
+            }
             Self::SignInRefused { status, .. } => matches!(status, 429 | 503),
             Self::Refused { status, error, .. } => match error {
                 ApiError::Internal | ApiError::ResourceConflict | ApiError::InvalidToken => true,
@@ -222,7 +227,7 @@ impl PodErrorKind {
         operation.is_write()
             && match self {
                 Self::TimedOut { sent, .. } => *sent,
-                Self::NoAnswer(_) | Self::TooLarge { .. } => true,
+                Self::NoAnswer(_) | Self::NotConfirmed | Self::TooLarge { .. } => true,
                 // A gateway's 502 or a page instead of a confirmation does not tell whether the write was done.
                 Self::Unexpected { status, .. } => *status < 300 || *status >= 500,
                 _ => false,
@@ -283,6 +288,9 @@ impl PodErrorKind {
             }
             Self::Unexpected { .. } => {
                 "check that this is the address of a pod, and its firmware".into()
+            }
+            Self::NotConfirmed => {
+                "look at what it shows; if this goes on, check the pod's password and firmware".into()
             }
             Self::TooLarge { .. } | Self::TooManyMeetings { .. } => {
                 "check that this is the address of a pod".into()

@@ -67,6 +67,7 @@ impl World {
                 sync: Cron::parse(sync).unwrap(),
                 zone: Zone::utc(),
                 spread: Duration::ZERO,
+                is_on_demand: false,
                 filters: filters.iter().map(Only::digest).collect::<BTreeSet<_>>(),
             },
             filters,

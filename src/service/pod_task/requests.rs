@@ -7,7 +7,7 @@ use crate::control::pod::{PodOutcome, PodStep, PutFailure, ReportedMode};
 use crate::control::secret_gate::Verdict;
 use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
-use crate::pod::{CalendarMode, Operation, PodClient, PodError, PodErrorKind};
+use crate::pod::{CalendarMode, Confirmation, Operation, PodClient, PodError, PodErrorKind};
 
 /// The device is asked for last: where another one has just taken its place, what is shown is
 /// never taken for the display of the one before.
@@ -15,6 +15,19 @@ pub(super) async fn look(client: &PodClient) -> Result<(Option<String>, Agenda),
     let shown = Agenda::new(client.meetings().await?);
     let device_id = client.identity().await?;
     Ok((device_id, shown))
+}
+
+/// A success that confirms nothing is how some firmware answers a token that it does not take:
+/// what the display shows decides.
+pub(super) fn confirmed(
+    client: &PodClient,
+    answer: Confirmation,
+) -> Result<Confirmation, PodError> {
+    if answer.confirmed {
+        return Ok(answer);
+    }
+    let kind = PodErrorKind::NotConfirmed;
+    Err(PodError::new(client.url(), Operation::SetMeetings, kind))
 }
 
 pub(super) fn reported(mode: &CalendarMode) -> ReportedMode {
