@@ -2,7 +2,6 @@
 
 use super::part::Part;
 use super::{Basis, RoomController};
-use crate::compose;
 use crate::control::now::Now;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
@@ -17,18 +16,6 @@ pub(super) struct MadeOf {
 }
 
 impl RoomController {
-    /// Nothing is composed by a clock that may be wrong; what is to be hidden is hidden now.
-    pub(super) fn hide_meanwhile(&mut self) {
-        if !self.is_known || self.clock_is_believed {
-            return;
-        }
-        let rules = &self.settings.room.meetings;
-        for one in &mut self.last {
-            compose::restrict(&mut one.meeting, rules);
-        }
-        self.restore_wanted();
-    }
-
     pub(super) fn is_made_of_the_same(&self, now: Now) -> bool {
         let Some(made_of) = self.made_of.as_ref().filter(|_| self.is_known) else {
             return false;
@@ -42,7 +29,7 @@ impl RoomController {
 
     /// `None` where meetings are kept that no reading accounts for.
     pub(super) fn made_of_now(&self, now: Now) -> Option<MadeOf> {
-        let is_sure = |part: &Part| !part.is_unread() && !part.is_uncertain;
+        let is_sure = |part: &Part| !part.is_unsure();
         let ends = self.parts.iter().flat_map(|part| part.to_come(now));
         let until = ends.map(|one| one.meeting.end_time).min();
         self.parts.iter().all(is_sure).then(|| MadeOf {
