@@ -102,6 +102,26 @@ pub fn join_links(details: &Details) -> Option<String> {
     (!links.is_empty()).then(|| links.join("\n"))
 }
 
+/// The join links of a description that was composed before: all of it where it is nothing
+/// but links, since they may have been meant as such; else those of known services.
+#[must_use]
+pub fn links_of(description: &str) -> Option<String> {
+    let is_link = |line: &str| {
+        let words = line.split_whitespace().count();
+        words == 1 && join_link(line, true).is_some()
+    };
+    if description.lines().count() <= MAX_LINKS && description.lines().all(is_link) {
+        return (!description.is_empty()).then(|| description.to_owned());
+    }
+    let mut links: Vec<String> = Vec::new();
+    for link in addresses(description).filter_map(|address| join_link(address, false)) {
+        if links.len() < MAX_LINKS && !links.contains(&link) {
+            links.push(link);
+        }
+    }
+    (!links.is_empty()).then(|| links.join("\n"))
+}
+
 fn join_link(address: &str, trusted: bool) -> Option<String> {
     let url = Url::parse(address.trim()).ok()?;
     if !matches!(url.scheme(), "https" | "http")

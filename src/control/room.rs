@@ -194,9 +194,7 @@ impl RoomController {
             },
             made_of: None,
         };
-        if room.is_known {
-            room.restore_wanted();
-        }
+        room.hide();
         room
     }
 
@@ -281,6 +279,7 @@ impl RoomController {
             .collect();
         self.settings = settings;
         self.revision += 1;
+        self.hide();
         self.decide(now)
     }
 
@@ -422,7 +421,7 @@ impl RoomController {
     }
 
     fn compose(&mut self, now: Now, events: &mut Vec<RoomEvent>) {
-        let any_unread = self.parts.iter().any(Part::is_unread);
+        let any_unsure = self.parts.iter().any(Part::is_unsure);
         if self.parts.iter().all(Part::is_unread) && !self.is_known {
             self.say_unread(events, 0);
             return;
@@ -434,13 +433,16 @@ impl RoomController {
         self.made_of = self.made_of_now(now);
         let rules = &self.settings.room.meetings;
         let kept = self.kept_meetings(now);
+        // What a reading has at another time now is not shown at both.
+        let left = kept.iter().filter(|one| !self.is_replaced(one, now));
+        let left: Vec<&RememberedMeeting> = left.collect();
         let mut slices: Vec<Vec<Candidate>> = self
             .parts
             .iter()
             .map(|part| part.to_come(now).cloned().collect())
             .collect();
         slices.push(
-            kept.iter()
+            left.iter()
                 .map(|one| Candidate::remembered(one.meeting.clone()))
                 .collect(),
         );
@@ -453,19 +455,34 @@ impl RoomController {
             .collect();
         self.kept = last
             .iter()
-            .filter(|one| kept.iter().any(|kept| kept.meeting.id == one.meeting.id))
+            .filter(|one| left.iter().any(|left| left.meeting.id == one.meeting.id))
             .count();
-        self.keeps_shown &= any_unread;
+        self.keeps_shown &= any_unsure;
         self.say_unread(events, self.kept);
         if self.last != last || !self.is_known {
             self.last = last;
             self.composed_at = Some(now.wall);
         }
         self.is_known = true;
-        self.restore_wanted();
+        self.set_wanted();
     }
 
-    fn restore_wanted(&mut self) {
+    /// Before anything is composed, what is to be hidden by the rules of today is hidden in
+    /// what was shown last: no clock that is doubted and no feed that fails puts that off.
+    fn hide(&mut self) {
+        if !self.is_known {
+            return;
+        }
+        let rules = &self.settings.room.meetings;
+        for one in &mut self.last {
+            if !mutation::is(Mutation::KeptIsNotRestricted) {
+                compose::restrict(&mut one.meeting, rules);
+            }
+        }
+        self.set_wanted();
+    }
+
+    fn set_wanted(&mut self) {
         let rules = &self.settings.room.meetings;
         let agenda = Agenda::new(self.last.iter().map(|one| one.meeting.clone()).collect());
         if self.wanted.agenda.as_deref() != Some(&agenda) {
@@ -476,32 +493,46 @@ impl RoomController {
 
     /// Meetings of the last agenda that no reading accounts for: of a feed that was never
     /// read, or of one that is no longer configured while a successor was never read. They
-    /// stay until they end, in the words that the room's rules allow now.
+    /// stay until they end.
     fn kept_meetings(&self, now: Now) -> Vec<RememberedMeeting> {
         let unread: BTreeSet<&str> = self
             .parts
             .iter()
-            .filter(|part| part.is_unread() || part.is_uncertain)
+            .filter(|part| part.is_unsure())
             .map(|part| part.id.as_str())
             .collect();
         if unread.is_empty() || mutation::is(Mutation::UnreadTakesAway) {
             return Vec::new();
         }
-        let is_configured = |feed: &str| self.parts.iter().any(|part| part.id.as_str() == feed);
         let stays = |one: &&RememberedMeeting| {
             one.meeting.end_time > now.wall
                 && (one.feeds.iter().any(|feed| unread.contains(feed.as_str()))
-                    || !one.feeds.iter().any(|feed| is_configured(feed)))
+                    || !self.comes_from_configured(one))
         };
-        let rules = &self.settings.room.meetings;
-        let kept = self.last.iter().filter(stays).cloned();
-        kept.map(|mut one| {
-            if !mutation::is(Mutation::KeptIsNotRestricted) {
-                compose::restrict(&mut one.meeting, rules);
-            }
-            one
+        self.last.iter().filter(stays).cloned().collect()
+    }
+
+    fn comes_from_configured(&self, one: &RememberedMeeting) -> bool {
+        let mut ids = self.parts.iter().map(|part| part.id.as_str());
+        ids.any(|id| one.feeds.iter().any(|feed| feed == id))
+    }
+
+    /// Whether a reading of one of its feeds has a kept meeting, at whatever time; of one whose
+    /// feeds are no longer configured, any reading.
+    fn is_replaced(&self, one: &RememberedMeeting, now: Now) -> bool {
+        let is_orphan = !self.comes_from_configured(one);
+        let is_its_own = |part: &&Part| {
+            is_orphan
+                || one
+                    .feeds
+                    .iter()
+                    .any(|feed| feed.as_str() == part.id.as_str())
+        };
+        let mut parts = self.parts.iter().filter(is_its_own);
+        parts.any(|part| {
+            part.to_come(now)
+                .any(|candidate| candidate.meeting.id == one.meeting.id)
         })
-        .collect()
     }
 
     fn remembered(&self, one: MergedMeeting, kept: &[RememberedMeeting]) -> RememberedMeeting {
@@ -510,14 +541,16 @@ impl RoomController {
             match self.parts.get(*place) {
                 Some(part) => feeds.push(part.id.as_str().to_owned()),
                 // The place behind the last feed is that of the kept ones.
-                None => feeds.extend(
-                    kept.iter()
-                        .filter(|kept| kept.meeting.id == one.meeting.id)
-                        .flat_map(|kept| kept.feeds.iter().cloned()),
-                ),
+                None => {}
             }
         }
-        feeds.dedup();
+        // Whatever an unread feed had of it before still counts.
+        let before = kept.iter().filter(|kept| kept.meeting.id == one.meeting.id);
+        for feed in before.flat_map(|kept| &kept.feeds) {
+            if !feeds.contains(feed) {
+                feeds.push(feed.clone());
+            }
+        }
         RememberedMeeting {
             meeting: one.meeting,
             feeds,

@@ -16,6 +16,7 @@ use crate::compose::{self, FeedMeetings};
 use crate::config::{Feed, Only, Room, Source};
 use crate::control::now::Now;
 use crate::control::published::{FeedFailing, FeedView};
+use crate::control::retry::Past;
 use crate::control::room::{Composition, RoomController, RoomSettings, RoomStep, RoomView};
 use crate::expand;
 use crate::ics::{self, Reading};
@@ -178,7 +179,7 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now, insists: bool) -> Pulled {
                 .and_then(|memory| memory.failing.as_ref().map(|failing| failing.since));
             view.failing = Some(FeedFailing {
                 since: since.unwrap_or(now.wall),
-                since_monotonic: now.monotonic,
+                began: since.map_or(Past::now(now), |since| Past::restored(since, now)),
                 failures: 1,
                 failure: failure.clone(),
                 not_before: None,
