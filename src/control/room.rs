@@ -538,10 +538,9 @@ impl RoomController {
     fn remembered(&self, one: MergedMeeting, kept: &[RememberedMeeting]) -> RememberedMeeting {
         let mut feeds: Vec<String> = Vec::new();
         for place in &one.feeds {
-            match self.parts.get(*place) {
-                Some(part) => feeds.push(part.id.as_str().to_owned()),
-                // The place behind the last feed is that of the kept ones.
-                None => {}
+            // The place behind the last feed is that of the kept ones.
+            if let Some(part) = self.parts.get(*place) {
+                feeds.push(part.id.as_str().to_owned());
             }
         }
         // Whatever an unread feed had of it before still counts.
