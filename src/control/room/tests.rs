@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::config::WhenStale;
 use crate::config::check::{NoVariable, check as check_config};
