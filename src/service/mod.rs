@@ -47,6 +47,7 @@ pub mod stage;
 mod start;
 pub mod status;
 pub mod study;
+mod supervisor;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -21,6 +21,7 @@ use super::pod_task::PodCommand;
 use super::reload;
 use super::signals::{SignalRequest, Signals};
 use super::snapshot::{Snapshot, Views};
+use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::fault::Fault;
@@ -149,6 +150,7 @@ impl Server {
     pub async fn serve(mut self, signals: &mut Signals) -> &'static str {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut supervisor = Supervisor::ready("every room is looked at for the first time");
         let signal = loop {
             let next = tokio::select! {
                 asked = signals.next() => match asked {
@@ -167,7 +169,7 @@ impl Server {
                     Next::Go
                 }
                 _ = look.tick() => {
-                    self.look().await;
+                    self.look(&mut supervisor).await;
                     Next::Go
                 }
             };
@@ -175,6 +177,7 @@ impl Server {
                 break signal;
             }
         };
+        supervisor.stopping();
         drop(self.web.take());
         self.service.finish(GRACE).await;
         // The others end in the middle of what they do: a pass can be repeated.
@@ -188,22 +191,32 @@ impl Server {
         signal
     }
 
-    async fn look(&mut self) {
+    async fn look(&mut self, supervisor: &mut Supervisor) {
         if self.service.revive().await {
             self.views = Arc::new(self.service.views());
         }
         self.settle();
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
-            telemetry::emit(self.service.summary(true));
+            self.say_summary(true, supervisor);
         }
         if Instant::now() >= self.next_summary {
             self.next_summary += SUMMARY;
-            telemetry::emit(self.service.summary(false));
+            self.say_summary(false, supervisor);
+        }
+        // As for `status --healthy`: whoever looks may start a service again that stands still.
+        if supervisor.is_due() && self.service.late(LATE).is_empty() {
+            supervisor.alive();
         }
         if self.web.is_some() {
             self.publish();
         }
+    }
+
+    fn say_summary(&self, is_first: bool, supervisor: &Supervisor) {
+        let summary = self.service.summary(is_first);
+        supervisor.stands(&summary.text);
+        telemetry::emit(summary);
     }
 
     /// Writes down what became of requests that were given up. Nobody waits for the disk.

@@ -42,6 +42,7 @@ mod command_pod_every_room;
 mod command_sync;
 mod commands_read;
 mod service;
+mod service_systemd;
 
 mod beside_commands;
 mod beside_health;
