@@ -8,12 +8,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{Ended, Output, table};
+use super::when::When;
 use super::{Failure, Global, expand as expand_file, load, room};
 use crate::app::clock;
 use crate::compose::{self, FromFeed, filter};
 use crate::config::{MeetingRules, Only, Room};
 use crate::model::time::{UnixTime, Window};
-use crate::model::verdict::{Subject, Verdict};
+use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
@@ -27,29 +28,39 @@ const FEW: usize = 20;
 const WIDEST: usize = 60;
 /// What ended so long ago is still explained.
 const BACK: Duration = Duration::from_secs(24 * 3600);
+/// What is listed around a time that was asked about.
+const NEAR: Duration = Duration::from_secs(12 * 3600);
 /// The window of a file, which has no room to say it.
 const DAYS_OF_A_FILE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Say for each event whether it is on the display, and the rule that decided it.
 ///
 /// Given a room, its feeds are pulled and the rules of its configuration apply; given
-/// an .ics file, the default rules. With --at the answer is for that time: what the
-/// display shows then, and why not something else. Titles of private events are
-/// masked unless --unmask is given.
+/// an .ics file, the default rules. What is near the window is listed. With --at the
+/// answer is for that time: what the display shows then, and why not something else, and
+/// what is near it is listed. Titles of private events are masked unless --unmask is given.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// A room of the configuration, or an iCalendar file.
     #[arg(value_name = "ROOM|FILE")]
     what: String,
-    /// As of this time instead of now, such as 2026-03-02T09:00:00+01:00.
-    #[arg(long, value_name = "TIME", value_parser = expand_file::time)]
-    at: Option<UnixTime>,
+    /// As of this time instead of now, such as "2026-03-02 09:00" in the room's zone, or
+    /// 2026-03-02T09:00:00+01:00.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    at: Option<When>,
     /// Where floating times of a file are; a room has its own zone.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = expand_file::zone)]
     time_zone: Zone,
     /// Show the titles of private events.
     #[arg(long)]
     unmask: bool,
+}
+
+impl ExplainArgs {
+    /// As of when.
+    fn at(&self, zone: &Zone) -> UnixTime {
+        self.at.map_or_else(clock, |at| at.in_zone(zone))
+    }
 }
 
 /// What is explained.
@@ -60,6 +71,8 @@ struct Explained {
     at: UnixTime,
     /// Whether a time was asked about.
     asked: bool,
+    /// What a person is told of; `--json` has the rest too.
+    near: Option<Window>,
     unmask: bool,
     private_title: String,
     /// How each feed was read, for people.
@@ -68,12 +81,11 @@ struct Explained {
 }
 
 pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<Ended, Failure> {
-    let at = args.at.unwrap_or_else(clock);
     let is_file = args.what == "-" || args.what.to_lowercase().ends_with(".ics");
     let (mut explained, ended) = if is_file {
-        (of_file(&args, at)?, Ended::Well)
+        (of_file(&args)?, Ended::Well)
     } else {
-        of_room(global, &args, at).await?
+        of_room(global, &args).await?
     };
     explained
         .verdicts
@@ -86,7 +98,8 @@ pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<E
     Ok(ended)
 }
 
-fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
+fn of_file(args: &ExplainArgs) -> Result<Explained, Failure> {
+    let at = args.at(&args.time_zone);
     let item = expand_file::item(Path::new(&args.what))?;
     let reading = ics::merge(vec![ics::read(&item)?]);
     let end = at.plus(DAYS_OF_A_FILE);
@@ -115,6 +128,7 @@ fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
         zone: args.time_zone.clone(),
         at,
         asked: args.at.is_some(),
+        near: near(args, at, end),
         unmask: args.unmask,
         private_title: rules.private_title,
         feeds,
@@ -122,13 +136,10 @@ fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
     })
 }
 
-async fn of_room(
-    global: &Global,
-    args: &ExplainArgs,
-    at: UnixTime,
-) -> Result<(Explained, Ended), Failure> {
+async fn of_room(global: &Global, args: &ExplainArgs) -> Result<(Explained, Ended), Failure> {
     let config = load(global)?;
     let room = room::find(&config, &args.what)?;
+    let at = args.at(&room.zone);
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(&config, clock, true).await?;
     let ground = ledger.ground(clock, &ledger.network(), true, true);
@@ -144,12 +155,21 @@ async fn of_room(
         zone: room.zone.clone(),
         at,
         asked: args.at.is_some(),
+        near: near(args, at, room.window(at).to()),
         unmask: args.unmask,
         private_title: room.meetings.private_title.clone(),
         feeds: feeds(room, &study),
         verdicts: study.verdicts,
     };
     Ok((explained, ended))
+}
+
+/// Around the time that was asked about, else around the window.
+fn near(args: &ExplainArgs, at: UnixTime, end: UnixTime) -> Option<Window> {
+    match args.at {
+        Some(_) => Window::new(at.minus(NEAR), at.plus(NEAR)),
+        None => Window::new(at.minus(BACK), end.plus(BACK)),
+    }
 }
 
 /// How each feed was read, and what the display keeps besides, for people.
@@ -203,15 +223,15 @@ fn feeds(room: &Room, study: &Study) -> Vec<String> {
 impl Explained {
     fn show(&self, output: Output) {
         let as_of = self.local(self.at);
+        if self.asked {
+            self.show_answer(output, &as_of);
+            output.line("");
+        }
         output.line(&format!("{} ({}), as of {as_of}", self.name, self.zone));
         for feed in &self.feeds {
             output.line(&format!("  {feed}"));
         }
-        if self.asked {
-            output.line("");
-            self.show_answer(output, &as_of);
-        }
-        let with_times = |verdict: &&Verdict| verdict.start.is_some();
+        let with_times = |verdict: &&Verdict| self.is_near(verdict) == Some(true);
         let shown = self
             .verdicts
             .iter()
@@ -229,6 +249,23 @@ impl Explained {
             "About the calendar",
             self.verdicts.iter().filter(|v| v.start.is_none()).collect(),
         );
+        let far = self.verdicts.iter().map(|verdict| self.is_near(verdict));
+        let far = far.filter(|near| *near == Some(false)).count();
+        if far > 0 {
+            let events = count(
+                far,
+                "event that is over or far away",
+                "events that are over or far away",
+            );
+            output.line(&format!("\nLeft out: {events} (--json has all)."));
+        }
+    }
+
+    /// Whether it is near enough to be listed; `None` where it is about no time.
+    fn is_near(&self, verdict: &Verdict) -> Option<bool> {
+        let start = verdict.start?;
+        let end = verdict.end.unwrap_or(start);
+        Some(self.near.is_none_or(|near| near.overlaps(start, end)))
     }
 
     /// What the display shows at the time that was asked about, and what it does not.
@@ -243,13 +280,24 @@ impl Explained {
             .filter(then)
             .partition(|verdict| verdict.rule.is_shown());
         if shown.is_empty() {
-            output.line(&format!("At {as_of} the display shows the room as free."));
+            let next = self.verdicts.iter().filter(|one| one.rule.is_shown());
+            let next = next.filter_map(|one| one.start.filter(|start| *start > self.at));
+            let until = next
+                .min()
+                .map(|at| format!(" until {}", self.until(self.at, at)));
+            output.line(&format!(
+                "At {as_of} the display shows the room as free{}.",
+                until.unwrap_or_default()
+            ));
         }
         for verdict in shown {
+            let why = match verdict.rule {
+                Rule::Shown => String::new(),
+                _ => format!(": {}", verdict.rule),
+            };
             output.line(&format!(
-                "At {as_of} the display shows `{}`: {}.",
-                self.title(verdict),
-                verdict.rule
+                "At {as_of} the display shows `{}`{why}.",
+                self.title(verdict)
             ));
         }
         for verdict in missing {

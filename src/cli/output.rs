@@ -1,6 +1,6 @@
 //! Tables for people and JSON for programs: the only file that prints to stdout.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,18 +49,65 @@ impl Output {
         }
     }
 
-    /// Rows under headings, without lines around them.
+    /// Rows under headings, without lines around them; on a terminal no wider than that.
     pub fn table(&self, headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        self.line(&table(headings, rows));
+        self.line(&table_of_width(headings, rows, terminal_width()));
     }
+
+    /// A line with the answer; in colour where that is shown.
+    pub fn verdict(&self, text: &str, is_good: bool) {
+        let colour = if is_good { "32" } else { "31" };
+        if shows_colours() {
+            self.line(&format!("\u{1b}[1;{colour}m{text}\u{1b}[0m"));
+        } else {
+            self.line(text);
+        }
+    }
+
+    /// An empty screen, on a terminal.
+    pub fn clear(&self) {
+        if !self.json && io::stdout().is_terminal() {
+            self.raw(b"\x1b[H\x1b[2J\x1b[3J");
+        }
+    }
+}
+
+/// <https://no-color.org>
+fn shows_colours() -> bool {
+    let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_refused && io::stdout().is_terminal()
+}
+
+/// Columns of the terminal that stdout is; `None` where it is none.
+fn terminal_width() -> Option<u16> {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// Rows under headings as text.
 pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    table_of_width(headings, rows, None)
+}
+
+/// What is too long for the width goes on in the next line of its column.
+fn table_of_width(
+    headings: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    width: Option<u16>,
+) -> String {
     let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING);
+    match width {
+        Some(width) => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     for row in rows {
         table.add_row(row);
@@ -86,5 +133,33 @@ impl From<Ended> for ExitCode {
             Ended::Well => Self::SUCCESS,
             Ended::WithTrouble => Self::from(crate::report::FAILURE),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_no_wider_than_the_terminal() {
+        let rows = || {
+            let wrong = "the pod at 192.0.2.11 does not answer: no connection within 20 s";
+            [vec![
+                "oak".to_owned(),
+                "unreachable".to_owned(),
+                wrong.to_owned(),
+            ]]
+        };
+        let headings = ["room", "state", "what is wrong"];
+        let narrow = table_of_width(&headings, rows(), Some(60));
+        assert!(narrow.lines().count() > 2, "{narrow}");
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 60),
+            "{narrow}"
+        );
+        let words = |text: &str| text.split_whitespace().count();
+        let whole = table(&headings, rows());
+        assert_eq!(whole.lines().count(), 2, "{whole}");
+        assert_eq!(words(&narrow), words(&whole), "{narrow}");
     }
 }

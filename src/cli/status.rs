@@ -79,12 +79,15 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
         output.json(&status.as_json());
         return Ok(ended);
     }
+    if args.watch {
+        output.clear();
+    }
     show(output, &shown, &status, args);
     Ok(ended)
 }
 
 fn show(output: Output, config: &Config, status: &Status, args: &StatusArgs) {
-    output.line(&summary(status));
+    output.verdict(&summary(status), status.is_well());
     output.line("");
     let mut rooms: Vec<(&Room, &RoomStatus)> = config.rooms.iter().zip(&status.rooms).collect();
     rooms.sort_by_key(|(_, room)| room.state);
