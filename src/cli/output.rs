@@ -51,7 +51,25 @@ impl Output {
 
     /// Rows under headings, without lines around them; on a terminal no wider than that.
     pub fn table(&self, headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        self.line(&table_of_width(headings, rows, terminal_width()));
+        let width = terminal_size().map(|(width, _)| width);
+        self.line(&table_of_width(headings, rows, width));
+    }
+
+    /// The same, cut so that it and `above` lines over it fit the terminal; says `more` then.
+    pub fn fitted_table(
+        &self,
+        headings: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+        above: usize,
+        more: &str,
+    ) {
+        let Some((width, height)) = terminal_size() else {
+            return self.table(headings, rows);
+        };
+        let text = table_of_width(headings, rows, Some(width));
+        // One for what is said of the rest, and one for the cursor.
+        let room = usize::from(height).saturating_sub(above + 2);
+        self.line(&first_lines(&text, room, more));
     }
 
     /// A line with the answer; in colour where that is shown.
@@ -78,15 +96,24 @@ fn shows_colours() -> bool {
     !is_refused && io::stdout().is_terminal()
 }
 
-/// Columns of the terminal that stdout is; `None` where it is none.
-fn terminal_width() -> Option<u16> {
+/// Columns and lines of the terminal that stdout is; `None` where it is none.
+fn terminal_size() -> Option<(u16, u16)> {
     #[cfg(unix)]
     {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        (size.ws_col > 0).then_some(size.ws_col)
+        (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
     }
     #[cfg(not(unix))]
     None
+}
+
+/// So many lines of a text; where it has more, `more` stands at its end.
+fn first_lines(text: &str, room: usize, more: &str) -> String {
+    if text.lines().count() <= room {
+        return text.to_owned();
+    }
+    let lines: Vec<&str> = text.lines().take(room).chain([more]).collect();
+    lines.join("\n")
 }
 
 /// Rows under headings as text.
@@ -139,6 +166,12 @@ impl From<Ended> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_said_to_be_missing() {
+        let cut = |room| first_lines("a\nb\nc", room, "more");
+        assert_eq!([cut(3), cut(2), cut(0)], ["a\nb\nc", "a\nb\nmore", "more"]);
+    }
 
     #[test]
     fn a_table_is_no_wider_than_the_terminal() {
