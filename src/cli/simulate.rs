@@ -81,9 +81,6 @@ pub struct SimulateArgs {
     /// Accept no password after N wrong ones, until the pod is rebooted.
     #[arg(long, value_name = "N")]
     lock_after: Option<u32>,
-    /// Offer HTTP/2 as well.
-    #[arg(long)]
-    http2: bool,
     /// Also serve the .ics files of this folder, and follow changes in it.
     #[arg(long, value_name = "DIR")]
     feeds: Option<PathBuf>,
@@ -210,7 +207,6 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         strict: !args.lenient,
         quirks,
         lock_after: args.lock_after,
-        http2: args.http2,
         remember: if args.pods > 100 { many } else { few },
         ..Options::default()
     };

@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     clippy::string_slice,
     reason = "a test says what failed"
 )]
@@ -54,4 +55,5 @@ mod lockout_pods;
 mod log_damping;
 mod log_events;
 mod log_stderr;
+mod web_browser;
 mod web_pages;
