@@ -11,7 +11,9 @@ use crate::support::{World, meeting, titles, within};
 /// The next message of the service, as systemd gets it.
 async fn told(socket: &UnixDatagram) -> String {
     let mut message = [0; 4096];
-    let length = within("a message", socket.recv(&mut message)).await.unwrap();
+    let length = within("a message", socket.recv(&mut message))
+        .await
+        .unwrap();
     String::from_utf8(message[..length].to_vec()).unwrap()
 }
 
@@ -40,7 +42,10 @@ async fn systemd_is_told_when_it_is_ready_how_it_stands_and_that_it_stops() {
     let service = world.serve();
     assert!(told(&systemd).await.starts_with("READY=1\n"));
     let stands = told_with(&systemd, "in step").await;
-    assert!(stands.starts_with("STATUS=first pass done: 1 of 1"), "{stands}");
+    assert!(
+        stands.starts_with("STATUS=first pass done: 1 of 1"),
+        "{stands}"
+    );
     let stopping = async { told_with(&systemd, "STOPPING=1").await };
     let (log, _) = tokio::join!(service.stop(), stopping);
     assert!(!log.contains("ERROR"), "{log}");
