@@ -4,12 +4,13 @@
 //! it; and the agenda that it last asked for, each meeting with the feeds it came from,
 //! so that a feed that cannot be read takes nothing away.
 
+mod kept;
 mod made_of;
 mod part;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::guard::Reason;
 use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::{FeedView, Wanted};
-use crate::compose::{self, Candidate, MergedMeeting};
+use crate::compose::{self, Candidate};
 use crate::config::Room;
 use crate::model::agenda::Agenda;
 use crate::model::memory::{RememberedMeeting, RoomMemory};
@@ -467,21 +468,6 @@ impl RoomController {
         self.set_wanted();
     }
 
-    /// Before anything is composed, what is to be hidden by the rules of today is hidden in
-    /// what was shown last: no clock that is doubted and no feed that fails puts that off.
-    fn hide(&mut self) {
-        if !self.is_known {
-            return;
-        }
-        let rules = &self.settings.room.meetings;
-        for one in &mut self.last {
-            if !mutation::is(Mutation::KeptIsNotRestricted) {
-                compose::restrict(&mut one.meeting, rules);
-            }
-        }
-        self.set_wanted();
-    }
-
     fn set_wanted(&mut self) {
         let rules = &self.settings.room.meetings;
         let agenda = Agenda::new(self.last.iter().map(|one| one.meeting.clone()).collect());
@@ -489,72 +475,6 @@ impl RoomController {
             self.wanted.agenda = Some(Arc::new(agenda));
         }
         self.wanted.keep_shown = self.keeps_shown.then(|| Arc::new(rules.clone()));
-    }
-
-    /// Meetings of the last agenda that no reading accounts for: of a feed that was never
-    /// read, or of one that is no longer configured while a successor was never read. They
-    /// stay until they end.
-    fn kept_meetings(&self, now: Now) -> Vec<RememberedMeeting> {
-        let unread: BTreeSet<&str> = self
-            .parts
-            .iter()
-            .filter(|part| part.is_unsure())
-            .map(|part| part.id.as_str())
-            .collect();
-        if unread.is_empty() || mutation::is(Mutation::UnreadTakesAway) {
-            return Vec::new();
-        }
-        let stays = |one: &&RememberedMeeting| {
-            one.meeting.end_time > now.wall
-                && (one.feeds.iter().any(|feed| unread.contains(feed.as_str()))
-                    || !self.comes_from_configured(one))
-        };
-        self.last.iter().filter(stays).cloned().collect()
-    }
-
-    fn comes_from_configured(&self, one: &RememberedMeeting) -> bool {
-        let mut ids = self.parts.iter().map(|part| part.id.as_str());
-        ids.any(|id| one.feeds.iter().any(|feed| feed == id))
-    }
-
-    /// Whether a reading of one of its feeds has a kept meeting, at whatever time; of one whose
-    /// feeds are no longer configured, any reading.
-    fn is_replaced(&self, one: &RememberedMeeting, now: Now) -> bool {
-        let is_orphan = !self.comes_from_configured(one);
-        let is_its_own = |part: &&Part| {
-            is_orphan
-                || one
-                    .feeds
-                    .iter()
-                    .any(|feed| feed.as_str() == part.id.as_str())
-        };
-        let mut parts = self.parts.iter().filter(is_its_own);
-        parts.any(|part| {
-            part.to_come(now)
-                .any(|candidate| candidate.meeting.id == one.meeting.id)
-        })
-    }
-
-    fn remembered(&self, one: MergedMeeting, kept: &[RememberedMeeting]) -> RememberedMeeting {
-        let mut feeds: Vec<String> = Vec::new();
-        for place in &one.feeds {
-            match self.parts.get(*place) {
-                Some(part) => feeds.push(part.id.as_str().to_owned()),
-                // The place behind the last feed is that of the kept ones.
-                None => {}
-            }
-        }
-        // Whatever an unread feed had of it before still counts.
-        let before = kept.iter().filter(|kept| kept.meeting.id == one.meeting.id);
-        for feed in before.flat_map(|kept| &kept.feeds) {
-            if !feeds.contains(feed) {
-                feeds.push(feed.clone());
-            }
-        }
-        RememberedMeeting {
-            meeting: one.meeting,
-            feeds,
-        }
     }
 
     /// Says once of each feed that it was never read, and once that it was.
