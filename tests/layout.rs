@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &["fault", "model"]),
     // What is done with all of them, and said about it.
     ("app", &["model"]),
-    ("telemetry", &["control", "fault", "model"]),
+    ("telemetry", &["control", "fault", "model", "net"]),
     ("service", SERVICE),
     // It only reads: what the service publishes, and the history.
     (

@@ -249,7 +249,7 @@ fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> Stri
             Some(held) => format!(
                 "held until {}: {} vanished at once; `podcal sync --room {} --force` accepts that now",
                 time(held.until),
-                count(held.missing, "upcoming meeting", "upcoming meetings"),
+                count(held.vanished, "upcoming meeting", "upcoming meetings"),
                 room.room
             ),
             None => "held".to_owned(),

@@ -4,7 +4,9 @@
 //! characters, no markup, nothing that turns the direction of the line around.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 use url::Url;
@@ -182,6 +184,9 @@ fn is_conference(url: &Url) -> bool {
         || (host.starts_with("meet.") || host.starts_with("jitsi.")) && path.len() > 1
 }
 
+static HTTPS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("https://"));
+static HTTP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("http://"));
+
 /// Every http(s) address in a text, without the brackets and stops around it.
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
     let searched = text
@@ -194,7 +199,9 @@ fn addresses(text: &str) -> impl Iterator<Item = &str> {
                 || matches!(c, '<' | '>' | '"' | '\'' | '[' | ']' | '|')
         })
         .filter_map(|word| {
-            let at = word.find("https://").or_else(|| word.find("http://"))?;
+            // Most words are too short; to make a searcher for each would take longer than to search.
+            let bytes = Some(word.as_bytes()).filter(|bytes| bytes.len() > "http://".len())?;
+            let at = HTTPS.find(bytes).or_else(|| HTTP.find(bytes))?;
             Some(
                 word.get(at..)?
                     .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '}']),

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::lock::Holder;
 use crate::fault::{Fault, chain};
 use crate::model::failure::{Failure, FailureClass};
 
@@ -44,8 +45,11 @@ pub enum LedgerError {
     Altered { path: PathBuf, version: i64 },
     #[error("the ledger {} stayed locked by another process", path.display())]
     Locked { path: PathBuf },
-    #[error("the ledger {} is in use by another `podcal run`{}", path.display(), pid_in_brackets(*pid))]
-    ServiceRunning { path: PathBuf, pid: Option<u32> },
+    #[error("the ledger {} is in use by another podcal{}", path.display(), in_brackets(holder.as_ref()))]
+    ServiceRunning {
+        path: PathBuf,
+        holder: Option<Holder>,
+    },
     #[error("there is no room left on the disk of the ledger {}", path.display())]
     DiskFull { path: PathBuf },
     #[error("the ledger {} cannot be written", path.display())]
@@ -87,8 +91,8 @@ pub enum OpenFailure {
     Sqlite(sqlx::Error),
 }
 
-fn pid_in_brackets(pid: Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+fn in_brackets(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(" ({holder})"))
 }
 
 impl LedgerError {
@@ -327,16 +331,20 @@ mod tests {
             (
                 LedgerError::ServiceRunning {
                     path: path(),
-                    pid: None,
+                    holder: None,
                 },
-                "by another `podcal run`",
+                "by another podcal",
             ),
             (
                 LedgerError::ServiceRunning {
                     path: path(),
-                    pid: Some(7),
+                    holder: Some(Holder {
+                        pid: 7,
+                        host: "a".to_owned(),
+                        command: "podcal run".to_owned(),
+                    }),
                 },
-                "(process 7)",
+                "(`podcal run`, process 7 on host a)",
             ),
             (LedgerError::DiskFull { path: path() }, "no room left"),
             (LedgerError::ReadOnly { path: path() }, "cannot be written"),

@@ -44,7 +44,7 @@ pub use device::WHICHEVER_ANSWERS;
 pub use error::LedgerError;
 pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};
-pub use lock::ServiceLock;
+pub use lock::{Holder, ServiceLock};
 pub use memories::{Batch, Loaded, ServiceTimes};
 pub(crate) use memories::{Remembered, differ};
 pub use pin::Pin;

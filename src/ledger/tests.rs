@@ -284,10 +284,10 @@ async fn a_second_service_on_one_ledger_is_refused_however_the_path_is_spelt() {
         let lock = Ledger::claim(&first).unwrap();
         for spelt in [&path, &inner.join("../podcal.db"), &link] {
             let error = Ledger::claim(spelt).unwrap_err();
-            let LedgerError::ServiceRunning { pid, .. } = &error else {
+            let LedgerError::ServiceRunning { holder, .. } = &error else {
                 panic!("{error}");
             };
-            assert_eq!(*pid, Some(std::process::id()));
+            assert_eq!(holder.as_ref().unwrap().pid, std::process::id());
         }
         let (ledger, _) = Ledger::open(lock, at(1)).await.unwrap();
         assert_eq!(ledger.path(), fs::canonicalize(&path).unwrap());
@@ -789,7 +789,7 @@ async fn a_killed_process_leaves_a_ledger_that_is_whole() {
                 assert!(batch_in_any(&beside).await >= kills * 1_000_000 + 20);
                 let error = Ledger::claim(&path).unwrap_err();
                 assert!(
-                    matches!(&error, LedgerError::ServiceRunning { pid, .. } if *pid == Some(child.id())),
+                    matches!(&error, LedgerError::ServiceRunning { holder: Some(holder), .. } if holder.pid == child.id()),
                     "{error}"
                 );
                 child.kill().unwrap();

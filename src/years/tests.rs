@@ -54,9 +54,11 @@ fn told(plan: &Plan) -> String {
 }
 
 #[test]
-fn two_thousand_room_days_of_faults_keep_every_promise() {
+fn room_days_of_faults_keep_every_promise() {
     let began = Instant::now();
-    let lived = live_through(2_000, world);
+    // Without optimisation a day takes ten times as long.
+    let room_days = if cfg!(debug_assertions) { 250 } else { 2_000 };
+    let lived = live_through(room_days, world);
     println!(
         "{lived} room-days in {:.1} s",
         began.elapsed().as_secs_f64()
