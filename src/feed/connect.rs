@@ -21,6 +21,7 @@ use url::Host;
 use super::place::{Reach, is_loopback, is_private, is_written_private};
 use super::request_body::RequestBody;
 use crate::model::feed_url::FeedUrl;
+use crate::net::authorities::AuthoritiesError;
 use crate::net::lookup::{Lookup, LookupError};
 use crate::net::transport::Cause;
 
@@ -47,8 +48,7 @@ pub(super) struct Connector {
 #[derive(Debug)]
 pub(super) enum ConnectError {
     Unreachable(Cause),
-    /// The certificates of authorities could not be read.
-    NoTls(String),
+    NoAuthorities(AuthoritiesError),
     /// Its address is a private one, and it may only be a public one.
     Private,
 }

@@ -63,7 +63,10 @@ impl PodClient {
     /// [`PodErrorKind::NoAuthorities`], or TLS that cannot be set up.
     pub fn new(pod: &Pod, pin: Option<Fingerprint>, access: Access) -> Result<Self, PodError> {
         let fail = |kind| PodError::new(&pod.url, Operation::SignIn, kind);
-        let verifier = Arc::new(Verifier::of(&pod.tls, pin).map_err(fail)?);
+        let verifier = Arc::new(
+            Verifier::of(&pod.tls, pin)
+                .map_err(|error| fail(PodErrorKind::NoAuthorities(error)))?,
+        );
         let connection = Connection::new(&verifier, pod.timeout)
             .map_err(|cause| fail(PodErrorKind::NotConnected(cause)))?;
         Ok(Self(Arc::new(Inner {

@@ -175,9 +175,9 @@ impl fmt::Display for PodError {
                 f,
                 "the certificate of the pod at {pod} is not known, so the password was not sent; its fingerprint is sha256 {found}"
             ),
-            Kind::NoAuthorities { why } => write!(
+            Kind::NoAuthorities(error) => write!(
                 f,
-                "there are no certificate authorities to check the pod at {pod} with: {why}"
+                "there are no certificate authorities to check the pod at {pod} with: {error}"
             ),
             Kind::WrongPassword { asked: true, .. } => {
                 write!(f, "the pod at {pod} rejected the password")

@@ -19,6 +19,7 @@ use crate::fault::Fault as _;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
+use crate::net::tests::version_1;
 use crate::net::transport::Cause;
 use crate::sim::{self, Sim};
 
@@ -37,19 +38,6 @@ pub(super) fn pod(address: &str, password: &str) -> Pod {
         third_party_type: None,
         enforce: None,
     }
-}
-
-/// Key and self-signed certificate of X.509 version 1, as `openssl x509 -req` makes it.
-pub(super) fn version_1() -> (Vec<u8>, Vec<u8>) {
-    use base64::Engine as _;
-    let decode = |text: &str| {
-        base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .unwrap()
-    };
-    let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgEoGv2nxZClmClI9TFEJIwnivzR6UTUORoCLsuuKF11ahRANCAAQ1S+KSM4Q+cRLLuRefGE5dHKrxnQj3goeAED+WfuWV7iDyTbGQF2LYMQC3+oDZ+Zjere9pOlU6AOy6piIgZxZG";
-    let certificate = "MIIBIjCByQIUA3OZHNu04ygCDM2M2iiuw+33ZlEwCgYIKoZIzj0EAwIwEzERMA8GA1UEAwwIc29sc3RpY2UwIBcNMjYxMTIzMTAwOTA3WhgPMjEyNjEwMzAxMDA5MDdaMBMxETAPBgNVBAMMCHNvbHN0aWNlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENUvikjOEPnESy7kXnxhOXRyq8Z0I94KHgBA/ln7lle4g8k2xkBdi2DEAt/qA2fmY3q3vaTpVOgDsuqYiIGcWRjAKBggqhkjOPQQDAgNIADBFAiAgXmdve0FYPgNSZXXNUGvgkMF5yV27Hg/pkkQeeL5HlQIhAKDbSuvZ5WOvhCxQEtnGITg/HWgrxqSxyT4YO6zPwUI3";
-    (decode(key), decode(certificate))
 }
 
 fn client(stand_in: &StandIn) -> PodClient {
