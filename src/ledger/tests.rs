@@ -855,3 +855,16 @@ async fn batch_in_any(ledger: &Ledger) -> i64 {
     assert_eq!(memory.sent, Some(expected));
     second
 }
+
+/// A file system that does not answer holds up whoever waits for it, and nobody else.
+#[tokio::test]
+async fn work_on_the_file_system_stops_no_other_task() {
+    let (answer, answered) = std::sync::mpsc::channel();
+    let work = file::beside_tasks(async move { answered.recv().unwrap() });
+    // On one thread: were the work done there, this would never be sent.
+    let other = async { answer.send(7).unwrap() };
+    let (done, ()) = tokio::join!(work, other);
+    assert_eq!(done, 7);
+    let work = file::beside_tasks(async { panic!("a fault in the work") });
+    assert!(tokio::spawn(work).await.unwrap_err().is_panic());
+}
