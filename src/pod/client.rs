@@ -105,10 +105,10 @@ impl PodClient {
         reading.map(|reading| reading.offset(now, Instant::now()))
     }
 
-    /// Lets the next request try the password although it was rejected before:
-    /// somebody corrected it on the pod.
-    pub async fn end_sign_in_pause(&self) {
-        self.0.session.lock().await.end_pause();
+    /// Lets the next request send the password although it was rejected before: its
+    /// pause is over, or somebody corrected it on the pod.
+    pub async fn permit_sign_in(&self) {
+        self.0.session.lock().await.permit_sign_in();
     }
 
     /// Signs in now, whether or not there is a token, and says what is known of
@@ -282,8 +282,8 @@ impl PodClient {
             return Ok(token);
         }
         let fail = |kind| self.error(Operation::SignIn, kind);
-        if let Some(pause) = session.pause(now) {
-            return Err(fail(session.reason(pause)));
+        if let Some(refusal) = session.refusal() {
+            return Err(fail(refusal));
         }
         let form = token::form(self.pod());
         let prepare = |http: &reqwest::Client| {

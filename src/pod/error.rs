@@ -101,8 +101,8 @@ impl PodError {
     fn class(&self) -> FailureClass {
         use PodErrorKind as Kind;
         match &self.kind {
-            Kind::WrongPassword { asked: true, .. } => FailureClass::SecretRejected,
-            Kind::WrongPassword { asked: false, .. } | Kind::SignInPaused(_) => {
+            Kind::WrongPassword { asked: true } => FailureClass::SecretRejected,
+            Kind::WrongPassword { asked: false } | Kind::SignInPaused(_) => {
                 FailureClass::SignInPaused
             }
             Kind::CertificateChanged { .. } | Kind::CertificateUnknown { .. } => {
@@ -179,12 +179,12 @@ impl fmt::Display for PodError {
                 f,
                 "there are no certificate authorities to check the pod at {pod} with: {error}"
             ),
-            Kind::WrongPassword { asked: true, .. } => {
+            Kind::WrongPassword { asked: true } => {
                 write!(f, "the pod at {pod} rejected the password")
             }
-            Kind::WrongPassword { asked: false, .. } => write!(
+            Kind::WrongPassword { asked: false } => write!(
                 f,
-                "the pod at {pod} rejected the password before, and sign-in is paused"
+                "the pod at {pod} rejected the password before, and it was not sent again"
             ),
             Kind::SignInRefused { status, error } => {
                 write!(f, "the pod at {pod} refused to sign in: {status} {error}")

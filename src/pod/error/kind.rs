@@ -34,10 +34,8 @@ pub enum PodErrorKind {
     },
     /// The authorities to check the pod with could not be read.
     NoAuthorities(AuthoritiesError),
-    /// The pod rejected user name and password. The client does not ask it again
-    /// during `pause`; `asked` says whether it did so now.
+    /// The pod rejected user name and password; now, where it was `asked`, or before.
     WrongPassword {
-        pause: Duration,
         asked: bool,
     },
     /// The pod did not let anybody sign in, for another reason than the password.
@@ -145,7 +143,7 @@ impl PodErrorKind {
             | Self::OtherMode(_)
             | Self::BadRequest { .. } => true,
             Self::TimedOut { sent, .. } => !sent,
-            Self::WrongPassword { asked, .. } => !asked,
+            Self::WrongPassword { asked } => !asked,
             _ => false,
         }
     }
@@ -258,11 +256,9 @@ impl PodErrorKind {
             Self::NoAuthorities(error) => {
                 format!("{}, or use `tls = {{ verify = \"pin\" }}`", error.hint()).into()
             }
-            Self::WrongPassword { pause, .. } => format!(
-                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out sign-in is paused for {}",
-                seconds(*pause)
-            )
-            .into(),
+            Self::WrongPassword { .. } => {
+                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out it is not tried again for a while".into()
+            }
             Self::SignInRefused { status: 429, .. } => {
                 "the pod has had too many attempts; wait, and look for other programs that sign in with a wrong password".into()
             }

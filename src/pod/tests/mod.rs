@@ -399,20 +399,25 @@ async fn a_wrong_password_is_tried_once() {
     let first = client.device_id().await.unwrap_err();
     assert!(matches!(
         first.kind,
-        PodErrorKind::WrongPassword { asked: true, .. }
+        PodErrorKind::WrongPassword { asked: true }
     ));
     assert!(first.password_was_sent());
     for _ in 0..3 {
         let error = client.meetings().await.unwrap_err();
         assert!(matches!(
             &error.kind,
-            PodErrorKind::WrongPassword { asked: false, .. }
+            PodErrorKind::WrongPassword { asked: false }
         ));
         assert!(!error.password_was_sent());
         assert!(!error.is_passing());
         check_clean(&error);
     }
     assert_eq!(stand_in.lines(), ["POST /v2/token"]);
+    // For how long is not for the client to say: it asks as soon as it may.
+    client.permit_sign_in().await;
+    let again = client.device_id().await.unwrap_err();
+    assert!(again.password_was_sent());
+    assert_eq!(stand_in.lines(), ["POST /v2/token", "POST /v2/token"]);
 }
 
 #[tokio::test]
