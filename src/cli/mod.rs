@@ -14,6 +14,7 @@ mod init;
 mod man;
 mod output;
 mod pod;
+mod progress;
 mod reload;
 mod room;
 
@@ -21,6 +22,7 @@ mod run;
 mod simulate;
 mod status;
 mod sync;
+mod when;
 
 use std::io;
 use std::path::{Path, PathBuf};
