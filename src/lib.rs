@@ -77,20 +77,20 @@ pub mod fault;
 pub mod model;
 
 pub mod compose;
-pub mod control;
+pub(crate) mod control;
 pub mod expand;
 pub mod ics;
 
 pub(crate) mod net;
 
 pub mod feed;
-pub mod ledger;
+pub(crate) mod ledger;
 pub mod pod;
 
 pub(crate) mod app;
-pub mod service;
+pub(crate) mod service;
 pub mod telemetry;
-pub mod web;
+pub(crate) mod web;
 
 pub mod cli;
 pub(crate) mod report;

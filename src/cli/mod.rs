@@ -12,14 +12,14 @@ mod explain;
 mod history;
 mod init;
 mod man;
-pub mod output;
-pub mod pod;
+mod output;
+mod pod;
 mod progress;
 mod reload;
 mod room;
 
 mod run;
-pub mod simulate;
+mod simulate;
 mod status;
 mod sync;
 mod when;

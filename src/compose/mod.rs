@@ -1,8 +1,8 @@
 //! Occurrences to the agenda of a display: what a display may show, and how.
 //! Pure.
 
-pub mod filter;
-pub mod text;
+pub(crate) mod filter;
+pub(crate) mod text;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -255,19 +255,14 @@ impl FeedController {
         })
     }
 
-    /// The time by which the task has to have moved on.
+    /// The time by which the task has to have moved on. If it has not, that is a fault of
+    /// podcal, not of the host.
     #[must_use]
     pub fn late_after(&self) -> Monotonic {
         match self.pulling_since {
             Some(since) => since.plus(LONGEST_PULL),
             None => self.wake().plus(GRACE),
         }
-    }
-
-    /// Whether the task does not do its work: a matter of podcal, not of the host.
-    #[must_use]
-    pub fn is_late(&self, now: Now) -> bool {
-        now.monotonic > self.late_after()
     }
 
     /// Somebody asks for a pull now.

@@ -369,14 +369,9 @@ impl PodController {
         may_write.then(|| drift::repair(wanted, config)).flatten()
     }
 
-    /// What others are to be told of its device, where that is not what they were told before.
+    /// What the other pods must know of its device.
     #[must_use]
-    pub fn told(&self, before: Option<&PodIdentity>) -> Option<PodIdentity> {
-        let identity = self.identity();
-        (before != Some(&identity)).then_some(identity)
-    }
-
-    fn identity(&self) -> PodIdentity {
+    pub fn identity(&self) -> PodIdentity {
         let is_own = self.device.blocked.is_none();
         PodIdentity {
             pod: self.settings.pod.clone(),

@@ -44,7 +44,7 @@ pub use device::WHICHEVER_ANSWERS;
 pub use error::LedgerError;
 pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};
-pub use lock::{Holder, ServiceLock};
+pub use lock::ServiceLock;
 pub use memories::{Batch, Loaded, ServiceTimes};
 pub(crate) use memories::{Remembered, differ};
 pub use pin::Pin;
@@ -207,12 +207,6 @@ impl Ledger {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.opened().journal
-    }
-
-    /// The size of the database file and its log, in bytes.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
-        file::size(&self.0.path) + file::size(&file::beside(&self.0.path, "-wal"))
     }
 
     /// Waits for what is being written, merges the log into the file, closes it and gives

@@ -149,20 +149,12 @@ impl PodClient {
         self.ask(&calendar::set(meetings)).await
     }
 
-    /// The id of the device; see [`device::id`].
-    ///
-    /// # Errors
-    /// See [`PodErrorKind`].
-    pub async fn device_id(&self) -> Result<String, PodError> {
-        self.ask(&device::id()).await
-    }
-
     /// The id of the device; `None` for firmware that does not report it.
     ///
     /// # Errors
     /// See [`PodErrorKind`].
-    pub async fn identity(&self) -> Result<Option<String>, PodError> {
-        self.ask(&device::identity()).await
+    pub async fn device_id(&self) -> Result<Option<String>, PodError> {
+        self.ask(&device::id()).await
     }
 
     /// The whole configuration.

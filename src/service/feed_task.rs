@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::room_task::ClockState;
 use crate::config::load::changed_login;
 use crate::config::{Feed, Only, Source};
-use crate::control::clock::RELEASED;
+use crate::control::clock::reduce_from;
 use crate::control::feed::{
     FeedController, FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow,
 };
@@ -397,7 +397,7 @@ impl FeedTask {
             }
         };
         let by = ReduceBy {
-            from: self.reduce_from(date),
+            from: reduce_from(self.now().wall, self.clock_state.is_believed, date),
             filters: self.config.filters.clone(),
             largest: self.shared.budget.largest(),
             host: self.config.feed.id.host().to_owned(),
@@ -472,19 +472,6 @@ impl FeedTask {
                 pause.map(|pause| pause.until)
             }
             Verdict::Accepted | Verdict::NotSent | Verdict::Inconclusive | Verdict::Unknown => None,
-        }
-    }
-
-    /// The time from which on a version is complete. By a clock that is not believed, or
-    /// that this very answer contradicts, only what was over long ago is left out.
-    fn reduce_from(&self, date: Option<UnixTime>) -> UnixTime {
-        const DAY: u64 = 24 * 3600;
-        let wall = self.now().wall;
-        let contradicts = |date: UnixTime| wall.since(date).as_secs() > DAY;
-        if self.clock_state.is_believed && !date.is_some_and(contradicts) {
-            wall
-        } else {
-            wall.min(RELEASED)
         }
     }
 

@@ -1,6 +1,5 @@
 //! What a pod's task publishes: for `status`, the page, metrics, and one-shot runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,9 +8,8 @@ use super::event::PushReason;
 use super::step::ReportedMode;
 use crate::control::identity::PodIdentity;
 use crate::control::published::Wanted;
-use crate::model::agenda::{Agenda, Changes};
+use crate::model::agenda::Changes;
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::memory::Alteration;
 use crate::model::time::UnixTime;
 
 /// The state of a pod and its display. The key is the same in the ledger, in `--json`,
@@ -185,14 +183,11 @@ impl PodState {
 pub struct PodView {
     pub identity: PodIdentity,
     pub state: PodState,
-    pub since: UnixTime,
     pub detail: Option<String>,
     pub mode: Option<ReportedMode>,
-    /// What the room wants it to show, and what the last look found.
+    /// What the room wants it to show.
     pub wanted: Option<Wanted>,
-    pub shown: Option<Arc<Agenda>>,
-    /// The last time that the display was looked at, and that the pod answered anything.
-    pub checked_at: Option<UnixTime>,
+    /// The last time that the pod answered anything.
     pub seen_at: Option<UnixTime>,
     /// Whether everything was done that can be done now about `wanted`: the display was
     /// looked at since, and is in step, or a try to put it right ended. A one-shot run
@@ -205,7 +200,6 @@ pub struct PodView {
     pub failing: Option<PushFailing>,
     /// Seconds by which the pod's clock is ahead, where it tells.
     pub clock_offset: Option<i64>,
-    pub alteration: Option<Alteration>,
     pub cap: Option<usize>,
 }
 

@@ -79,7 +79,8 @@ async fn one_sign_in_serves_many_requests() {
     let client = client(&stand_in);
     let (one, two) = (client.clone(), client.clone());
     let (a, b, c) = tokio::join!(one.device_id(), two.device_id(), metadata(&client));
-    assert_eq!((a.unwrap(), b.unwrap()), ("abc".into(), "abc".into()));
+    let id = Some("abc".to_owned());
+    assert_eq!((a.unwrap(), b.unwrap()), (id.clone(), id));
     assert_eq!(c.unwrap(), json!({"device_id": "abc"}));
     let asked = stand_in.asked();
     assert_eq!(asked.len(), 4, "{asked:?}");
@@ -288,7 +289,7 @@ async fn the_clock_of_a_pod_is_seen_in_its_answers() {
 async fn firmware_that_does_not_report_who_it_is_has_no_identity() {
     let check = async |status: u16, body: &'static str, expected: Option<&str>| {
         let stand_in = pod_that(move |_, _| json(status, body)).await;
-        let found = client(&stand_in).identity().await.unwrap();
+        let found = client(&stand_in).device_id().await.unwrap();
         assert_eq!(found.as_deref(), expected, "{status} {body}");
     };
     check(200, r#"{"device_id":"abc"}"#, Some("abc")).await;
@@ -296,7 +297,7 @@ async fn firmware_that_does_not_report_who_it_is_has_no_identity() {
     check(404, "<html>", None).await;
     check(400, r#"{"errors":[{"error":"not_found"}]}"#, None).await;
     let stand_in = pod_that(|_, _| json(500, "")).await;
-    client(&stand_in).identity().await.unwrap_err();
+    client(&stand_in).device_id().await.unwrap_err();
 }
 
 #[tokio::test]
@@ -433,8 +434,8 @@ async fn a_token_that_ran_out_is_renewed_once() {
     })
     .await;
     let client = client(&stand_in);
-    assert_eq!(client.device_id().await.unwrap(), "abc");
-    assert_eq!(client.device_id().await.unwrap(), "def");
+    assert_eq!(client.device_id().await.unwrap().unwrap(), "abc");
+    assert_eq!(client.device_id().await.unwrap().unwrap(), "def");
     let error = client.device_id().await.unwrap_err();
     assert_eq!(error.key(), "token_refused");
     check_clean(&error);

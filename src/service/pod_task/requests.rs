@@ -13,7 +13,7 @@ use crate::pod::{CalendarMode, Confirmation, Operation, PodClient, PodError, Pod
 /// never taken for the display of the one before.
 pub(super) async fn look(client: &PodClient) -> Result<(Option<String>, Agenda), PodError> {
     let shown = Agenda::new(client.meetings().await?);
-    let device_id = client.identity().await?;
+    let device_id = client.device_id().await?;
     Ok((device_id, shown))
 }
 
