@@ -79,6 +79,7 @@ impl FeedClient {
                 user_agent: user_agent(feed, url)?,
                 tls: feed.tls.clone(),
                 url: url.clone(),
+                memory: std::sync::Mutex::default(),
             }),
             Source::File { .. } => None,
         };
