@@ -2,6 +2,7 @@
 //! different ways (`%2B` and `%2b`, `@` and `%40`), so names are compared after
 //! decoding once, and asked for again in the server's own spelling.
 
+use std::fmt;
 use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
@@ -43,13 +44,19 @@ pub(super) enum Position {
 }
 
 /// Something that an answer names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub key: Key,
     pub position: Position,
     /// What to ask for it with.
     pub href: String,
     name: Range<usize>,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Member({:?})", self.position)
+    }
 }
 
 impl Member {

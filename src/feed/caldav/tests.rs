@@ -775,6 +775,25 @@ async fn with_discovery(fake: &Arc<Mutex<Fake>>) -> TestHost {
     .await
 }
 
+/// What is printed while looking for a fault names no address.
+#[test]
+fn nothing_prints_an_address_by_accident() {
+    let xml = "<multistatus xmlns=\"DAV:\"><response><href>/s3cret/a.ics</href><propstat><prop><displayname>s3cret</displayname></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>";
+    let answer = dav_xml::read(xml.as_bytes()).unwrap();
+    let response = answer.responses[0].clone();
+    let url = FeedUrl::parse("https://dav.example.com/s3cret/").unwrap().0;
+    let member = member::Folder::of(&url).member(response.href.clone());
+    let calendar = discover::Calendar {
+        url,
+        name: "s3cret".to_owned(),
+    };
+    let printed = format!(
+        "{answer:?} {response:?} {:?} {member:?} {calendar:?}",
+        response.properties
+    );
+    assert!(member.is_some() && !printed.contains("s3cret"), "{printed}");
+}
+
 /// An address may be a secret, and the ledger holds none.
 #[tokio::test]
 async fn the_address_of_a_calendar_is_not_kept() {
