@@ -93,13 +93,6 @@ impl Network {
         }
     }
 
-    /// Why the token file could not be written the last time, if it could not: a
-    /// rotated token is then lost with this process.
-    #[must_use]
-    pub fn token_file_problem(&self) -> Option<String> {
-        self.inner.tokens.problem()
-    }
-
     pub(super) fn tokens(&self) -> &Tokens {
         &self.inner.tokens
     }
