@@ -182,7 +182,7 @@ fn token_not_saved(of: &str, why: Option<&str>) -> Line {
         ),
     };
     Line::new("feed.token_not_saved", loud, text)
-        .with("error", why.map_or(Value::Null, |why| Value::from(why)))
+        .with("error", why.map_or(Value::Null, Value::from))
 }
 
 fn partial(of: &str, missing: usize, members: usize) -> Line {
