@@ -72,25 +72,34 @@ fn leading(first: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Answer {
     })
 }
 
+/// Whether a request has come to the end of its body.
+fn is_whole(asked: &[u8]) -> bool {
+    let Some(end) = asked.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&asked[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
+    asked.len() >= end + 4 + length
+}
+
 /// Answers until the test ends, one connection after another.
 fn serve(answer: Answer) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        let mut count = 0;
-        for stream in listener.incoming() {
+        for (count, stream) in listener.incoming().enumerate() {
             let Ok(mut stream) = stream else { return };
-            let mut head = Vec::new();
+            let mut asked = Vec::new();
             let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
-                head.push(byte[0]);
-                // The first byte of TLS, which a plain host does not know.
-                if head == [0x16] {
-                    break;
-                }
+            // The first byte of TLS is one that a plain host does not know.
+            while asked != [0x16] && !is_whole(&asked) && stream.read(&mut byte).unwrap_or(0) == 1 {
+                asked.push(byte[0]);
             }
+            let head = asked;
             let _ = stream.write_all(&answer(count, &String::from_utf8_lossy(&head)));
-            count += 1;
         }
     });
     address
@@ -636,4 +645,66 @@ async fn a_zone_that_nothing_defines_is_named_in_the_status() {
         status.contains("nothing defines the time zone `Mars/Base`"),
         "{status}"
     );
+}
+
+/// The ledger, byte by byte: a calendar's address may be a secret, and so may be that of what it has elsewhere.
+#[tokio::test]
+async fn the_ledger_has_no_address_of_a_caldav_calendar() {
+    const HOME: &str = "/s3cret-home/";
+    const ROOM: &str = "/s3cret-home/s3cret-room/";
+    let answer: Answer = Box::new(|_, asked| {
+        let place = |href: &str, properties: &str| {
+            format!(
+                "<response><href>{href}</href><propstat><prop>{properties}</prop>\
+                 <status>HTTP/1.1 200 OK</status></propstat></response>"
+            )
+        };
+        let calendar = "<resourcetype><C:calendar/></resourcetype><S:getctag>1</S:getctag>";
+        let member = |href: &str, title: &str| {
+            let event = crate::support::calendar(&[meeting(title, 5)]);
+            place(
+                href,
+                &format!("<getetag>\"1\"</getetag><C:calendar-data>{event}</C:calendar-data>"),
+            )
+        };
+        let path = asked.split(' ').nth(1).unwrap();
+        let is_list = asked.to_ascii_lowercase().contains("depth: 1");
+        let home = format!("<C:calendar-home-set><href>{HOME}</href></C:calendar-home-set>");
+        let says = match (path, is_list) {
+            (HOME, _) => place(ROOM, calendar),
+            (ROOM, false) => place(ROOM, calendar),
+            (ROOM, true) => [
+                member(&format!("{ROOM}a.ics"), "Inside"),
+                member("/s3cret-other/b.ics", "Elsewhere"),
+            ]
+            .concat(),
+            _ => place("/", &home),
+        };
+        let xml = format!(
+            "<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" \
+             xmlns:S=\"http://calendarserver.org/ns/\">{says}</multistatus>"
+        );
+        http("207 Multi-Status", "", xml.as_bytes())
+    });
+    let world = World::start().await;
+    let config = config(&[("dav".to_owned(), serve(answer))]);
+    let config = config.replace("feed = \"http", "feed = { caldav = \"http");
+    world.write_config(&config.replace("/room.ics\"", "/\" }"));
+    for result in ["changed", "unchanged"] {
+        let report = world.podcal(&["sync", "--json"]).await.json();
+        let room = &report["rooms"][0];
+        assert_eq!(room["feeds"][0]["result"], result, "{room:#}");
+        assert_eq!(room["meeting_count"], 2, "{room:#}");
+    }
+    let mut files = 0;
+    for entry in std::fs::read_dir(world.path(".")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains(".db") && path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let is_clean = !bytes.windows(6).any(|word| word == b"s3cret");
+            assert!(is_clean, "{}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 0, "there is a ledger");
 }
