@@ -1,5 +1,6 @@
 //! A connection to a calendar server: names looked up, the proxies of the
-//! environment, TLS. No request is made here, and no secret is sent.
+//! environment, TLS. Nothing is asked of the server here, and its login is not sent;
+//! a proxy is asked for the way to it, with the login of the proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -115,6 +115,8 @@ struct FeedTask {
     /// The moment it was waited for, until what was due then begins.
     due: Option<Monotonic>,
     recorded: Option<VersionId>,
+    /// Why its newest refresh token could not be written, after the last pull.
+    token_not_saved: Option<String>,
 }
 
 /// Runs a feed until its task is dropped or its commands end.
@@ -214,6 +216,7 @@ impl FeedTask {
             },
             last_size: None,
             due: None,
+            token_not_saved: None,
         }
     }
 
@@ -289,7 +292,9 @@ impl FeedTask {
         let now = self.now();
         let is_pull = !matches!(outcome, FeedOutcome::SignInChecked { .. });
         let before = self.controller.view(now).failing;
-        let events = self.controller.learn(outcome, now);
+        let mut events = self.controller.learn(outcome, now);
+        let not_saved = self.token_not_saved.clone();
+        events.extend(self.controller.token_saved(not_saved));
         if is_pull {
             let latest = self.controller.latest().filter(|latest| {
                 // The recorder has the others.
@@ -372,6 +377,10 @@ impl FeedTask {
         let answer = match &self.client {
             Ok(client) => client.pull_when(&held, self.now().wall, may_read).await,
             Err(error) => Err(error.clone()),
+        };
+        self.token_not_saved = match &self.client {
+            Ok(client) => client.token_not_saved().await,
+            Err(_) => None,
         };
         let verdict = verdict(&answer);
         let (host, date) = match &answer {

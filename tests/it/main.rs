@@ -48,6 +48,7 @@ mod beside_commands;
 mod beside_health;
 mod fair_reload;
 mod fair_slow;
+mod feed_answers;
 mod json_documents;
 mod ledger_faults;
 mod ledger_old;

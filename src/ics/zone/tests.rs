@@ -562,3 +562,35 @@ fn a_definition_is_compared_with_its_name_once() {
     };
     assert_eq!(compared(50), compared(5));
 }
+
+#[test]
+fn names_run_together_are_read_and_places_that_do_not_exist_are_not() {
+    let read = |name: &str| match guess::guess(name)?.place {
+        Place::Zone(zone) => Some(zone.name().to_owned()),
+        _ => None,
+    };
+    for (name, iana) in [
+        ("EasternStandardTime", "America/New_York"),
+        ("WEurope Standard Time", "Europe/Berlin"),
+        ("Ho Chi Minh City", "Asia/Ho_Chi_Minh"),
+        ("Indian Standard Time", "Asia/Calcutta"),
+        ("Mitteleuropaeische Zeit", "Europe/Berlin"),
+        ("(GMT+01.00) Europe / Berlin", "Europe/Berlin"),
+        ("Pacific", "America/Los_Angeles"),
+        ("GMT Standard Time 1", "Europe/London"),
+    ] {
+        assert_eq!(read(name).as_deref(), Some(iana), "{name}");
+    }
+    for name in [
+        "Europe/Atlantis",
+        "Pacific/Atlantis",
+        "Atlantic/Atlantis",
+        "Indian/Atlantis",
+        "America/Atlantis",
+        "UTC+15",
+        "UTC-13",
+        "GMT+99",
+    ] {
+        assert!(guess::guess(name).is_none(), "{name}");
+    }
+}
