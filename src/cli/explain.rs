@@ -10,12 +10,13 @@ use super::when::When;
 use super::{Failure, Global, expand as expand_file, load, room};
 use crate::app::clock;
 use crate::compose::{self, FromFeed};
-use crate::config::{MeetingRules, Only};
+use crate::config::{MeetingRules, Only, Room};
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 use crate::service::clock::Clock;
 use crate::service::explanation::{Explanation, NEAR, Titles};
 use crate::service::open_ledger::OpenLedger;
+use crate::service::past::{ALL_LINES, PastDisplay};
 use crate::service::study::study;
 use crate::telemetry::words::service::count;
 use crate::{expand, ics};
@@ -24,6 +25,8 @@ use crate::{expand, ics};
 const WIDEST: usize = 60;
 /// What ended so long ago is still explained.
 const BACK: Duration = Duration::from_secs(24 * 3600);
+/// A time that was over for less than this is now.
+const JUST_NOW: Duration = Duration::from_secs(60);
 /// The window of a file, which has no room to say it.
 const DAYS_OF_A_FILE: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -32,7 +35,8 @@ const DAYS_OF_A_FILE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Given a room, its feeds are pulled and the rules of its configuration apply; given
 /// an .ics file, the default rules. What is near the window is listed. With --at the
 /// answer is for that time: what the display shows then, and why not something else, and
-/// what is near it is listed. Titles of private events are masked unless --unmask is given.
+/// what is near it is listed. Of a time that is over, the history tells what the display was
+/// sent before it. Titles of private events are masked unless --unmask is given.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// A room of the configuration, or an iCalendar file.
@@ -112,6 +116,7 @@ fn of_file(args: &ExplainArgs) -> Result<Explanation, Failure> {
         at,
         near: args.near(at, end),
         titles,
+        past: None,
         feeds,
         verdicts: [reading.verdicts, expansion.verdicts, composed.verdicts].concat(),
     }
@@ -126,6 +131,10 @@ async fn of_room(global: &Global, args: &ExplainArgs) -> Result<(Explanation, En
     let ledger = OpenLedger::open(&config, clock, true).await?;
     let ground = ledger.ground(clock, &ledger.network(), true, true);
     let study = study(&ground, room, at, BACK, false).await;
+    let past = match at < clock.now().wall.minus(JUST_NOW) {
+        true => Some(past(&ledger, room, at).await?),
+        false => None,
+    };
     ledger.close().await;
     let ended = if study.is_fresh() {
         Ended::Well
@@ -134,8 +143,16 @@ async fn of_room(global: &Global, args: &ExplainArgs) -> Result<(Explanation, En
     };
     let near = args.near(at, room.window(at).to());
     let titles = titles(args, &room.meetings);
-    let explanation = Explanation::of_room(room, study, at, near, titles);
+    let explanation = Explanation::of_room(room, study, at, near, titles).with_past(past);
     Ok((explanation, ended))
+}
+
+/// What the displays of a room showed then, by the ledger.
+async fn past(ledger: &OpenLedger, room: &Room, at: UnixTime) -> Result<Vec<PastDisplay>, Failure> {
+    let history = ledger.recorder.ledger();
+    let history = history.history(&room.name, &[], ALL_LINES).await?;
+    let memories = ledger.recorder.memories();
+    Ok(PastDisplay::all_of(room, &memories, &history, at))
 }
 
 fn titles(args: &ExplainArgs, rules: &MeetingRules) -> Titles {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::past::PastDisplay;
 use super::study::Study;
 use crate::compose::{self, filter};
 use crate::config::Room;
@@ -29,6 +30,8 @@ pub struct Explanation {
     /// What a person is told of; `--json` has the rest too.
     pub near: Option<Window>,
     pub titles: Titles,
+    /// What the displays showed, where it is about a time that is over.
+    pub past: Option<Vec<PastDisplay>>,
     /// How each feed was read, for people.
     pub feeds: Vec<String>,
     /// By time.
@@ -74,10 +77,31 @@ impl Explanation {
             at,
             near,
             titles,
+            past: None,
             feeds: feeds(room, &study),
             verdicts: study.verdicts,
         };
         explanation.in_order()
+    }
+
+    /// Of a time that is over, about which the calendars say nothing any more.
+    #[must_use]
+    pub fn of_past(room: &Room, at: UnixTime, past: Vec<PastDisplay>) -> Self {
+        Self {
+            name: room.title.clone(),
+            zone: room.zone.clone(),
+            at,
+            near: None,
+            titles: Titles::AsTheyAre,
+            past: Some(past),
+            feeds: Vec::new(),
+            verdicts: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn with_past(self, past: Option<Vec<PastDisplay>>) -> Self {
+        Self { past, ..self }
     }
 
     #[must_use]
@@ -90,6 +114,26 @@ impl Explanation {
     /// What the display shows at that time, and what it does not, as sentences.
     #[must_use]
     pub fn answers(&self) -> Vec<String> {
+        let Some(past) = &self.past else {
+            return self.answers_of_calendars();
+        };
+        let is_alone = past.len() == 1;
+        let past = past.iter();
+        let past = past.flat_map(|display| display.answers(is_alone, self.at, &self.zone));
+        let mut answers: Vec<String> = past.collect();
+        if self.feeds.is_empty() {
+            answers.push(
+                "Why another meeting was not there is not known: podcal does not keep the calendars of earlier days."
+                    .to_owned(),
+            );
+        } else {
+            answers.push("By the calendars and the configuration as they are now:".to_owned());
+            answers.extend(self.answers_of_calendars());
+        }
+        answers
+    }
+
+    fn answers_of_calendars(&self) -> Vec<String> {
         let as_of = self.local(self.at);
         let then = |verdict: &&Verdict| {
             verdict.start.is_some_and(|start| start <= self.at)
@@ -200,7 +244,18 @@ impl Explanation {
                 })
             })
             .collect();
-        json!({ "subject": self.name, "time_zone": self.zone.name(), "at": self.at, "notes": self.feeds, "verdicts": verdicts })
+        let mut document = json!({
+            "subject": self.name,
+            "time_zone": self.zone.name(),
+            "at": self.at,
+            "notes": self.feeds,
+            "verdicts": verdicts,
+        });
+        if let Some(past) = &self.past {
+            let displays = past.iter().map(PastDisplay::as_json);
+            document["displays"] = displays.collect();
+        }
+        document
     }
 
     fn title(&self, verdict: &Verdict) -> String {

@@ -31,6 +31,7 @@ mod listening;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
+pub mod past;
 pub mod pod_contact;
 pub mod pod_task;
 pub mod read_budget;

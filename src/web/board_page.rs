@@ -31,11 +31,19 @@ impl Filter {
             match &*key {
                 "q" => filter.text = text(&value),
                 "state" => filter.state = text(&value),
-                "view" => filter.is_wall = value == "wall",
+                "view" => filter.is_wall |= value == "wall",
                 _ => {}
             }
         }
         filter
+    }
+
+    /// The same, for a screen on a wall.
+    pub fn of_wall(query: &str) -> Self {
+        Self {
+            is_wall: true,
+            ..Self::of_query(query)
+        }
     }
 
     fn shows(&self, tile: &Tile) -> bool {
@@ -66,7 +74,7 @@ pub fn page(board: &Board, snapshot: &Snapshot, filter: &Filter) -> Markup {
             p.note { "Times are in " (zone) " unless a tile names another zone." }
         }
         main #main {
-            ul #tiles role="list" {
+            ul #tiles role="list" data-q=(filter.text) data-state=(filter.state) {
                 @for tile in &board.tiles { (item(tile, filter.shows(tile))) }
             }
             p #none hidden[board.tiles.iter().any(|tile| filter.shows(tile))] {
@@ -100,7 +108,7 @@ fn form(board: &Board, filter: &Filter) -> Markup {
                 }
             }
             button type="submit" { "Show" }
-            a href="/?view=wall" { "Wall view" }
+            a href="/wall" { "Wall view" }
         }
     }
 }

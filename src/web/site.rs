@@ -16,7 +16,7 @@ use super::board::{Board, Keeper};
 use super::board_page::{self, Filter};
 use super::explain::{self, Question};
 use super::login::{Admission, Login};
-use super::{events, metrics, room_page};
+use super::{events, gzip, metrics, room_page};
 use crate::net::clean;
 use crate::service::clock::Clock;
 use crate::service::snapshot::Snapshot;
@@ -98,6 +98,7 @@ impl Site {
 pub fn router(site: Arc<Site>) -> Router {
     Router::new()
         .route("/", get(board))
+        .route("/wall", get(wall))
         .route("/rooms/{name}", get(room))
         .route("/events", get(follow))
         .route("/api/v1/status", get(status))
@@ -153,15 +154,30 @@ fn login_please() -> Response<Body> {
 
 async fn board(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
     let filter = Filter::of_query(request.uri().query().unwrap_or_default());
+    tiles(&site, filter, gzip::is_accepted(request.headers())).await
+}
+
+async fn wall(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    let filter = Filter::of_wall(request.uri().query().unwrap_or_default());
+    tiles(&site, filter, gzip::is_accepted(request.headers())).await
+}
+
+async fn tiles(site: &Site, filter: Filter, is_gzip: bool) -> Response<Body> {
     let Some(board) = site.board().await else {
         return failed_inside();
     };
     let snapshot = site.snapshot();
-    let page = tokio::task::spawn_blocking(move || board_page::page(&board, &snapshot, &filter));
-    match page.await {
-        Ok(page) => html(StatusCode::OK, page),
-        Err(_) => failed_inside(),
-    }
+    let page = tokio::task::spawn_blocking(move || {
+        let page = board_page::page(&board, &snapshot, &filter);
+        match is_gzip {
+            true => gzip::response(html(
+                StatusCode::OK,
+                gzip::whole(page.into_string().as_bytes()),
+            )),
+            false => html(StatusCode::OK, page.into_string()),
+        }
+    });
+    page.await.unwrap_or_else(|_| failed_inside())
 }
 
 async fn room(
@@ -172,7 +188,8 @@ async fn room(
     let snapshot = site.snapshot();
     let mut rooms = snapshot.config.rooms.iter();
     let Some(place) = rooms.position(|room| room.name.as_str() == name) else {
-        return html(StatusCode::NOT_FOUND, room_page::unknown(&name));
+        let page = room_page::unknown(&name).into_string();
+        return html(StatusCode::NOT_FOUND, page);
     };
     let Some(board) = site.board().await else {
         return failed_inside();
@@ -191,14 +208,14 @@ async fn room(
     };
     let explain = explain::section(room, &question, explanation.as_ref(), snapshot.at.wall);
     match room_page::page(&snapshot, place, &board, &explain).await {
-        Some(page) => html(StatusCode::OK, page),
+        Some(page) => html(StatusCode::OK, page.into_string()),
         None => failed_inside(),
     }
 }
 
 async fn follow(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
     let since = events::Since::of_query(request.uri().query().unwrap_or_default());
-    events::follow(site, since)
+    events::follow(site, since, gzip::is_accepted(request.headers()))
 }
 
 async fn status(State(site): State<Arc<Site>>) -> Response<Body> {
@@ -247,3 +264,6 @@ async fn readyz(State(site): State<Arc<Site>>) -> Response<Body> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;
