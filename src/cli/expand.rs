@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::Failure;
 use super::output::{Ended, Output};
+use super::when::When;
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
-use crate::model::time::{UnixTime, Window};
+use crate::model::time::Window;
 use crate::model::zone::Zone;
 use crate::telemetry::words::service::count;
 use crate::{compose, expand, ics};
@@ -27,12 +28,12 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 pub struct ExpandArgs {
     /// An iCalendar file, or `-` for standard input.
     file: PathBuf,
-    /// The beginning of the window, such as 2026-03-02T00:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    from: UnixTime,
+    /// The beginning of the window, such as 2026-03-02T00:00:00Z, or "2026-03-02 00:00" in --time-zone.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    from: When,
     /// The end of the window, exclusive.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    to: UnixTime,
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    to: When,
     /// Where floating times and all-day events are, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     time_zone: Zone,
@@ -45,7 +46,11 @@ struct Listing {
 }
 
 pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
-    let Some(window) = Window::new(args.from, args.to) else {
+    let (from, to) = (
+        args.from.in_zone(&args.time_zone),
+        args.to.in_zone(&args.time_zone),
+    );
+    let Some(window) = Window::new(from, to) else {
         return Err(Failure::usage(
             "the window is empty: --to is not after --from",
             "give a --to that is later",
@@ -118,13 +123,6 @@ pub fn item(path: &Path) -> Result<FeedItem, Failure> {
             body: Bytes::from(body),
         }),
     }
-}
-
-/// A time on the command line.
-pub fn time(text: &str) -> Result<UnixTime, String> {
-    UnixTime::parse(text).ok_or_else(|| {
-        "expected a time with its offset (RFC 3339), such as 2026-03-02T09:00:00Z or 2026-03-02T09:00:00+01:00".into()
-    })
 }
 
 /// A zone on the command line.

@@ -14,6 +14,7 @@ mod init;
 mod man;
 pub mod output;
 pub mod pod;
+mod progress;
 mod reload;
 mod room;
 
@@ -21,6 +22,7 @@ mod run;
 pub mod simulate;
 mod status;
 mod sync;
+mod when;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -157,8 +157,13 @@ fn show(output: Output, config: &Config, report: &SyncReport) {
             .next()
             .map_or_else(Zone::utc, |room| room.zone.clone())
     };
+    output.verdict(&summary(report), report.is_in_step());
+    output.line("");
     let mut rows = Vec::new();
-    for room in &report.rooms {
+    let mut rooms: Vec<&RoomReport> = report.rooms.iter().collect();
+    // Problems first.
+    rooms.sort_by_key(|room| room.in_step);
+    for room in rooms {
         let zone = zone_of(room);
         let feeds: Vec<String> = room
             .feeds
@@ -186,6 +191,28 @@ fn show(output: Output, config: &Config, report: &SyncReport) {
             }
         }
     }
+}
+
+/// Such as "499 of 500 rooms in step; 12 displays pushed".
+fn summary(report: &SyncReport) -> String {
+    // What a dry run would push is not there yet.
+    let waits = |room: &RoomReport| room.displays.iter().any(|one| one.result == "would_push");
+    let in_step = report
+        .rooms
+        .iter()
+        .filter(|room| room.in_step && !waits(room));
+    let in_step = in_step.count();
+    let rooms = count(report.rooms.len(), "room", "rooms");
+    let displays = || report.rooms.iter().flat_map(|room| &room.displays);
+    let with = |result| displays().filter(|one| one.result == result).count();
+    let mut says = format!("{in_step} of {rooms} in step");
+    for (result, words) in [("pushed", "pushed"), ("would_push", "would be pushed")] {
+        match with(result) {
+            0 => {}
+            pushed => says = format!("{says}; {} {words}", count(pushed, "display", "displays")),
+        }
+    }
+    says
 }
 
 fn show_changes(

@@ -53,9 +53,12 @@ impl Cron {
     pub fn parse(text: &str) -> Result<Self, String> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [second, minute, hour, day, month, weekday] = fields.as_slice() else {
+            let found = match fields.len() {
+                1 => "one field".to_owned(),
+                count => format!("{count} fields"),
+            };
             return Err(format!(
-                "has {} fields; write six (second minute hour day month weekday), such as \"0 */5 * * * *\"",
-                fields.len()
+                "has {found}; write six (second minute hour day month weekday), such as \"0 */5 * * * *\""
             ));
         };
         let weekday = weekdays(weekday)?;

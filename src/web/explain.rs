@@ -13,9 +13,9 @@ use super::frame::{room_address, text};
 use crate::config::Room;
 use crate::control::now::Now;
 use crate::control::published::FeedView;
-use crate::model::time::UnixTime;
+use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
-use crate::service::explanation::{Explanation, Part, Titles};
+use crate::service::explanation::{Explanation, NEAR, Part, Titles};
 use crate::service::snapshot::Snapshot;
 use crate::service::study::study_remembered;
 
@@ -77,7 +77,8 @@ pub async fn explanation(snapshot: &Snapshot, room: &Room, at: UnixTime) -> Expl
         true => Titles::AllAs(rules.hidden_title.clone()),
         false => Titles::PrivateAs(rules.private_title.clone()),
     };
-    Explanation::of_room(room, study, at, titles)
+    let near = Window::new(at.minus(NEAR), at.plus(NEAR));
+    Explanation::of_room(room, study, at, near, titles)
 }
 
 /// The form and, where something was asked, the answer.
