@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Failure;
 use super::output::{Ended, Output};
@@ -39,6 +39,12 @@ pub struct ExpandArgs {
     time_zone: Zone,
 }
 
+/// With `--json`. Written as it is: the calendar may have a hundred thousand meetings.
+#[derive(Serialize)]
+struct Listing {
+    meetings: Vec<Meeting>,
+}
+
 pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     let (from, to) = (
         args.from.in_zone(&args.time_zone),
@@ -50,8 +56,8 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
             "give a --to that is later",
         ));
     };
-    let item = item(&args.file)?;
-    let reading = ics::merge(vec![ics::read(&item)?]);
+    // The file is let go when it is read: beside its meetings, there is room for the largest.
+    let reading = ics::merge(vec![ics::read_for(&item(&args.file)?, window)?]);
     if reading.cut_off {
         super::note(
             "the calendar is cut off: END:VCALENDAR is missing; a feed like this would not be believed",
@@ -68,7 +74,7 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     }
     let meetings = compose::plain(&expansion.occurrences);
     if output.json {
-        output.json(&json!({ "meetings": meetings }));
+        output.json(&Listing { meetings });
     } else {
         output.table(
             &["start", "end", "title", "organizer"],
@@ -95,7 +101,11 @@ pub fn item(path: &Path) -> Result<FeedItem, Failure> {
     let read = if path == Path::new("-") {
         io::stdin().lock().take(LARGEST + 1).read_to_end(&mut body)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut body))
+        std::fs::File::open(path).and_then(|file| {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            body.reserve_exact(usize::try_from(size.min(LARGEST)).unwrap_or(0) + 1);
+            file.take(LARGEST + 1).read_to_end(&mut body)
+        })
     };
     match read {
         Err(error) => Err(Failure::at_work(

@@ -26,9 +26,10 @@ pub struct Output {
 impl Output {
     /// One JSON document.
     pub fn json(&self, value: &impl Serialize) {
-        let text = serde_json::to_string_pretty(value)
-            .unwrap_or_else(|error| format!("\"unprintable: {error}\""));
-        self.line(&text);
+        let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+        let written = serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from);
+        let written = written.and_then(|()| stdout.write_all(b"\n"));
+        note_loss(written.and_then(|()| stdout.flush()));
     }
 
     /// One line of text.
@@ -40,13 +41,7 @@ impl Output {
     /// Bytes as they are.
     pub fn raw(&self, bytes: &[u8]) {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            // A reader that has seen enough (`| head`) is not an error.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                LOST.store(true, Ordering::Relaxed)
-            }
-            _ => {}
-        }
+        note_loss(stdout.write_all(bytes).and_then(|()| stdout.flush()));
     }
 
     /// Rows under headings, without lines around them; on a terminal no wider than that.
@@ -114,6 +109,13 @@ fn first_lines(text: &str, room: usize, more: &str) -> String {
     }
     let lines: Vec<&str> = text.lines().take(room).chain([more]).collect();
     lines.join("\n")
+}
+
+/// A reader that has seen enough (`| head`) is not an error.
+fn note_loss(written: io::Result<()>) {
+    if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Rows under headings as text.
