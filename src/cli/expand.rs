@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::{Ended, Output};
+use super::progress::Shown;
 use super::when::When;
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
@@ -19,6 +20,9 @@ use crate::{compose, expand, ics};
 
 /// Far more than any calendar; a pipe without an end is noticed.
 const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// In megabytes: reading more is shown on a terminal.
+const LARGE: usize = 5;
 
 /// List the instances of a calendar file that overlap a window; needs no configuration.
 ///
@@ -51,6 +55,10 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
         ));
     };
     let item = item(&args.file)?;
+    let size = item.body.len() / 1_000_000;
+    let shown = (size >= LARGE)
+        .then(|| Shown::new(&format!("reading {} ({size} MB)", args.file.display())))
+        .flatten();
     let reading = ics::merge(vec![ics::read(&item)?]);
     if reading.cut_off {
         super::note(
@@ -67,6 +75,7 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
         ));
     }
     let meetings = compose::plain(&expansion.occurrences);
+    drop(shown);
     if output.json {
         output.json(&json!({ "meetings": meetings }));
     } else {
