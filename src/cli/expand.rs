@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::output::{Ended, Output};
+use super::progress::Shown;
 use super::when::When;
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
@@ -19,6 +20,9 @@ use crate::{compose, expand, ics};
 
 /// Far more than any calendar; a pipe without an end is noticed.
 const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// In megabytes: reading more is shown on a terminal.
+const LARGE: usize = 5;
 
 /// List the instances of a calendar file that overlap a window; needs no configuration.
 ///
@@ -56,8 +60,14 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
             "give a --to that is later",
         ));
     };
-    // The file is let go when it is read: beside its meetings, there is room for the largest.
-    let reading = ics::merge(vec![ics::read_for(&item(&args.file)?, window)?]);
+    let item = item(&args.file)?;
+    let size = item.body.len() / 1_000_000;
+    let shown = (size >= LARGE)
+        .then(|| Shown::new(&format!("reading {} ({size} MB)", args.file.display())))
+        .flatten();
+    let reading = ics::merge(vec![ics::read_for(&item, window)?]);
+    // Beside its meetings, there is room for the largest.
+    drop(item);
     if reading.cut_off {
         super::note(
             "the calendar is cut off: END:VCALENDAR is missing; a feed like this would not be believed",
@@ -73,6 +83,7 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
         ));
     }
     let meetings = compose::plain(&expansion.occurrences);
+    drop(shown);
     if output.json {
         output.json(&Listing { meetings });
     } else {

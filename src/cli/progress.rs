@@ -8,45 +8,55 @@ pub struct Progress {
     what: &'static str,
     all: usize,
     done: AtomicUsize,
-    is_shown: bool,
+    shown: Option<Shown>,
 }
 
 impl Progress {
     /// `what` is counted, such as "rooms checked". Shown where stderr is a terminal.
     #[must_use]
     pub fn new(what: &'static str, all: usize) -> Self {
-        let progress = Self {
+        let shown = (all > 1).then(|| Shown::new(&line(what, 0, all))).flatten();
+        Self {
             what,
             all,
             done: AtomicUsize::new(0),
-            is_shown: all > 1 && io::stderr().is_terminal(),
-        };
-        progress.show(0);
-        progress
+            shown,
+        }
     }
 
     /// One more is done.
     pub fn step(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.show(done);
-    }
-
-    fn show(&self, done: usize) {
-        if self.is_shown {
-            let text = line(self.what, done, self.all);
-            // Who cannot be shown it does not need it.
-            let _ = write!(io::stderr(), "\r{text}").and_then(|()| io::stderr().flush());
+        if self.shown.is_some() {
+            draw(&line(self.what, done, self.all));
         }
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_shown {
-            let blank = " ".repeat(line(self.what, self.all, self.all).len());
-            let _ = write!(io::stderr(), "\r{blank}\r").and_then(|()| io::stderr().flush());
-        }
+/// A line on a terminal, until this is dropped.
+pub struct Shown(usize);
+
+impl Shown {
+    /// Says what is being done, such as "reading a.ics (59 MB)"; `None` where stderr is no terminal.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        io::stderr().is_terminal().then(|| {
+            draw(text);
+            Self(text.chars().count())
+        })
     }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        draw(&" ".repeat(self.0));
+    }
+}
+
+/// The cursor goes back to the beginning, so that a line of the log takes the place of this one.
+fn draw(text: &str) {
+    // Who cannot be shown it does not need it.
+    let _ = write!(io::stderr(), "\r{text}\r").and_then(|()| io::stderr().flush());
 }
 
 /// As wide at the beginning as at the end.

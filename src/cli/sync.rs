@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{Ended, Output};
+use super::progress::{Progress, Shown};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Config;
@@ -62,21 +63,29 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
             "run it again; what was pushed is in step",
         )
     };
+    let all = config.rooms.len();
+    let waiting = Shown::new(&format!(
+        "bringing {} up to date",
+        count(all, "room", "rooms")
+    ));
     let begun = tokio::select! {
         begun = begin(&args, config, &rooms) => begun?,
         signal = signals.stop() => return Err(stopped(signal)),
     };
+    drop(waiting);
     let report = match begun {
         Begun::Done(report) => report,
         Begun::Here(once) => {
+            let progress = Progress::new("rooms done", all);
             let options = PassOptions {
                 force: args.force,
                 try_password: args.try_password,
             };
             let report = tokio::select! {
-                report = once.pass(options) => Ok(report),
+                report = once.pass(options, || progress.step()) => Ok(report),
                 signal = signals.stop() => Err(stopped(signal)),
             };
+            drop(progress);
             once.close().await;
             report?
         }

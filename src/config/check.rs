@@ -157,7 +157,9 @@ fn rooms(
         })
         .collect();
     let are_sound = included.iter().all(|noted| noted.problems.is_empty());
-    if rooms.are_none() && are_sound {
+    // Whoever wrote `[room.oak]` is told of that alone.
+    let is_misspelt = of_root.is_none() && root.has("room");
+    if rooms.are_none() && are_sound && !is_misspelt {
         let mut says = "there are no rooms; write `[rooms.NAME]` with `feed` and `pod`".to_owned();
         if root.get("include").is_some() && files.is_empty() {
             says += ", here or in a file that `include` names; it matches no file";

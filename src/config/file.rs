@@ -64,6 +64,11 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// Whether this is written in it, known or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Notes that a key is wrong which this table has, or should have.
     pub fn wrong(&self, key: &str, says: impl Into<String>) {
         self.note(key, says.into(), Kind::Wrong);

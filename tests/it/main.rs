@@ -39,6 +39,7 @@ mod command_init;
 mod command_man;
 mod command_pod;
 mod command_pod_every_room;
+mod command_progress;
 mod command_sync;
 mod commands_read;
 mod service;

@@ -387,3 +387,51 @@ async fn with_a_login_the_page_comes_with_it_and_follows_changes() {
     assert_eq!(browser.complaints().await, [""; 0]);
     service.stop().await;
 }
+
+#[tokio::test]
+async fn the_simulators_wall_makes_pods_go_wrong_and_shows_it() {
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let world = World::start().await;
+    let simulate = [
+        "simulate",
+        "--listen",
+        "127.0.0.1:0",
+        "--control",
+        "127.0.0.1:0",
+        "--json",
+    ];
+    let (_pods, document) = world.begin_json(&simulate).await;
+    let control = document["control_url"].as_str().unwrap();
+    browser.resize(1000, 700).await;
+    browser.open(control).await;
+    let state = "document.querySelector('article[data-pod=\"1\"] .state').textContent";
+    browser.until(&format!("{state}.includes('Free')")).await;
+    let is_reached = async || {
+        let address = document["pods"][0]["pod"].as_str().unwrap();
+        let ran = world
+            .podcal(&["pod", address, "--no-password", "--insecure", "info"])
+            .await;
+        ran.code() == Some(0)
+    };
+    assert!(is_reached().await, "the pod answers before the fault");
+    let press = |says: &str| {
+        format!(
+            "Array.from(document.querySelectorAll('button')).find((one) => one.textContent === '{says}').click()"
+        )
+    };
+    browser.script(&press("Refuse connections")).await;
+    browser
+        .until("document.getElementById('says').textContent === 'Refuse connections: done'")
+        .await;
+    browser
+        .until(&format!("{state}.includes('Faults: refuse')"))
+        .await;
+    browser.picture("simulator").await;
+    assert!(!is_reached().await, "the pod refuses");
+    browser.script(&press("Clear faults")).await;
+    browser.until(&format!("!{state}.includes('Faults')")).await;
+    assert!(is_reached().await, "the pod answers again");
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
