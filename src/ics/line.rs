@@ -405,10 +405,10 @@ fn has_control(bytes: &[u8]) -> bool {
     const EACH: u64 = u64::MAX / 0xFF;
     let (words, rest) = bytes.as_chunks::<8>();
     // The high bit of a byte that is below another one, which subtracting makes borrow.
-    let any_below = |word: u64, least: u64| word.wrapping_sub(EACH * least) & !word & EACH * 0x80;
+    let any_below = |word: u64, least: u64| word.wrapping_sub(EACH * least) & !word & (EACH * 0x80);
     words.iter().any(|word| {
         let word = u64::from_ne_bytes(*word);
-        any_below(word, 0x20) | any_below(word ^ EACH * 0x7F, 1) != 0
+        any_below(word, 0x20) | any_below(word ^ (EACH * 0x7F), 1) != 0
     }) || rest.iter().any(u8::is_ascii_control)
 }
 

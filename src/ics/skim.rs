@@ -80,7 +80,7 @@ impl Reach {
             times: Times::default(),
             buffer: Vec::new(),
         };
-        let (end, count) = skim.to_end(begin.end)?;
+        let (end, count) = skim.end(begin.end)?;
         let Skim { times, .. } = skim;
         let uid = times.uid?;
         if times.may_be_within(*self) {
@@ -199,7 +199,7 @@ struct Skim<'a> {
 impl Skim<'_> {
     /// Goes through the lines of an event; where the one behind it begins, and how many it
     /// has. `None` where anything is not as usual.
-    fn to_end(&mut self, from: usize) -> Option<(usize, u32)> {
+    fn end(&mut self, from: usize) -> Option<(usize, u32)> {
         let body = self.lines.body();
         let (mut at, mut count, mut returns) = (from, 0, 0);
         let mut in_alarm = false;

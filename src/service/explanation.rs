@@ -251,9 +251,9 @@ impl Explanation {
             "notes": self.feeds,
             "verdicts": verdicts,
         });
-        if let Some(past) = &self.past {
-            let displays = past.iter().map(PastDisplay::as_json);
-            document["displays"] = displays.collect();
+        if let (Some(past), Some(document)) = (&self.past, document.as_object_mut()) {
+            let displays = past.iter().map(PastDisplay::as_json).collect();
+            document.insert("displays".to_owned(), displays);
         }
         document
     }
