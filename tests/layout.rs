@@ -48,6 +48,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // It joins the service and the page, which do not know it.
+    (
+        "server",
+        &[
+            "config",
+            "fault",
+            "ledger",
+            "model",
+            "service",
+            "telemetry",
+            "web",
+        ],
+    ),
     ("report", &["fault"]),
     // The simulator of years: the controllers without the shells but for the difference of two configurations.
     (
@@ -70,7 +83,6 @@ const SERVICE: &[&str] = &[
     "model",
     "pod",
     "telemetry",
-    "web",
 ];
 
 /// Without network, disk, clock and log.

@@ -31,14 +31,16 @@ use serde_json::{Map, Value};
 use self::budget::{Corrections, Unshown};
 use self::contact::{Check, Phase, Purpose};
 use self::decide::Decision;
-pub use self::event::{Loss, PodEvent, PushReason, Removal};
+pub use self::event::{Loss, PodEvent, Removal};
 pub use self::settings::PodSettings;
 use self::state::StateLog;
 pub use self::step::{
     ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodOutcome, PodStep, PutAnswer, PutFailure,
     ReportedMode,
 };
-pub use self::view::{PodCounts, PodState, PodView, PushFailing, PushReport, PushResult};
+pub use self::view::{
+    PodCounts, PodState, PodView, PushFailing, PushReason, PushReport, PushResult,
+};
 use super::due;
 use super::identity::{Devices, PodIdentity};
 use super::now::{Monotonic, Now};

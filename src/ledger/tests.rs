@@ -867,26 +867,3 @@ async fn work_on_the_file_system_stops_no_other_task() {
     let work = file::beside_tasks(async { panic!("a fault in the work") });
     assert!(tokio::spawn(work).await.unwrap_err().is_panic());
 }
-
-/// A build that did not notice a new file would ship without it.
-#[tokio::test]
-async fn every_migration_is_in_the_program() {
-    let mut files: Vec<i64> = fs::read_dir("migrations")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".sql"))
-        .map(|name| name.split('_').next().unwrap().parse().unwrap())
-        .collect();
-    files.sort_unstable();
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("podcal.db");
-    let lock = Ledger::claim(&path).unwrap();
-    let (ledger, _) = Ledger::open(lock, at(0)).await.unwrap();
-    ledger.close().await;
-    let applied: Vec<i64> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
-            .fetch_all(&mut raw(&path).await)
-            .await
-            .unwrap();
-    assert_eq!(applied, files);
-}

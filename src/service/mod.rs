@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Values flow one way over watch channels; a slow reader misses the ones between. Each
-//! task is a pure controller of `control` with a shell around it. [`run`] is the loop of
-//! `podcal run`, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`] exchanges
+//! task is a pure controller of `control` with a shell around it. [`crate::server`] is the loop of
+//! `podcal run` around it, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`] exchanges
 //! settings by difference, and [`study`] asks the room's controller alone.
 
 mod brake_task;
@@ -27,7 +27,6 @@ pub mod feed_task;
 pub mod gate;
 pub mod history_text;
 mod identity_task;
-mod listening;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
@@ -41,14 +40,12 @@ pub mod reload;
 pub mod report;
 pub(crate) mod restart;
 pub mod room_task;
-pub mod run;
 pub mod signals;
 pub mod snapshot;
 pub mod stage;
 mod start;
 pub mod status;
 pub mod study;
-mod supervisor;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 
-use super::board_page::tile;
+use super::tile::{Tile, tile};
 use crate::config::{Config, Room};
 use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::name::RoomName;
@@ -41,19 +41,6 @@ pub struct Board {
 pub struct News {
     pub plain: OnceLock<Option<Bytes>>,
     pub gzip: OnceLock<Option<Bytes>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tile {
-    pub room: RoomName,
-    pub state: RoomState,
-    /// What it is sorted by among those of one state.
-    pub title: String,
-    /// What it is found by, in lower case.
-    pub text: String,
-    pub html: String,
-    /// The revision that brought it.
-    pub revision: u64,
 }
 
 /// What was made before.

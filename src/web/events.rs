@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,37 +12,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::answer::{answer, text};
-use super::board::{Board, Tile};
-use super::board_page::{item, summary};
+use super::board::Board;
+use super::board_page::summary;
+use super::followers::Follower;
 use super::gzip;
 use super::site::Site;
+use super::tile::{Tile, item};
 use crate::service::snapshot::Snapshot;
 
-/// The others get the page without its changes, so that /metrics and /healthz are answered.
-const MAX_FOLLOWERS: usize = 128;
 /// Something is sent this often, so that a connection that is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// How many follow the page.
-#[derive(Clone, Default)]
-pub struct Followers(Arc<AtomicUsize>);
-
-/// One of them.
-struct Follower(Followers);
-
-impl Followers {
-    fn enter(&self) -> Option<Follower> {
-        let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let follower = Follower(self.clone());
-        (before < MAX_FOLLOWERS).then_some(follower)
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// What a page has already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -220,18 +198,6 @@ fn changes(board: &Board, since: &Since) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn followers_are_bounded_and_make_room_when_they_leave() {
-        let followers = Followers::default();
-        let mut inside: Vec<_> = (0..MAX_FOLLOWERS)
-            .map(|_| followers.enter().unwrap())
-            .collect();
-        assert!(followers.enter().is_none());
-        assert!(followers.enter().is_none());
-        inside.pop();
-        assert!(followers.enter().is_some());
-    }
 
     #[test]
     fn a_page_says_what_it_has() {

@@ -20,13 +20,16 @@ mod board_page;
 mod error;
 mod events;
 mod explain;
+mod followers;
 mod frame;
 mod gzip;
 mod login;
 mod metrics;
 mod room_page;
+mod router;
 mod server;
 mod site;
+mod tile;
 mod timeline;
 mod times;
 
@@ -95,7 +98,7 @@ impl WebServer {
         ));
         Self {
             listen: web.listen,
-            listening: Listening::start(bound.listener, site::router(site.clone())),
+            listening: Listening::start(bound.listener, router::router(site.clone())),
             site,
         }
     }

@@ -8,8 +8,8 @@ use maud::{Markup, html};
 use tokio::time::timeout;
 
 use super::board::Board;
-use super::board_page::on_display;
 use super::frame::{Frame, mark, room_address, text};
+use super::tile::on_display;
 use super::timeline::timeline;
 use super::times::{maybe, span, stamp};
 use crate::config::{Room, TlsTrust};

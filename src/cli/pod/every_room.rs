@@ -7,9 +7,9 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::args::{Action, PodArgs};
-use super::command::keep_trust;
 use super::run::{Outcome, error_document};
 use super::show;
+use super::trust::keep_trust;
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
 use crate::cli::progress::Progress;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::PushReason;
 use super::step::ReportedMode;
 use crate::control::identity::PodIdentity;
 use crate::control::published::Wanted;
@@ -246,6 +245,37 @@ pub enum PushResult {
     Failed(Failure),
     /// A dry run ends before the push.
     WouldPush,
+}
+
+/// Why a set of meetings was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushReason {
+    /// Nothing was sent before.
+    First,
+    /// The room's meetings are others than those sent last.
+    Changed,
+    /// The display did not show what was sent.
+    Lost,
+    /// The display shows a part, and may have room for all of it by now.
+    Refreshed,
+    /// A person asked for it.
+    Forced,
+    /// The pod left the configuration and its display is to be cleared.
+    Cleared,
+}
+
+impl PushReason {
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Changed => "changed",
+            Self::Lost => "lost",
+            Self::Refreshed => "refreshed",
+            Self::Forced => "forced",
+            Self::Cleared => "cleared",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The loop of `podcal run`: signals, the control socket, reloads, and a look at the tasks
-//! now and then.
+//! now and then. It joins the service, which does the work, and the page, which shows it;
+//! neither knows the other's loop.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -11,29 +12,30 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Service;
-use super::clock::Clock;
-use super::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
-use super::listening::{Listening, Question};
-use super::open_ledger::OpenLedger;
-use super::pass::{Pass, PassOptions};
-use super::pod_task::PodCommand;
-use super::reload;
-use super::signals::{SignalRequest, Signals};
-use super::snapshot::{Snapshot, Views};
-use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::fault::Fault;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
+use crate::service::clock::Clock;
+use crate::service::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use crate::service::open_ledger::OpenLedger;
+use crate::service::pass::{Pass, PassOptions};
+use crate::service::pod_task::PodCommand;
+use crate::service::signals::{SignalRequest, Signals};
+use crate::service::snapshot::{Snapshot, Views};
+use crate::service::{Service, reload};
 use crate::telemetry::{self, words};
 use crate::web::{Bound, WebError, WebServer};
 
 mod exchange;
+mod listening;
+mod supervisor;
 
 use self::exchange::Reloads;
+use self::listening::{Listening, Question};
+use self::supervisor::Supervisor;
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);

@@ -4,11 +4,15 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
 
+use tokio::sync::watch;
+
 use super::*;
 use crate::config::load::{Draft, check_draft};
 use crate::model::time::UnixTime;
 use crate::service::Service;
+use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
+use crate::service::snapshot::Snapshot;
 
 fn wall() -> UnixTime {
     UnixTime::from_seconds(jiff::Timestamp::now().as_second())
