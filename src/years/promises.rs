@@ -157,7 +157,7 @@ pub fn wanted(
 }
 
 /// What people see of a meeting.
-type Face = (UnixTime, UnixTime, String, String);
+type Face = (UnixTime, UnixTime, Arc<str>, Arc<str>);
 
 fn face_of(meeting: &Meeting) -> Face {
     (
@@ -171,16 +171,16 @@ fn face_of(meeting: &Meeting) -> Face {
 fn face(entry: &super::calendar::Entry, room: &Room) -> Face {
     let rules = &room.meetings;
     let title = match (rules.hide_titles, entry.is_private) {
-        (true, _) => rules.hidden_title.clone(),
-        (false, true) => rules.private_title.clone(),
-        (false, false) => entry.title(),
+        (true, _) => rules.hidden_title.as_str().into(),
+        (false, true) => rules.private_title.as_str().into(),
+        (false, false) => entry.title().into(),
     };
     let organizer = if entry.is_private { "" } else { "Ada" };
     (
         UnixTime::from_seconds(entry.start),
         UnixTime::from_seconds(entry.end),
         title,
-        organizer.to_owned(),
+        organizer.into(),
     )
 }
 
@@ -189,7 +189,7 @@ fn privacy(room: usize, settings: &Room, agenda: &Agenda, env: &mut Env) {
     for meeting in agenda.meetings() {
         let says = |word: &str| meeting.title.contains(word) || meeting.organizer.contains(word);
         let hides = settings.meetings.hide_titles;
-        if says(PRIVATE) || (hides && meeting.title != settings.meetings.hidden_title) {
+        if says(PRIVATE) || (hides && *meeting.title != *settings.meetings.hidden_title) {
             let title = meeting.title.clone();
             env.broken("no private text is shown", || {
                 format!("room {room} shows {title:?}")
@@ -308,7 +308,7 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
                     env.broken("nothing of somebody else is sent", || {
                         format!("address {address} is sent {title:?}")
                     });
-                } else if hides && one.title != "Reserved" {
+                } else if hides && &*one.title != "Reserved" {
                     let title = one.title.clone();
                     env.broken("no private text is shown", || {
                         format!("address {address} is sent {title:?}")
