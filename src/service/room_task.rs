@@ -234,7 +234,7 @@ impl RoomTask {
     }
 }
 
-fn compose(jobs: &[ComposeJob], room: &crate::config::Room) -> Vec<Composition> {
+pub(super) fn compose(jobs: &[ComposeJob], room: &crate::config::Room) -> Vec<Composition> {
     jobs.iter()
         .map(|job| {
             let mut meetings = stage::meetings_of(&job.version, job.place, room, job.basis.window);
