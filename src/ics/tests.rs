@@ -122,6 +122,24 @@ fn a_login_page_is_not_an_empty_calendar() {
     }
 }
 
+/// Templates leave a comment at the top, and PHP writes its warnings there.
+#[test]
+fn a_comment_or_a_warning_in_front_of_a_calendar_is_passed_over() {
+    let calendar = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260601T090000Z\r\nEND:VEVENT\r\n\
+                    END:VCALENDAR\r\n";
+    for front in [
+        "<!-- made by a template -->\r\n",
+        "\n<!-- made\nby a template -->\n\n",
+        "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/srv/ics.php</b> on line <b>12</b><br />\n",
+        "Notice: Undefined index in /srv/ics.php on line 3\n",
+    ] {
+        let reading = read(&item(format!("{front}{calendar}"))).unwrap();
+        assert_eq!(reading.series.len(), 1, "{front}");
+    }
+    let quoted = format!("<!-- a page --><HTML><pre>\r\n{calendar}</pre></HTML>");
+    assert_eq!(read(&item(quoted)), Err(NotACalendar::Html));
+}
+
 #[test]
 fn what_is_said_about_a_body_never_quotes_it() {
     for body in ["<html>Ada</html>", "Ada", ""] {

@@ -59,9 +59,7 @@ pub struct Options {
 /// # Errors
 /// When no calendar begins in it.
 pub fn walk(body: &[u8], options: Options) -> Result<File, NotACalendar> {
-    // A page may quote a calendar; it is a page all the same.
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'<') {
+    if is_page(body) {
         return Err(NotACalendar::Html);
     }
     let mut walk = Walk {
@@ -86,6 +84,24 @@ pub fn walk(body: &[u8], options: Options) -> Result<File, NotACalendar> {
         }
     }
     Ok(walk.finish(body))
+}
+
+/// A page may quote a calendar; it is a page all the same. A comment or a warning of PHP in
+/// front of a calendar makes no page of it.
+fn is_page(body: &[u8]) -> bool {
+    let text = body.trim_ascii_start();
+    if !text.starts_with(b"<") {
+        return false;
+    }
+    let preamble = text.get(..MAX_PREAMBLE).unwrap_or(text);
+    let begin = memchr::memmem::find(preamble, b"\nBEGIN:VCALENDAR");
+    let Some(preamble) = begin.and_then(|begin| preamble.get(..begin)) else {
+        return true;
+    };
+    let tags = ["<html", "<!doctype", "<?xml", "<head", "<body", "<script"];
+    let preamble = preamble.to_ascii_lowercase();
+    tags.iter()
+        .any(|tag| memchr::memmem::find(&preamble, tag.as_bytes()).is_some())
 }
 
 fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
