@@ -314,7 +314,8 @@ impl Draft {
         let mut context = DateContext::of(property);
         for text in property
             .value
-            .split(',')
+            // Some programs put semicolons between them.
+            .split([',', ';'])
             .map(str::trim)
             .filter(|text| !text.is_empty())
         {
@@ -345,7 +346,8 @@ impl Draft {
         let mut context = DateContext::of(property);
         for text in property
             .value
-            .split(',')
+            // Some programs put semicolons between them.
+            .split([',', ';'])
             .map(str::trim)
             .filter(|text| !text.is_empty())
         {

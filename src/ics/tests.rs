@@ -122,6 +122,30 @@ fn a_login_page_is_not_an_empty_calendar() {
     }
 }
 
+#[test]
+fn an_event_that_lost_its_end_is_read_and_said() {
+    let read = reading(
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:20260601T090000Z\nSUMMARY:A\n\
+         BEGIN:VEVENT\nUID:b\nDTSTART:20260602T090000Z\nSUMMARY:B\nEND:VEVENT\nEND:VCALENDAR\n",
+    );
+    assert_eq!(titles(&read), ["A", "B"]);
+    let what = "an event without its END".to_owned();
+    assert!(
+        read.verdicts
+            .iter()
+            .any(|one| one.rule == Why::Repaired { what: what.clone() }),
+        "{:?}",
+        read.verdicts
+    );
+}
+
+#[test]
+fn exclusions_between_semicolons_are_all_read() {
+    let lines = "DTSTART:20260601T090000Z\nRRULE:FREQ=DAILY;COUNT=5\nEXDATE:20260602T090000Z;20260604T090000Z";
+    assert_eq!(event(lines).exclusion_dates.len(), 2);
+    assert!(reading(event_calendar(lines)).verdicts.is_empty());
+}
+
 /// Templates leave a comment at the top, and PHP writes its warnings there.
 #[test]
 fn a_comment_or_a_warning_in_front_of_a_calendar_is_passed_over() {

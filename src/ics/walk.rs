@@ -219,6 +219,9 @@ impl<'a> Walk<'a> {
             }
             // These stand in a calendar only. What is open has lost its END.
             Kind::Event | Kind::Zone | Kind::Beside(_) => {
+                if let Some(event) = self.event.as_ref().filter(|event| !event.without_begin) {
+                    self.repaired(event.line, "an event without its END");
+                }
                 let calendar = self.stack.iter().rposition(|open| *open == Kind::Calendar);
                 self.close_down_to(calendar.map_or(0, |at| at + 1), line.start);
             }
