@@ -31,7 +31,9 @@ use serde_json::{Map, Value};
 use self::budget::{Corrections, Unshown};
 use self::contact::{Check, Phase, Purpose};
 use self::decide::Decision;
+use self::display::Compared;
 pub use self::event::{Loss, PodEvent, PushReason, Removal};
+use self::remember::Marks;
 pub use self::settings::PodSettings;
 use self::state::StateLog;
 pub use self::step::{
@@ -103,6 +105,10 @@ pub struct PodController {
     clock_offset: Option<i64>,
     is_settled: bool,
     memory_changes: u64,
+    /// What the memory held when changes of it were counted last.
+    noted: Option<Marks>,
+    /// What the display was seen to show, against what it should show.
+    compared: Option<Compared>,
 }
 
 /// When the pod may and must be talked to.
@@ -197,7 +203,7 @@ impl PodController {
             check_sign_in: now.monotonic,
             busy_until: None,
         };
-        Self {
+        let mut pod = Self {
             settings,
             wanted: None,
             devices: Arc::default(),
@@ -229,7 +235,11 @@ impl PodController {
             clock_offset: None,
             is_settled: false,
             memory_changes: 0,
-        }
+            noted: None,
+            compared: None,
+        };
+        pod.noted = Some(pod.marks());
+        pod
     }
 
     /// What to do now, or until when to wait.
@@ -372,23 +382,33 @@ impl PodController {
     /// What others are to be told of its device, where that is not what they were told before.
     #[must_use]
     pub fn told(&self, before: Option<&PodIdentity>) -> Option<PodIdentity> {
-        let identity = self.identity();
-        (before != Some(&identity)).then_some(identity)
+        let is_known = before.is_some_and(|before| self.is_identity(before));
+        (!is_known).then(|| self.identity())
+    }
+
+    fn is_identity(&self, known: &PodIdentity) -> bool {
+        known.pod == self.settings.pod
+            && known.room == self.settings.room
+            && known.place == self.settings.place
+            && known.accepted == self.device.accepted
+            && known.live == self.device.live
+            && known.sent.as_ref() == self.known_set()
+    }
+
+    /// What was put on the display, where it was seen there and the device is this pod's.
+    fn known_set(&self) -> Option<&Arc<Agenda>> {
+        let is_known = self.device.blocked.is_none() && self.sent.is_shown;
+        self.sent.agenda.as_ref().filter(|_| is_known)
     }
 
     fn identity(&self) -> PodIdentity {
-        let is_own = self.device.blocked.is_none();
         PodIdentity {
             pod: self.settings.pod.clone(),
             room: self.settings.room.clone(),
             place: self.settings.place,
             accepted: self.device.accepted.clone(),
             live: self.device.live.clone(),
-            sent: self
-                .sent
-                .agenda
-                .clone()
-                .filter(|_| is_own && self.sent.is_shown),
+            sent: self.known_set().cloned(),
         }
     }
 }
