@@ -11,8 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mimalloc::MiMalloc;
-use podcal::control::mutation::{self, Mutation};
-use podcal::years::{Outcome, Plan, live, moment, shrink};
+use podcal::years::{Mutation, Outcome, Plan, live, moment, put_in, shrink};
 
 /// As the program has it.
 #[global_allocator]
@@ -87,7 +86,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    mutation::put_in(options.put_in);
+    put_in(options.put_in);
     let began = Instant::now();
     let mut total = Outcome::default();
     let mut broken = 0;

@@ -35,6 +35,7 @@ pub enum Mutation {
 }
 
 impl Mutation {
+    #[cfg(any(test, feature = "years"))]
     pub const ALL: [Self; 28] = [
         Self::HoldEndsByFailedPull,
         Self::HoldIsForgottenByRestart,

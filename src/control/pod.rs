@@ -32,7 +32,7 @@ use self::budget::{Corrections, Unshown};
 use self::contact::{Check, Phase, Purpose};
 use self::decide::Decision;
 use self::display::Compared;
-pub use self::event::{Loss, PodEvent, PushReason, Removal};
+pub use self::event::{Loss, PodEvent, Removal};
 use self::remember::Marks;
 pub use self::settings::PodSettings;
 use self::state::StateLog;
@@ -40,7 +40,9 @@ pub use self::step::{
     ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodOutcome, PodStep, PutAnswer, PutFailure,
     ReportedMode,
 };
-pub use self::view::{PodCounts, PodState, PodView, PushFailing, PushReport, PushResult};
+pub use self::view::{
+    PodCounts, PodState, PodView, PushFailing, PushReason, PushReport, PushResult,
+};
 use super::due;
 use super::identity::{Devices, PodIdentity};
 use super::now::{Monotonic, Now};
@@ -379,29 +381,9 @@ impl PodController {
         may_write.then(|| drift::repair(wanted, config)).flatten()
     }
 
-    /// What others are to be told of its device, where that is not what they were told before.
+    /// What the other pods must know of its device.
     #[must_use]
-    pub fn told(&self, before: Option<&PodIdentity>) -> Option<PodIdentity> {
-        let is_known = before.is_some_and(|before| self.is_identity(before));
-        (!is_known).then(|| self.identity())
-    }
-
-    fn is_identity(&self, known: &PodIdentity) -> bool {
-        known.pod == self.settings.pod
-            && known.room == self.settings.room
-            && known.place == self.settings.place
-            && known.accepted == self.device.accepted
-            && known.live == self.device.live
-            && known.sent.as_ref() == self.known_set()
-    }
-
-    /// What was put on the display, where it was seen there and the device is this pod's.
-    fn known_set(&self) -> Option<&Arc<Agenda>> {
-        let is_known = self.device.blocked.is_none() && self.sent.is_shown;
-        self.sent.agenda.as_ref().filter(|_| is_known)
-    }
-
-    fn identity(&self) -> PodIdentity {
+    pub fn identity(&self) -> PodIdentity {
         PodIdentity {
             pod: self.settings.pod.clone(),
             room: self.settings.room.clone(),
@@ -410,6 +392,12 @@ impl PodController {
             live: self.device.live.clone(),
             sent: self.known_set().cloned(),
         }
+    }
+
+    /// What was put on the display, where it was seen there and the device is this pod's.
+    fn known_set(&self) -> Option<&Arc<Agenda>> {
+        let is_known = self.device.blocked.is_none() && self.sent.is_shown;
+        self.sent.agenda.as_ref().filter(|_| is_known)
     }
 }
 

@@ -17,7 +17,7 @@ use super::env::{Env, FeedModel, Happening, host_name};
 use super::plan::HostFault;
 use super::process::{ClockState, Process};
 use crate::config::Only;
-use crate::control::clock::RELEASED;
+use crate::control::clock::reduce_from;
 use crate::control::feed::{
     FeedController, FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow,
 };
@@ -477,12 +477,7 @@ impl FeedShell {
         self.clock = state;
     }
 
-    fn take(
-        &mut self,
-        command: Command,
-        model: &super::env::FeedModel,
-        clocks: crate::control::now::Now,
-    ) {
+    fn take(&mut self, command: Command, model: &FeedModel, clocks: crate::control::now::Now) {
         match command {
             Command::Pull(command) => self.controller.pull_now(command),
             Command::Configure {

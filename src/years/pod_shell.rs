@@ -396,8 +396,8 @@ impl Process {
         if shell.is_leaving {
             return;
         }
-        let told = shell.controller.told(shell.told.as_ref());
-        if let Some(identity) = told {
+        let identity = shell.controller.identity();
+        if shell.told.as_ref() != Some(&identity) {
             shell.told = Some(identity.clone());
             let url = shell.url.clone();
             self.tell_identity(url, Some(identity), env);

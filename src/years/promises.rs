@@ -274,18 +274,15 @@ pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) 
         });
         return;
     }
-    match step {
-        PodStep::Put(agenda) => {
-            if !may_write {
-                env.broken(
-                    "a pod is written to only right after it said its mode",
-                    || format!("address {address}"),
-                );
-            }
-            let agenda = agenda.clone();
-            put_begins(address, room, &agenda, env);
+    if let PodStep::Put(agenda) = step {
+        if !may_write {
+            env.broken(
+                "a pod is written to only right after it said its mode",
+                || format!("address {address}"),
+            );
         }
-        _ => {}
+        let agenda = agenda.clone();
+        put_begins(address, room, &agenda, env);
     }
 }
 
