@@ -43,8 +43,8 @@ impl fmt::Display for RoomName {
 /// The address itself is often a password and never gets here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedId {
-    digest: String,
-    host: String,
+    digest: Arc<str>,
+    host: Arc<str>,
 }
 
 impl FeedId {
@@ -54,8 +54,8 @@ impl FeedId {
     pub fn new(host: &str, parts: &[&str]) -> Self {
         let digest = hex(Parts::of(parts).get(..10).unwrap_or_default());
         Self {
-            digest,
-            host: host.to_owned(),
+            digest: digest.into(),
+            host: host.into(),
         }
     }
 

@@ -91,6 +91,12 @@ impl Device {
         self.altered = None;
     }
 
+    /// Somebody deletes all but the nearest meetings.
+    pub fn curtail(&mut self, left: usize) {
+        self.shown = alter(&self.shown, Alters::Keeps(left));
+        self.pending = None;
+    }
+
     /// What applies late applies now.
     pub fn settle(&mut self, now: u64) {
         if let Some((at, agenda)) = &self.pending
