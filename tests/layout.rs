@@ -68,6 +68,7 @@ const SERVICE: &[&str] = &[
     "ics",
     "ledger",
     "model",
+    "net",
     "pod",
     "telemetry",
     "web",

@@ -36,7 +36,7 @@ use crate::model::item::FeedItem;
 use crate::model::verdict::Verdict;
 use series::Series;
 
-pub use keep::keep;
+pub use keep::{keep, keep_within};
 
 /// Verdicts of one item. Somebody who reads that many has understood.
 const MAX_VERDICTS: usize = 1_000;
@@ -82,9 +82,26 @@ impl fmt::Debug for Reading {
 /// [`Reading::cut_off`].
 pub fn read(item: &FeedItem) -> Result<Reading, NotACalendar> {
     let body = line::as_bytes(&item.body);
-    let file = walk::walk(&body)?;
+    let file = walk::walk(&body, u64::MAX)?;
     Ok(gather::reading(file, &item.href))
 }
+
+/// The same, where no more than so many bytes may be taken for it beside the body.
+///
+/// # Errors
+/// When it takes more. A body without a calendar reads as nothing.
+pub fn read_within(item: &FeedItem, memory: u64) -> Result<Reading, TooLarge> {
+    let body = line::as_bytes(&item.body);
+    match walk::walk(&body, memory) {
+        Ok(file) if file.is_too_large => Err(TooLarge),
+        Ok(file) => Ok(gather::reading(file, &item.href)),
+        Err(_) => Ok(Reading::default()),
+    }
+}
+
+/// What is made of a body would take more memory than was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
 
 /// The items of a feed as one, each UID once.
 ///

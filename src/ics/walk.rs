@@ -17,6 +17,9 @@ use crate::model::verdict::Rule;
 const MAX_DEPTH: usize = 64;
 /// Events in one item that have a start. A feed of that many has 100 MB or more.
 const MAX_EVENTS: usize = 250_000;
+/// What a VCALENDAR, and a part of a VTIMEZONE, take of memory.
+const PER_CALENDAR: u64 = 128;
+const PER_ZONE_PART: u64 = 1024;
 /// How far into a body its calendar may begin, behind warnings of a script, say.
 const MAX_PREAMBLE: usize = 64 << 10;
 
@@ -24,7 +27,8 @@ const MAX_PREAMBLE: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct File {
     pub calendars: Vec<Calendar>,
-    pub drafts: Vec<Draft>,
+    /// Each for itself: they are given up one by one.
+    pub drafts: Vec<Box<Draft>>,
     pub zones: Zones,
     /// The VTIMEZONEs: calendar, TZIDs, bytes.
     pub zone_spans: Vec<(u32, Vec<String>, Range<usize>)>,
@@ -33,6 +37,8 @@ pub struct File {
     /// The body ends inside a component.
     pub cut_off: bool,
     pub name: Option<String>,
+    /// It was left there: more would have taken more memory than was allowed.
+    pub is_too_large: bool,
 }
 
 #[derive(Debug, Default)]
@@ -43,21 +49,26 @@ pub struct Calendar {
     pub zone: Option<(String, u32)>,
 }
 
-/// Walks a body.
+/// Walks a body; what is made of it may take so many bytes beside it.
 ///
 /// # Errors
 /// When no calendar begins in it.
-pub fn walk(body: &[u8]) -> Result<File, NotACalendar> {
-    walk_with(Walk::default(), body)
+pub fn walk(body: &[u8], memory: u64) -> Result<File, NotACalendar> {
+    let walk = Walk {
+        memory,
+        ..Walk::default()
+    };
+    walk_with(walk, body)
 }
 
 /// The same, remembering where the properties of each event stand.
 ///
 /// # Errors
 /// When no calendar begins in it.
-pub fn walk_with_lines(body: &[u8]) -> Result<File, NotACalendar> {
+pub fn walk_with_lines(body: &[u8], memory: u64) -> Result<File, NotACalendar> {
     let walk = Walk {
         with_lines: true,
+        memory,
         ..Walk::default()
     };
     walk_with(walk, body)
@@ -87,6 +98,10 @@ fn walk_with<'a>(mut walk: Walk<'a>, body: &'a [u8]) -> Result<File, NotACalenda
     }
     for line in lines {
         walk.line(&line);
+        if walk.used > walk.memory {
+            walk.file.is_too_large = true;
+            return Ok(walk.file);
+        }
     }
     Ok(walk.finish(body))
 }
@@ -106,10 +121,13 @@ fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
 struct Walk<'a> {
     file: File,
     with_lines: bool,
+    /// How many bytes may be made of it, and about how many were.
+    memory: u64,
+    used: u64,
     stack: Vec<Kind>,
     /// Components that are open beyond [`MAX_DEPTH`].
     deeper: u32,
-    event: Option<Draft>,
+    event: Option<Box<Draft>>,
     /// Properties of the calendar that may be the first of an event without BEGIN.
     outside: Vec<(Name, Line<'a>)>,
     /// The last component that was closed is the last draft.
@@ -164,6 +182,7 @@ impl<'a> Walk<'a> {
                 self.drop_event();
                 self.close_down_to(0, line.start);
                 self.file.calendars.push(Calendar::default());
+                self.used += PER_CALENDAR;
             }
             // These stand in a calendar only. What is open has lost its END.
             Kind::Event | Kind::Zone | Kind::Beside(_) => {
@@ -188,7 +207,10 @@ impl<'a> Walk<'a> {
         }
         let calendar = self.calendar();
         match kind {
-            Kind::Event => self.event = Some(Draft::new(calendar, line.number, line.start)),
+            Kind::Event => {
+                let draft = Draft::new(calendar, line.number, line.start);
+                self.event = Some(Box::new(draft));
+            }
             Kind::Zone => self.zone = Some((own::Draft::default(), line.start)),
             Kind::Observance => {
                 if let (Some(Kind::Zone), Some((zone, _))) = (self.stack.last(), &mut self.zone) {
@@ -250,7 +272,7 @@ impl<'a> Walk<'a> {
                 Some((_, first)) => (first.number, first.start),
                 None => (line.number, line.start),
             };
-            let mut draft = Draft::new(calendar, number, start);
+            let mut draft = Box::new(Draft::new(calendar, number, start));
             draft.without_begin = true;
             draft
         }));
@@ -267,7 +289,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the event that is open has no BEGIN, and this belongs to the next one.
     fn begins_next(&self, name: Name) -> bool {
-        let next = |event: &Draft| {
+        let next = |event: &Box<Draft>| {
             event.without_begin && matches!(name, Name::Uid | Name::Start) && event.has(name)
         };
         self.event.as_ref().is_some_and(next)
@@ -319,6 +341,10 @@ impl<'a> Walk<'a> {
                     event.take(name, &property, line.number, &mut self.file.zones);
                     if self.with_lines {
                         event.lines.push((name, line.start, line.end));
+                    }
+                    // One event may be the whole body.
+                    if event.weight() > self.memory.saturating_sub(self.used) {
+                        self.used = u64::MAX;
                     }
                     if cut {
                         event.trouble(Rule::Capped {
@@ -400,6 +426,7 @@ impl<'a> Walk<'a> {
             let rule = Rule::Unreadable { what: what.clone() };
             self.verdict(event.kept_line.unwrap_or(*line), rule);
         }
+        self.used = self.used.saturating_add(event.weight());
         self.file.drafts.push(event);
         self.event_closed = true;
     }
@@ -426,6 +453,8 @@ impl<'a> Walk<'a> {
             let at = at as u64;
             self.verdict(0, Rule::Capped { cap, at });
         }
+        let parts: usize = zones.iter().map(|zone| 1 + own::parts(zone)).sum();
+        self.used = self.used.saturating_add(PER_ZONE_PART * parts as u64);
         let tzids = zones.iter().map(|zone| zone.tzid.clone()).collect();
         self.file.zone_spans.push((calendar, tzids, start..end));
         for zone in &zones {

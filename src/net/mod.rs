@@ -7,6 +7,7 @@
 pub mod certificate;
 pub mod clean;
 pub mod lookup;
+pub mod memory;
 pub mod probe;
 pub mod retry_after;
 pub mod transport;

@@ -19,6 +19,8 @@ pub mod config;
 mod connection;
 pub mod device;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz;
 pub mod mode;
 pub mod operation;
 pub mod request;

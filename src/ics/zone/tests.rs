@@ -494,7 +494,7 @@ fn what_the_zones_of_a_file_define_is_bounded_and_said() {
         .map(|zone| zone_of(&format!("Evil {zone}"), &observance.repeat(200)))
         .collect();
     let body = format!("BEGIN:VCALENDAR\n{zones}END:VCALENDAR\n");
-    let file = crate::ics::walk::walk(body.as_bytes()).unwrap();
+    let file = crate::ics::walk::walk(body.as_bytes(), u64::MAX).unwrap();
     let held: usize = file
         .zones
         .definitions
@@ -526,7 +526,7 @@ fn further_names_of_a_zone_are_bounded_as_well() {
         })
         .collect();
     let body = format!("BEGIN:VCALENDAR\n{zones}END:VCALENDAR\n");
-    let file = crate::ics::walk::walk(body.as_bytes()).unwrap();
+    let file = crate::ics::walk::walk(body.as_bytes(), u64::MAX).unwrap();
     let definitions = file.zones.definitions.values();
     let held: usize = definitions.map(|zone| own::parts(zone)).sum();
     assert!(held > 40_000 && held <= 50_000, "{held}");

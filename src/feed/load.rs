@@ -1,0 +1,116 @@
+//! What one pull holds of the process's memory: bodies as they come, what is made of them,
+//! and the events that are kept until the pull ends.
+
+use std::sync::{Arc, Mutex};
+
+use super::error::{Measure, PullErrorKind};
+use super::network::locked;
+use crate::net::memory::{MemoryBudget, Room};
+
+/// One attempt of a pull.
+pub(super) struct Load {
+    budget: MemoryBudget,
+    /// About what it will probably bring.
+    expected: Option<u64>,
+    state: Mutex<State>,
+    /// Held by whoever waits for the first room.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    room: Option<Room>,
+    used: u64,
+    /// What was needed where there was no room for it.
+    needs: u64,
+}
+
+/// Bytes that are held for now.
+pub(super) struct Weight {
+    load: Arc<Load>,
+    bytes: u64,
+}
+
+impl Load {
+    pub(super) fn new(budget: &MemoryBudget, expected: Option<u64>, room: Option<Room>) -> Self {
+        Self {
+            budget: budget.clone(),
+            expected,
+            state: Mutex::new(State {
+                room,
+                ..State::default()
+            }),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Waits for room, once; `announced` is what a server says that it will send.
+    pub(super) async fn begin(&self, announced: Option<u64>) {
+        let _turn = self.turn.lock().await;
+        if locked(&self.state).room.is_none() {
+            let size = announced.max(self.expected);
+            let room = self.budget.room(size).await;
+            locked(&self.state).room = Some(room);
+        }
+    }
+
+    /// Nothing yet.
+    pub(super) fn weight(self: &Arc<Self>) -> Weight {
+        Weight {
+            load: Arc::clone(self),
+            bytes: 0,
+        }
+    }
+
+    /// With how much room the pull has to begin anew, if it ended for want of it.
+    pub(super) fn needs(&self) -> Option<u64> {
+        let needs = locked(&self.state).needs;
+        (0 < needs && needs <= self.budget.largest()).then_some(needs)
+    }
+
+    /// For what was pulled, until it has been read.
+    pub(super) fn take_room(&self) -> Option<Room> {
+        locked(&self.state).room.take()
+    }
+}
+
+impl Weight {
+    /// So many bytes more.
+    ///
+    /// # Errors
+    /// When there is no room: what the pull has is to be given up.
+    pub(super) fn add(&mut self, bytes: u64) -> Result<(), PullErrorKind> {
+        let mut state = locked(&self.load.state);
+        let used = state.used.saturating_add(bytes);
+        if let Some(room) = &mut state.room
+            && used > room.size()
+        {
+            let largest = self.load.budget.largest();
+            // In steps that become larger, and never more than there can be.
+            let wanted = used.saturating_mul(2).min(largest).max(used);
+            if !self.load.budget.grow(room, wanted) && !self.load.budget.grow(room, used) {
+                state.needs = wanted;
+                return Err(PullErrorKind::TooLarge {
+                    measure: Measure::Memory,
+                    limit: largest,
+                });
+            }
+        }
+        state.used = used;
+        drop(state);
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// These stay until the pull ends.
+    pub(super) fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        let mut state = locked(&self.load.state);
+        state.used = state.used.saturating_sub(self.bytes);
+    }
+}
