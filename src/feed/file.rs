@@ -41,9 +41,9 @@ pub(super) async fn pull(
             server_date: None,
         });
     }
-    load.begin(Some(seen.size)).await;
-    let mut weight = load.weight();
     let too_large = |kind: PullErrorKind| kind.at("file");
+    load.begin(Some(seen.size)).map_err(too_large)?;
+    let mut weight = load.weight();
     weight.add(seen.size).map_err(too_large)?;
     let bytes = read(path, seen.size).await.map_err(problem)?;
     let after = stamp(path, max_size).await.map_err(problem)?;

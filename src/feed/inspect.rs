@@ -137,7 +137,7 @@ async fn inspect_by(
 ) -> Result<Inspection, PullError> {
     match (&feed.source, exchange) {
         (Source::File { path }, _) => {
-            let load = Arc::new(Load::new(network.memory(), None, None));
+            let load = Arc::new(Load::alone());
             let pulled = file::pull(path, feed.max_size, &Held::default(), network, &load).await?;
             let size_bytes = match pulled {
                 Pulled::Changed { items, .. } => items.iter().map(|item| item.body.len()).sum(),

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use super::error::{Measure, PullErrorKind};
 use super::network::locked;
-use crate::net::memory::{MemoryBudget, Room};
+use crate::net::memory::{MemoryBudget, Room, UNKNOWN_SIZE};
+
+/// In bytes.
+const ALONE: u64 = 256_000_000;
 
 /// One attempt of a pull.
 pub(super) struct Load {
@@ -13,8 +16,6 @@ pub(super) struct Load {
     /// About what it will probably bring.
     expected: Option<u64>,
     state: Mutex<State>,
-    /// Held by whoever waits for the first room.
-    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -32,6 +33,11 @@ pub(super) struct Weight {
 }
 
 impl Load {
+    /// Of a question that is no part of a pull, such as for an access token: a budget of its own.
+    pub(super) fn alone() -> Self {
+        Self::new(&MemoryBudget::new(ALONE), None, None)
+    }
+
     pub(super) fn new(budget: &MemoryBudget, expected: Option<u64>, room: Option<Room>) -> Self {
         Self {
             budget: budget.clone(),
@@ -40,18 +46,30 @@ impl Load {
                 room,
                 ..State::default()
             }),
-            turn: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Waits for room, once; `announced` is what a server says that it will send.
-    pub(super) async fn begin(&self, announced: Option<u64>) {
-        let _turn = self.turn.lock().await;
-        if locked(&self.state).room.is_none() {
-            let size = announced.max(self.expected);
-            let room = self.budget.room(size).await;
-            locked(&self.state).room = Some(room);
+    /// Takes room, once; `announced` is what a server says that it will send. It is not
+    /// waited for here: who waits would hold a place at the host that others with room need.
+    ///
+    /// # Errors
+    /// When there is none now: the pull is to begin anew when there is.
+    pub(super) fn begin(&self, announced: Option<u64>) -> Result<(), PullErrorKind> {
+        let mut state = locked(&self.state);
+        if state.room.is_some() {
+            return Ok(());
         }
+        let size = announced.max(self.expected);
+        state.room = self.budget.room_now(size);
+        if state.room.is_some() {
+            return Ok(());
+        }
+        let largest = self.budget.largest();
+        state.needs = size.unwrap_or(UNKNOWN_SIZE).clamp(1, largest.max(1));
+        Err(PullErrorKind::TooLarge {
+            measure: Measure::Memory,
+            limit: largest,
+        })
     }
 
     /// Nothing yet.

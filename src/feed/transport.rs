@@ -83,7 +83,7 @@ impl Wire {
             network: network.clone(),
             trust: trust.clone(),
             home: home.host(),
-            load: Arc::new(Load::new(network.memory(), None, None)),
+            load: Arc::new(Load::alone()),
             secret_sent: AtomicBool::new(false),
         }
     }
@@ -117,8 +117,8 @@ impl Wire {
     ) -> Result<Response, PullError> {
         // Waiting for a place is not the server's slowness.
         let place = self.network.place(&request.url).await?;
-        let mut deadline = Instant::now() + *budget;
-        let result = self.exchange(request, limits, reach, &mut deadline).await;
+        let deadline = Instant::now() + *budget;
+        let result = self.exchange(request, limits, reach, deadline).await;
         *budget = deadline.saturating_duration_since(Instant::now());
         match &result {
             Ok(response) if matches!(response.status.as_u16(), 429 | 503) => place.overloaded(),
@@ -137,10 +137,10 @@ impl Wire {
         request: &Request,
         limits: Limits,
         reach: Reach,
-        deadline: &mut Instant,
+        deadline: Instant,
     ) -> Result<Response, PullError> {
         let host = request.url.host();
-        let asked = timeout_at(*deadline, self.ask(request, reach)).await;
+        let asked = timeout_at(deadline, self.ask(request, reach)).await;
         let timed_out = |_| PullErrorKind::TimedOut(limits.timeout).at(host.as_str());
         let (connection, answer) = asked.map_err(timed_out)??;
         let (head, incoming) = answer.into_parts();
@@ -158,14 +158,9 @@ impl Wire {
         let at = |kind: PullErrorKind| kind.at(host.as_str());
         if head.status.is_success() {
             let announced = announced(&incoming, limits).map_err(at)?;
-            let began = Instant::now();
-            self.load.begin(announced).await;
-            // Waiting for our own memory is not the server's slowness.
-            *deadline += began.elapsed();
+            self.load.begin(announced).map_err(at)?;
             let weight = &mut response.weight;
-            let sent = read(incoming, limits, *deadline, weight)
-                .await
-                .map_err(at)?;
+            let sent = read(incoming, limits, deadline, weight).await.map_err(at)?;
             response.sent = sent.len() as u64;
             let body = self.decoded(sent, &response.headers, limits.size, weight);
             let body = body.await.map_err(at)?;
@@ -173,7 +168,7 @@ impl Wire {
             let trust = self.trust(&request.url);
             self.network.keep(&request.url, trust, connection);
         } else if !head.status.is_redirection() {
-            let start = read_start(incoming, *deadline).await.map_err(at)?;
+            let start = read_start(incoming, deadline).await.map_err(at)?;
             response.body = body::decoded_start(start, ERROR_BODY as u64);
         }
         Ok(response)

@@ -20,7 +20,7 @@ const SMALL_PART: u64 = 8;
 /// Most calendars are smaller.
 const SMALL: u64 = 1024 * 1024;
 /// What a body is taken for that was never read.
-const UNKNOWN_SIZE: u64 = 256 * 1024;
+pub const UNKNOWN_SIZE: u64 = 256 * 1024;
 
 /// Clones share the budget.
 #[derive(Clone)]
@@ -99,6 +99,18 @@ impl MemoryBudget {
                 return room;
             }
         }
+    }
+
+    /// The same, where there is some at once.
+    #[must_use]
+    pub fn room_now(&self, size: Option<u64>) -> Option<Room> {
+        let (free, which, pages) = {
+            let mut lanes = locked(&self.lanes);
+            let (which, pages) = lanes.place(size.unwrap_or(UNKNOWN_SIZE));
+            (Arc::clone(&lanes.of(which).free), which, pages)
+        };
+        let permit = free.clone().try_acquire_many_owned(pages).ok()?;
+        self.taken(permit, &free, which, pages)
     }
 
     /// More room, where there is some at once; `false`: what is held has to be given up
@@ -270,6 +282,8 @@ mod tests {
     async fn large_ones_wait_for_each_other_and_hold_up_no_small_one() {
         let budget = MemoryBudget::new(32 * MEGABYTE);
         let large = budget.room(Some(8 * MEGABYTE)).await;
+        assert!(budget.room_now(Some(2 * MEGABYTE)).is_none());
+        assert!(budget.room_now(None).is_some());
         assert!(waits(&budget, 2 * MEGABYTE).await);
         assert!(!waits(&budget, MEGABYTE).await);
         drop(large);
