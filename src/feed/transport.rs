@@ -322,6 +322,7 @@ async fn read(
     weight: &mut Weight,
 ) -> Result<Vec<u8>, PullErrorKind> {
     let announced = incoming.size_hint().exact().unwrap_or(0);
+    weight.add(announced)?;
     let mut sent = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
     loop {
         let frame = timeout_at(deadline, next_frame(&mut incoming)).await;
@@ -338,7 +339,12 @@ async fn read(
         if received.saturating_add(data.len() as u64) > limits.size {
             return Err(too_large(limits));
         }
-        weight.add(data.len() as u64)?;
+        // What is reserved counts, and not only what has come.
+        if sent.capacity() - sent.len() < data.len() {
+            let more = data.len().max(sent.len());
+            weight.add(more as u64)?;
+            sent.reserve_exact(more);
+        }
         sent.extend_from_slice(&data);
     }
 }
