@@ -12,15 +12,17 @@ mod explain;
 mod history;
 mod init;
 mod man;
-pub mod output;
-pub mod pod;
+mod output;
+mod pod;
+mod progress;
 mod reload;
 mod room;
 
 mod run;
-pub mod simulate;
+mod simulate;
 mod status;
 mod sync;
+mod when;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -154,7 +156,8 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(dispatch(cli));
     if let (true, Err(failure)) = (is_service, &ended) {
         // Whatever ends the service is an event too, for whoever watches the log.
-        telemetry::emit(telemetry::words::service::failed(&failure.text));
+        let says = failure.text.trim_start_matches("error: ");
+        telemetry::emit(telemetry::words::service::failed(says));
     }
     telemetry::finish();
     // What is still in flight is not waited for: a cycle can be repeated.

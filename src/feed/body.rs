@@ -1,7 +1,7 @@
 //! The body of an answer: compression undone and the character set made UTF-8,
 //! within a limit. Pure; large bodies are handled beside the async threads.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -37,7 +37,7 @@ pub(super) fn decoded(sent: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bo
 pub(super) fn decoded_of(sent: Bytes, headers: &HeaderMap, size: u64) -> Result<Body, BodyProblem> {
     match compression(&sent, headers)? {
         Packing::None => Ok(plain(sent)),
-        Packing::Gzip => inflated(MultiGzDecoder::new(&*sent), size),
+        Packing::Gzip => inflated(gunzipped(&sent, u64::MAX)?, size),
         Packing::Zlib => inflated(ZlibDecoder::new(&*sent), size),
         Packing::Deflate => inflated(DeflateDecoder::new(&*sent), size),
     }
@@ -86,7 +86,7 @@ pub(super) fn decoded_size(
 ) -> Result<u64, BodyProblem> {
     match compression(sent, headers)? {
         Packing::None => Ok(0),
-        Packing::Gzip => size(MultiGzDecoder::new(&**sent), limit),
+        Packing::Gzip => size(gunzipped(sent, limit)?, limit),
         Packing::Zlib => size(ZlibDecoder::new(&**sent), limit),
         Packing::Deflate => size(DeflateDecoder::new(&**sent), limit),
     }
@@ -116,6 +116,40 @@ fn plain(sent: Bytes) -> Body {
     }
 }
 
+/// Some hosts compress what is a compressed file already. `limit` is for what lies between:
+/// it may be large and come to nothing.
+fn gunzipped(sent: &[u8], limit: u64) -> Result<Box<dyn io::Read + '_>, BodyProblem> {
+    let once = Bounded {
+        reader: MultiGzDecoder::new(sent),
+        left: limit,
+    };
+    let mut once = BufReader::new(once);
+    let start = once.fill_buf().map_err(|error| fault(&error))?;
+    Ok(match is_gzip(start) {
+        true => Box::new(MultiGzDecoder::new(once)),
+        false => Box::new(once),
+    })
+}
+
+/// Fails where more comes.
+struct Bounded<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: io::Read> io::Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => {
+                self.left = left;
+                Ok(read)
+            }
+            None => Err(io::ErrorKind::FileTooLarge.into()),
+        }
+    }
+}
+
 fn inflated(mut decoder: impl io::Read, size: u64) -> Result<Body, BodyProblem> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     match decoder.read_to_end(&mut bytes) {
@@ -141,6 +175,7 @@ fn size(decoder: impl io::Read, limit: u64) -> Result<u64, BodyProblem> {
 fn fault(error: &io::Error) -> BodyProblem {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => BodyProblem::CutOff,
+        io::ErrorKind::FileTooLarge => BodyProblem::TooLargeInflated,
         _ => BodyProblem::Damaged,
     }
 }
@@ -267,7 +302,7 @@ mod tests {
     use std::io::Write as _;
 
     use flate2::Compression;
-    use flate2::write::{DeflateEncoder, ZlibEncoder};
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::*;
 
@@ -337,6 +372,23 @@ mod tests {
             zlib.finish().unwrap()
         };
         let refused = decoded(bomb.into(), &headers, 100);
+        assert!(matches!(refused, Err(BodyProblem::TooLargeInflated)));
+    }
+
+    #[test]
+    fn what_was_compressed_twice_is_bounded_between() {
+        let gzip = |data: &[u8]| {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(data).unwrap();
+            gzip.finish().unwrap()
+        };
+        let decoded = |sent: Vec<u8>| decoded(sent.into(), &HeaderMap::new(), 1000);
+        let twice = decoded(gzip(&gzip(b"BEGIN:VCALENDAR"))).unwrap();
+        assert_eq!(twice.bytes, b"BEGIN:VCALENDAR".as_slice());
+        // Ten thousand members with nothing in them.
+        let nothing = gzip(&gzip(b"").repeat(10_000));
+        assert!(nothing.len() < 5_000, "{}", nothing.len());
+        let refused = decoded(nothing);
         assert!(matches!(refused, Err(BodyProblem::TooLargeInflated)));
     }
 }

@@ -1,22 +1,25 @@
 //! The components of a body, walked line by line without recursion: calendars,
 //! events as drafts, time zones. Everything else is passed over.
 
+mod events;
+mod properties;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::component::{Kind, OF_BOTH, OF_CALENDARS, OF_EVENTS, glued, named};
-use super::date;
-use super::draft::{Draft, MAX_TEXT};
-use super::line::{self, Line, Lines, MAX_LINE};
-use super::property::{Name, Property};
+use super::component::{Kind, glued, named};
+use super::draft::Draft;
+use super::line::{Line, Lines};
+use super::property::Name;
+use super::skim::{Passed, Reach};
 use super::zone::{Zones, own};
 use super::{MAX_VERDICTS, NotACalendar};
 use crate::model::verdict::Rule;
 
+pub use properties::limit;
+
 /// Components inside one another. Real calendars have three.
 const MAX_DEPTH: usize = 64;
-/// Events in one item that have a start. A feed of that many has 100 MB or more.
-const MAX_EVENTS: usize = 250_000;
 /// What a VCALENDAR, and a part of a VTIMEZONE, take of memory.
 const PER_CALENDAR: u64 = 128;
 const PER_ZONE_PART: u64 = 1024;
@@ -49,58 +52,49 @@ pub struct Calendar {
     pub zone: Option<(String, u32)>,
 }
 
-/// Walks a body; what is made of it may take so many bytes beside it.
+/// What is wanted of a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Only events that have to do with these times; else all.
+    pub reach: Option<Reach>,
+    /// Where the properties of each event stand.
+    pub with_lines: bool,
+    /// How many bytes may be made of it, beside the body.
+    pub memory: Option<u64>,
+}
+
+/// Walks a body.
 ///
 /// # Errors
 /// When no calendar begins in it.
-pub fn walk(body: &[u8], memory: u64) -> Result<File, NotACalendar> {
-    let walk = Walk {
-        memory,
-        ..Walk::default()
-    };
-    walk_with(walk, body)
-}
-
-/// The same, remembering where the properties of each event stand.
-///
-/// # Errors
-/// When no calendar begins in it.
-pub fn walk_with_lines(body: &[u8], memory: u64) -> Result<File, NotACalendar> {
-    let walk = Walk {
-        with_lines: true,
-        memory,
-        ..Walk::default()
-    };
-    walk_with(walk, body)
-}
-
-fn walk_with<'a>(mut walk: Walk<'a>, body: &'a [u8]) -> Result<File, NotACalendar> {
+pub fn walk(body: &[u8], options: Options) -> Result<File, NotACalendar> {
     // A page may quote a calendar; it is a page all the same.
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'<') {
         return Err(NotACalendar::Html);
     }
+    let mut walk = Walk {
+        options,
+        ..Walk::default()
+    };
     let mut first_line = None;
-    let mut lines = Lines::new(body).peekable();
-    while let Some(line) = lines.peek() {
-        first_line.get_or_insert(line.number);
-        if walk.is_calendar(line) {
-            break;
-        }
-        if line.start > MAX_PREAMBLE {
-            while lines.next().is_some() {}
-            break;
-        }
-        lines.next();
-    }
-    if lines.peek().is_none() {
+    let mut lines = Lines::new(body);
+    let calendar = lines
+        .by_ref()
+        .inspect(|line| first_line = first_line.or(Some(line.number)))
+        .find(|line| walk.is_calendar(line) || line.start > MAX_PREAMBLE)
+        .filter(|line| walk.is_calendar(line));
+    let Some(calendar) = calendar else {
         return Err(not_a_calendar(body, first_line));
-    }
-    for line in lines {
-        walk.line(&line);
-        if walk.used > walk.memory {
-            walk.file.is_too_large = true;
-            return Ok(walk.file);
+    };
+    walk.line(&calendar);
+    while let Some(line) = lines.next() {
+        match walk.pass(&line, &lines) {
+            Some(passed) => lines.go_on_at(passed.end, passed.next_line),
+            None => walk.line(&line),
+        }
+        if walk.is_too_large() {
+            return Ok(walk.too_large());
         }
     }
     Ok(walk.finish(body))
@@ -120,10 +114,10 @@ fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
 #[derive(Default)]
 struct Walk<'a> {
     file: File,
-    with_lines: bool,
-    /// How many bytes may be made of it, and about how many were.
-    memory: u64,
+    options: Options,
+    /// About how many bytes were made of it.
     used: u64,
+    passed: Vec<Passed>,
     stack: Vec<Kind>,
     /// Components that are open beyond [`MAX_DEPTH`].
     deeper: u32,
@@ -142,6 +136,15 @@ impl<'a> Walk<'a> {
     fn is_calendar(&mut self, line: &Line<'_>) -> bool {
         Name::of(line.name(&mut self.name_buffer)) == Name::Begin
             && Kind::of(named(line, &mut self.buffer)) == Kind::Calendar
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.options.memory.is_some_and(|memory| self.used > memory)
+    }
+
+    fn too_large(mut self) -> File {
+        self.file.is_too_large = true;
+        self.file
     }
 
     fn line(&mut self, line: &Line<'a>) {
@@ -250,196 +253,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// An event property beside the events: of one that lost its BEGIN, or that a
-    /// stray END cut in two.
-    fn outside(&mut self, name: Name, line: &Line<'a>) {
-        if OF_BOTH.contains(&name) && self.outside.len() < 16 {
-            self.outside.push((name, *line));
-        }
-        if !OF_EVENTS.contains(&name) {
-            return;
-        }
-        let before = std::mem::take(&mut self.outside);
-        let has_uid = before.iter().any(|(name, _)| *name == Name::Uid);
-        let calendar = self.calendar();
-        let cut = self.file.drafts.last().is_some_and(|last| {
-            let is_here = self.event_closed && last.calendar == calendar;
-            is_here && !has_uid && last.has(Name::Start) && !last.has(name)
-        });
-        let event = if cut { self.file.drafts.pop() } else { None };
-        self.event = Some(event.unwrap_or_else(|| {
-            let (number, start) = match before.first() {
-                Some((_, first)) => (first.number, first.start),
-                None => (line.number, line.start),
-            };
-            let mut draft = Box::new(Draft::new(calendar, number, start));
-            draft.without_begin = true;
-            draft
-        }));
-        if cut {
-            let what = "an event goes on behind its END";
-            self.repaired(line.number, what);
-        }
-        self.event_closed = false;
-        self.stack.push(Kind::Event);
-        for (name, line) in &before {
-            self.property(*name, line);
-        }
-    }
-
-    /// Whether the event that is open has no BEGIN, and this belongs to the next one.
-    fn begins_next(&self, name: Name) -> bool {
-        let next = |event: &Box<Draft>| {
-            event.without_begin && matches!(name, Name::Uid | Name::Start) && event.has(name)
-        };
-        self.event.as_ref().is_some_and(next)
-    }
-
-    fn property(&mut self, name: Name, line: &Line<'a>) {
-        let mut top = self.stack.last().copied();
-        if top == Some(Kind::Event) && self.event.as_ref().is_some_and(|e| e.without_begin) {
-            if self.begins_next(name) {
-                self.close_down_to(self.stack.len().saturating_sub(1), line.start);
-                top = self.stack.last().copied();
-            } else if OF_CALENDARS.contains(&name) {
-                top = Some(Kind::Calendar);
-            }
-        }
-        if top == Some(Kind::Calendar) && !OF_CALENDARS.contains(&name) {
-            self.outside(name, line);
-            top = self.stack.last().copied();
-            if top == Some(Kind::Calendar) {
-                return;
-            }
-        }
-        match (top, name) {
-            (Some(Kind::Event), Name::Attendee) => {
-                // Guests of large meetings are most of some feeds.
-                let matters = line.mentions(b"DECLINED", &mut self.buffer)
-                    || line.mentions(b"CUTYPE=R", &mut self.buffer)
-                    || line.mentions(b"CUTYPE=\"R", &mut self.buffer);
-                if !matters {
-                    return;
-                }
-            }
-            (Some(Kind::Event | Kind::Zone | Kind::Observance | Kind::Calendar), _) => {}
-            // Behind END:VCALENDAR, or in a component that is not read.
-            _ => return,
-        }
-        let limit = limit(name);
-        let bytes = line.unfold_at_most(limit, &mut self.buffer);
-        let cut = bytes.len() == limit && line.len() > limit;
-        let text = line::decode(bytes);
-        let property = Property::split(&text);
-        match (top, property) {
-            (Some(Kind::Event), Some(property)) => {
-                if let Some(event) = &mut self.event {
-                    let property = match name.is_date() {
-                        true => property.behind_a_later_colon(&text, date::begins_with_date),
-                        false => property,
-                    };
-                    event.take(name, &property, line.number, &mut self.file.zones);
-                    if self.with_lines {
-                        event.lines.push((name, line.start, line.end));
-                    }
-                    // One event may be the whole body.
-                    if event.weight() > self.memory.saturating_sub(self.used) {
-                        self.used = u64::MAX;
-                    }
-                    if cut {
-                        event.trouble(Rule::Capped {
-                            cap: "bytes in a line",
-                            at: limit as u64,
-                        });
-                    }
-                }
-            }
-            (Some(Kind::Event), None) => {
-                if let Some(event) = &mut self.event {
-                    let what = format!("line {} has no value", line.number);
-                    event.trouble(Rule::Note { what });
-                }
-            }
-            (Some(Kind::Zone), Some(property)) => {
-                if let Some((zone, _)) = &mut self.zone {
-                    zone.take(name, &property);
-                }
-            }
-            (Some(Kind::Observance), Some(property)) => {
-                if let Some((zone, _)) = &mut self.zone {
-                    zone.take_inside(name, &property);
-                }
-            }
-            (Some(Kind::Calendar), Some(property)) => {
-                let value = property.value.trim();
-                let Some(calendar) = self.file.calendars.last_mut() else {
-                    return;
-                };
-                match name {
-                    Name::Method => calendar.cancelled = value.eq_ignore_ascii_case("CANCEL"),
-                    Name::CalendarZone if calendar.zone.is_none() => {
-                        calendar.zone = Some((value.to_owned(), line.number));
-                    }
-                    Name::CalendarTitle | Name::NewCalendarTitle if self.file.name.is_none() => {
-                        let name = super::property::unescape(value);
-                        self.file.name = Some(name).filter(|name| !name.is_empty());
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn calendar(&self) -> u32 {
         u32::try_from(self.file.calendars.len().saturating_sub(1)).unwrap_or(u32::MAX)
-    }
-
-    fn finish_event(&mut self, end: usize) {
-        let Some(mut event) = self.event.take() else {
-            return;
-        };
-        event.span.end = end;
-        if event.without_begin {
-            if event.start.is_none() {
-                let what = "properties of an event stand outside of one".to_owned();
-                return self.verdict(event.line, Rule::Note { what });
-            }
-            self.repaired(event.line, "an event without its BEGIN");
-        }
-        if event.start.is_none() && event.recurrence_id.is_none() && event.broken.is_none() {
-            event.broken = Some((event.line, "DTSTART is missing".to_owned()));
-        }
-        if event.broken.is_some() && self.file.verdicts.len() >= MAX_VERDICTS {
-            return;
-        }
-        if self.file.drafts.len() >= MAX_EVENTS {
-            return self.verdict(
-                0,
-                Rule::Capped {
-                    cap: "events",
-                    at: MAX_EVENTS as u64,
-                },
-            );
-        }
-        if let Some((line, what)) = &event.broken {
-            let rule = Rule::Unreadable { what: what.clone() };
-            self.verdict(event.kept_line.unwrap_or(*line), rule);
-        }
-        self.used = self.used.saturating_add(event.weight());
-        self.file.drafts.push(event);
-        self.event_closed = true;
     }
 
     fn repaired(&mut self, line: u32, what: &str) {
         let what = what.to_owned();
         self.verdict(line, Rule::Repaired { what });
-    }
-
-    fn drop_event(&mut self) {
-        if let Some(event) = self.event.take() {
-            self.verdict(event.kept_line.unwrap_or(event.line), Rule::CutOff);
-        }
     }
 
     fn finish_zone(&mut self, end: usize) {
@@ -472,12 +292,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn finish(mut self, body: &[u8]) -> File {
+    fn finish(mut self, body: &'a [u8]) -> File {
         self.file.cut_off = !self.stack.is_empty();
         self.drop_event();
         self.close_down_to(0, body.len());
+        self.take_back(body);
         // Damage must not pass for an empty calendar.
         if self.file.drafts.is_empty()
+            && self.passed.is_empty()
             && !self.file.cut_off
             && memchr::memmem::find(body, b"BEGIN:VEVENT").is_some()
         {
@@ -486,14 +308,5 @@ impl<'a> Walk<'a> {
             self.verdict(0, Rule::Unreadable { what });
         }
         self.file
-    }
-}
-
-/// How many bytes of a property are looked at.
-#[must_use]
-pub fn limit(name: Name) -> usize {
-    match name {
-        Name::Summary | Name::Description | Name::Location | Name::Url | Name::Uid => MAX_TEXT,
-        _ => MAX_LINE,
     }
 }

@@ -44,7 +44,7 @@ pub use device::WHICHEVER_ANSWERS;
 pub use error::LedgerError;
 pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};
-pub use lock::{Holder, ServiceLock};
+pub use lock::ServiceLock;
 pub use memories::{Batch, Loaded, ServiceTimes};
 pub(crate) use memories::{Remembered, differ};
 pub use pin::Pin;
@@ -145,6 +145,10 @@ impl Ledger {
     /// that somebody forgot, and the ledger would be lost with the container.
     /// A newer schema and the database of another program are refused.
     pub async fn open(lock: ServiceLock, at: UnixTime) -> Result<(Self, Vec<LedgerEvent>)> {
+        file::beside_tasks(Self::open_here(lock, at)).await
+    }
+
+    async fn open_here(lock: ServiceLock, at: UnixTime) -> Result<(Self, Vec<LedgerEvent>)> {
         let path = lock.ledger().to_owned();
         let mut events = Vec::new();
         let begun = begin::begin(&path, at, &mut events).await?;
@@ -205,12 +209,6 @@ impl Ledger {
         self.opened().journal
     }
 
-    /// The size of the database file and its log, in bytes.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
-        file::size(&self.0.path) + file::size(&file::beside(&self.0.path, "-wal"))
-    }
-
     /// Waits for what is being written, merges the log into the file, closes it and gives
     /// the claim back.
     ///
@@ -242,6 +240,11 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`]; then nothing is written until a later call succeeds.
     pub async fn reopen(&self, at: UnixTime) -> Result<Vec<LedgerEvent>> {
+        let ledger = self.clone();
+        file::beside_tasks(async move { ledger.reopen_here(at).await }).await
+    }
+
+    async fn reopen_here(&self, at: UnixTime) -> Result<Vec<LedgerEvent>> {
         let path = &self.0.path;
         let (mut writer, mut reader) = (self.0.writer.lock().await, self.0.reader.lock().await);
         let log = file::beside(path, "-wal");

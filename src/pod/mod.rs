@@ -15,20 +15,20 @@ mod answer;
 pub mod calendar;
 mod client;
 mod clock;
-pub mod config;
+pub(crate) mod config;
 mod connection;
 pub mod device;
-pub mod error;
+pub(crate) mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
-pub mod mode;
-pub mod operation;
-pub mod request;
+pub(crate) mod mode;
+pub(crate) mod operation;
+pub(crate) mod request;
 mod sessions;
 pub mod settings;
 mod tls;
 mod token;
-pub mod tree;
+pub(crate) mod tree;
 mod verifier;
 
 pub use answer::{Confirmation, IMAGE_LIMIT};

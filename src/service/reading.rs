@@ -12,7 +12,7 @@ use ring::digest;
 
 use crate::config::Only;
 use crate::fault::Fault as _;
-use crate::ics::{self, Reading};
+use crate::ics::{self, NotACalendar, Reading};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::item::FeedItem;
 use crate::model::time::UnixTime;
@@ -71,6 +71,11 @@ impl ReduceBy {
         // The body, and the form that is kept.
         let memory = self.memory.saturating_sub(2 * item.body.len() as u64);
         ics::keep_within(item, self.from, &filters, memory).map_err(|_| Unread::NeedsMemory)
+    }
+
+    fn read(&self, item: &FeedItem) -> Result<Result<Reading, NotACalendar>, Unread> {
+        let memory = self.memory.saturating_sub(2 * item.body.len() as u64);
+        ics::read_within(item, memory).map_err(|_| Unread::NeedsMemory)
     }
 }
 
@@ -180,10 +185,10 @@ fn document(download: &Download, by: &ReduceBy) -> Result<Members, Unread> {
         }
         let kept = by.keep(item)?;
         // The kept form is read, which is small; the whole only where something is wrong.
-        match ics::read(&kept) {
+        match by.read(&kept)? {
             Ok(reading) if reading.cut_off => return Err(Unread::Failed(cut_off())),
             Ok(reading) if !(reading.series.is_empty() && entries(&reading) > 0) => {}
-            _ => match ics::read(item) {
+            _ => match by.read(item)? {
                 Err(error) => return Err(Unread::Failed(not_a_calendar(&error))),
                 Ok(reading) if reading.cut_off => return Err(Unread::Failed(cut_off())),
                 // Events, and not one that could be read: no empty room but a broken feed.
@@ -222,7 +227,7 @@ fn collection(download: &Download, by: &ReduceBy) -> Result<Members, Unread> {
             continue;
         }
         let kept = by.keep(item)?;
-        let is_whole = ics::read(&kept).is_ok_and(|reading| !reading.cut_off);
+        let is_whole = by.read(&kept)?.is_ok_and(|reading| !reading.cut_off);
         // A member that was never had is held as it is, so that it is counted as one that
         // cannot be read.
         if is_whole || !members.items.contains_key(&item.href) {
@@ -372,7 +377,7 @@ fn cut_off() -> Failure {
     failure("cut_off", says, hint)
 }
 
-fn not_a_calendar(error: &ics::NotACalendar) -> Failure {
+fn not_a_calendar(error: &NotACalendar) -> Failure {
     Failure {
         is_passing: error.is_passing(),
         ..failure("not_a_calendar", error.to_string(), &error.hint())

@@ -40,10 +40,11 @@ pub fn meetings_within(
     let readings: Result<Vec<_>, _> = items
         .scan(memory, |left, item| {
             *left = left.saturating_sub(item.body.len() as u64);
-            Some(ics::read_within(&item, *left))
+            Some(ics::read_for_within(&item, window, *left))
         })
         .collect();
-    Ok(meetings_in(ics::merge(readings?), place, room, window))
+    let readings = readings?.into_iter().flatten().collect();
+    Ok(meetings_in(ics::merge(readings), place, room, window))
 }
 
 fn meetings_in(reading: Reading, place: usize, room: &Room, window: Window) -> FeedMeetings {
