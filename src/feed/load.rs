@@ -120,6 +120,24 @@ impl Weight {
         Ok(())
     }
 
+    /// So many bytes more, or fewer where that would be more than there can ever be; how many.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn add_at_least(
+        &mut self,
+        least: usize,
+        wanted: usize,
+    ) -> Result<usize, PullErrorKind> {
+        let used = locked(&self.load.state).used;
+        let left = self.load.budget.largest().saturating_sub(used);
+        let more = wanted
+            .min(usize::try_from(left).unwrap_or(wanted))
+            .max(least);
+        self.add(more as u64)?;
+        Ok(more)
+    }
+
     /// These stay until the pull ends.
     pub(super) fn keep(mut self) {
         self.bytes = 0;

@@ -35,6 +35,7 @@ mod network;
 mod oauth;
 mod pace;
 mod place;
+mod received;
 mod request_body;
 mod tls;
 mod tokens;

@@ -20,6 +20,7 @@ use super::error::{LoginUsed, Measure, PullError, PullErrorKind};
 use super::load::{Load, Weight};
 use super::network::Network;
 use super::place::Reach;
+use super::received::Received;
 use super::request_body::RequestBody;
 use crate::config::TlsTrust;
 use crate::model::feed_url::FeedUrl;
@@ -321,13 +322,14 @@ async fn read(
     deadline: Instant,
     weight: &mut Weight,
 ) -> Result<Vec<u8>, PullErrorKind> {
-    let announced = incoming.size_hint().exact().unwrap_or(0);
-    weight.add(announced)?;
-    let mut sent = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
+    let mut sent = match incoming.size_hint().exact() {
+        Some(length) => Received::of_length(length, weight)?,
+        None => Received::default(),
+    };
     loop {
         let frame = timeout_at(deadline, next_frame(&mut incoming)).await;
         let Some(frame) = frame.map_err(|_| PullErrorKind::TimedOut(limits.timeout))? else {
-            return Ok(sent);
+            return Ok(sent.whole());
         };
         // A length that was promised and not kept, a chunk without its end, a
         // connection that was reset.
@@ -339,13 +341,7 @@ async fn read(
         if received.saturating_add(data.len() as u64) > limits.size {
             return Err(too_large(limits));
         }
-        // What is reserved counts, and not only what has come.
-        if sent.capacity() - sent.len() < data.len() {
-            let more = data.len().max(sent.len());
-            weight.add(more as u64)?;
-            sent.reserve_exact(more);
-        }
-        sent.extend_from_slice(&data);
+        sent.push(&data, weight)?;
     }
 }
 

@@ -224,9 +224,7 @@ impl Room {
     pub fn size(&self) -> u64 {
         u64::from(self.pages) * PAGE / FACTOR
     }
-}
 
-impl Room {
     /// All of it.
     #[must_use]
     pub fn bytes(&self) -> u64 {

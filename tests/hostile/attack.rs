@@ -162,6 +162,18 @@ impl Attack {
 }
 
 impl Cost {
+    /// What is honest has to be read, however large it is.
+    #[track_caller]
+    pub fn nothing_was_refused(&self) {
+        let said: Vec<&String> = self.said_of_feeds().collect();
+        assert!(said.is_empty(), "{said:#?}");
+    }
+
+    /// All but what is said of the dead pods.
+    fn said_of_feeds(&self) -> impl Iterator<Item = &String> {
+        self.said.iter().filter(|said| !said.contains("127.7."))
+    }
+
     /// Prints the line of an attack, and asserts that it took no longer on a processor.
     #[track_caller]
     pub fn at_most(&self, name: &str, processor: Duration) {
@@ -176,12 +188,7 @@ impl Cost {
             self.processor.as_secs_f64(),
             self.served.as_secs_f64()
         );
-        for said in self
-            .said
-            .iter()
-            .filter(|said| !said.contains("127.7."))
-            .take(2)
-        {
+        for said in self.said_of_feeds().take(2) {
             eprintln!("    {}", said.chars().take(300).collect::<String>());
         }
         assert!(

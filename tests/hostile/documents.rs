@@ -98,6 +98,61 @@ async fn a_building_in_one_file_for_two_hundred_rooms() {
     cost.at_most(&name, Duration::from_secs(60));
 }
 
+/// A room's calendar of ten years, with the texts that invitations have; some of it is ahead.
+fn ten_years(events: usize, first: usize) -> Bytes {
+    let text = "Agenda, notes and dial-in of the meeting.\\n".repeat(26);
+    let each = (0..events).map(|n| {
+        // Two an hour.
+        let (day, hour) = (n / 16, 8 + n / 2 % 8);
+        let (year, day) = (first + day / 336, day % 336);
+        let start = format!("{year}{:02}{:02}T{hour:02}{:02}00", day / 28 + 1, day % 28 + 1, n % 2 * 30);
+        let more = match n % 10 {
+            0 => "RRULE:FREQ=WEEKLY;COUNT=8\r\n",
+            _ => "",
+        };
+        let line = format!("DESCRIPTION:{text}");
+        let mut folded = String::new();
+        for (at, piece) in line.as_bytes().chunks(74).enumerate() {
+            folded += if at == 0 { "" } else { "\r\n " };
+            folded += std::str::from_utf8(piece).unwrap();
+        }
+        format!(
+            "BEGIN:VEVENT\r\nUID:{n}@example.org\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:{start}\r\nDURATION:PT30M\r\n{more}SUMMARY:Meeting {n}\r\n{folded}\r\nEND:VEVENT\r\n"
+        )
+    });
+    whole(calendar(lines(each.collect())))
+}
+
+#[tokio::test]
+async fn an_honest_calendar_of_ten_years_is_read() {
+    for (first, what) in [(2018, "mostly over"), (2027, "all ahead")] {
+        let body = ten_years(50_000, first);
+        let size = body.len() as f64 / 1e6;
+        assert!(size > 60.0, "{size}");
+        for how in ["with a length", "without a length"] {
+            let body = body.clone();
+            let host = Host::start(move |_| match how {
+                "with a length" => Answer::ok(body.clone()),
+                _ => {
+                    let pieces = body.chunks(64 * 1024).map(Bytes::copy_from_slice);
+                    Answer::stream("200 OK", "", pieces.collect::<Vec<_>>().into_iter())
+                }
+            })
+            .await;
+            let attack = Attack::new(256)
+                .await
+                .with("http.max_feed_size", "\"100MB\"");
+            let cost = attack
+                .feed("large", &host, "/ten-years.ics")
+                .on_feeds(&host)
+                .await;
+            let name = format!("ten years in {size:.1} MB, {what}, {how}");
+            cost.at_most(&name, Duration::from_secs(60));
+            cost.nothing_was_refused();
+        }
+    }
+}
+
 #[tokio::test]
 async fn more_large_calendars_at_once_than_memory() {
     // As many times the limit as fifty calendars of 47 MB are of 256 MB.
@@ -126,6 +181,7 @@ async fn more_large_calendars_at_once_than_memory() {
         let cost = attack.on_feeds(&host).await;
         let name = format!("48 calendars of 9 MB in 32 MB, {how}");
         cost.at_most(&name, Duration::from_secs(60));
+        cost.nothing_was_refused();
     }
 }
 
