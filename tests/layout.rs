@@ -81,6 +81,7 @@ const SERVICE: &[&str] = &[
     "ics",
     "ledger",
     "model",
+    "net",
     "pod",
     "telemetry",
 ];

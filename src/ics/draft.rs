@@ -6,11 +6,11 @@ use std::ops::Range;
 use super::date;
 use super::property::{self, Name, Property};
 use super::rrule::{self, LeftOut, NoRule, RuleText};
-use super::series::{Freq, Nominal, Rule};
+use super::series::{Event, Freq, Nominal, Rule};
 use super::stamp::{DateContext, PeriodEnd, Stamp, stamp};
 use super::zone::Zones;
 use crate::model::entities;
-use crate::model::occurrence::{BusyStatus, Class, Person, Status};
+use crate::model::occurrence::{BusyStatus, Class, Details, Person, Status};
 use crate::model::time::UnixTime;
 use crate::model::verdict;
 
@@ -23,6 +23,11 @@ const MAX_CATEGORIES: usize = 200;
 const MAX_LINKS: usize = 20;
 const MAX_DECLINED: usize = 1_000;
 const MAX_TROUBLES: usize = 16;
+
+/// What these take of memory.
+const PER_EVENT: usize = size_of::<Draft>() + 2 * size_of::<Event>() + size_of::<Details>() + 512;
+const PER_DATE: usize = 160;
+const PER_TEXT: usize = 96;
 
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
@@ -84,6 +89,18 @@ impl Draft {
             span: start..start,
             ..Self::default()
         }
+    }
+
+    /// About how many bytes it takes, with the event that is made of it, beside its texts.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        let lists = self.lines.len() * 2 * size_of::<(Name, usize, usize)>()
+            + self.dates.len() * PER_DATE
+            + self.exclusion_dates.len() * PER_DATE
+            + (self.rules.len() + self.exclusion_rules.len()) * 3 * size_of::<Rule>()
+            + (self.categories.len() + self.declined.len()) * PER_TEXT
+            + self.troubles.len() * PER_TEXT;
+        (PER_EVENT + lists) as u64
     }
 
     /// Every room that was invited declined, or the organizer did.

@@ -11,7 +11,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use bytes::Bytes;
 use jiff::civil::{DateTime, Time};
 
 use super::draft::Draft;
@@ -22,7 +21,7 @@ use super::series::{AddedDate, End, Event, When};
 use super::skim::Reach;
 use super::stamp::{PeriodEnd, Stamp};
 use super::walk::{self, File};
-use super::{component, copies, gather, zone};
+use super::{TooLarge, component, copies, gather, zone};
 use crate::config::Only;
 use crate::model::item::FeedItem;
 use crate::model::occurrence::{Class, Details};
@@ -77,19 +76,48 @@ const TIMES_AND_MARKS: [Name; 16] = [
 #[must_use]
 pub fn keep(item: &FeedItem, from: UnixTime, filters: &[&Only]) -> FeedItem {
     let body = line::as_bytes(&item.body);
-    let options = walk::Options {
+    let file = walk::walk(&body, options(from, None));
+    kept(item, &body, file.ok(), from, filters)
+}
+
+/// The same, where no more than so many bytes may be taken for it beside the body.
+///
+/// # Errors
+/// When it takes more.
+pub fn keep_within(
+    item: &FeedItem,
+    from: UnixTime,
+    filters: &[&Only],
+    memory: u64,
+) -> Result<FeedItem, TooLarge> {
+    let body = line::as_bytes(&item.body);
+    match walk::walk(&body, options(from, Some(memory))) {
+        Ok(file) if file.is_too_large => Err(TooLarge),
+        file => Ok(kept(item, &body, file.ok(), from, filters)),
+    }
+}
+
+fn options(from: UnixTime, memory: Option<u64>) -> walk::Options {
+    walk::Options {
         reach: Window::new(from, UnixTime::MAX).map(Reach::of),
         with_lines: true,
-    };
-    let kept = match walk::walk(&body, options) {
-        Ok(file) => Keeper::new(&body, file, &item.href, filters).write(from),
-        Err(_) => Vec::new(),
-    };
+        memory,
+    }
+}
+
+fn kept(
+    item: &FeedItem,
+    body: &[u8],
+    file: Option<File>,
+    from: UnixTime,
+    filters: &[&Only],
+) -> FeedItem {
+    let write = |file| Keeper::new(body, file, &item.href, filters).write(from);
     FeedItem {
         href: item.href.clone(),
         etag: item.etag.clone(),
         last_modified: item.last_modified.clone(),
-        body: Bytes::from(kept),
+        body: file.map(write).unwrap_or_default().into(),
     }
 }
 

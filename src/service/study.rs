@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 use super::feed_task::{self, Fetched};
-use super::reading::{self, Download, ReduceBy};
+use super::reading::{self, Download, ReduceBy, Unread};
 use super::recorder::Recorder;
 use super::{Ground, stage};
 use crate::compose::{self, FeedMeetings};
@@ -232,6 +232,7 @@ async fn read(feed: &Feed, fetched: Fetched, now: Now) -> Result<(FeedVersion, R
     let by = ReduceBy {
         from: now.wall,
         filters: [Only::default(), feed.only.clone()].into(),
+        memory: u64::MAX,
         largest: LARGEST,
         host: feed.id.host().to_owned(),
     };
@@ -250,7 +251,11 @@ async fn read(feed: &Feed, fetched: Fetched, now: Now) -> Result<(FeedVersion, R
             held: None,
             is_afresh: true,
         };
-        reading::version(&download, &by).map(|version| (version, reading))
+        match reading::version(&download, &by) {
+            Ok(version) => Ok((version, reading)),
+            Err(Unread::Failed(failure)) => Err(failure),
+            Err(Unread::NeedsMemory) => Err(reading::needs_too_much(&by)),
+        }
     });
     match work.await {
         Ok(read) => read,
