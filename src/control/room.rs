@@ -146,7 +146,8 @@ pub struct RoomController {
     /// One for each feed, in the order of the configuration.
     parts: Vec<Part>,
     brake: Arc<BrakeState>,
-    last: Vec<RememberedMeeting>,
+    /// Shared with what is written down of it.
+    last: Arc<[RememberedMeeting]>,
     is_known: bool,
     keeps_shown: bool,
     kept: usize,
@@ -451,7 +452,7 @@ impl RoomController {
         );
         let borrowed: Vec<&[Candidate]> = slices.iter().map(Vec::as_slice).collect();
         let merged = compose::merge(&borrowed, rules);
-        let last: Vec<RememberedMeeting> = merged
+        let last: Arc<[RememberedMeeting]> = merged
             .meetings
             .into_iter()
             .map(|one| self.remembered(one, &kept))

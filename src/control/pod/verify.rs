@@ -185,7 +185,7 @@ impl PodController {
     fn pushed(&mut self, check: &Check, answer: PutAnswer, is_shown: bool) -> PodEvent {
         let failures = self.failing.take().map_or(0, |failing| failing.failures);
         let changes = self.last_push.as_ref().map(|report| &report.changes);
-        let count = |of: fn(&Changes) -> usize| changes.map_or(0, of);
+        let count = |of: fn(&Changes) -> usize| changes.map_or(0, |changes| of(changes));
         PodEvent::Pushed {
             reason: check.plan.reason,
             meetings: check.plan.agenda.len(),
@@ -248,7 +248,7 @@ pub(super) fn report(
         at,
         reason: plan.reason,
         meetings: plan.agenda.len(),
-        changes: Changes::between(before, &plan.agenda),
+        changes: Arc::new(Changes::between(before, &plan.agenda)),
         duration: std::time::Duration::ZERO,
         result,
     }

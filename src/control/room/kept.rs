@@ -1,6 +1,7 @@
 //! What stays on the displays although no reading accounts for it, and in which words.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::RoomController;
 use super::part::Part;
@@ -18,7 +19,7 @@ impl RoomController {
             return;
         }
         let rules = &self.settings.room.meetings;
-        for one in &mut self.last {
+        for one in Arc::make_mut(&mut self.last) {
             if !mutation::is(Mutation::KeptIsNotRestricted) {
                 compose::restrict(&mut one.meeting, rules);
             }

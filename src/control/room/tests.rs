@@ -680,7 +680,7 @@ fn two_meetings_of_one_name_in_two_feeds_both_stay() {
     other.meeting.end_time = UnixTime::from_seconds(START + 290 * 60);
     other.feeds = vec![world.views[1].id.as_str().to_owned()];
     let memory = RoomMemory {
-        agenda: vec![one, other],
+        agenda: vec![one, other].into(),
         is_known: true,
         ..RoomMemory::default()
     };
@@ -770,3 +770,13 @@ fn titles_that_are_to_be_hidden_are_hidden_by_the_first_word_of_a_new_process() 
 }
 
 const LATER: [(&str, i64, i64); 3] = [("A", 260, 290), ("B", 320, 350), ("C", 380, 410)];
+
+/// Every look hands the memory on: thousands of rooms have their meetings once.
+#[test]
+fn what_is_written_down_shares_its_meetings_with_the_room() {
+    let mut world = World::new(1);
+    world.reads(0, &[("A", 1, 2), ("B", 3, 4)]);
+    let [one, two] = [world.now, world.now].map(|now| world.room.memory(now));
+    assert_eq!(one.agenda.len(), 2);
+    assert!(Arc::ptr_eq(&one.agenda, &two.agenda));
+}
