@@ -291,7 +291,7 @@ fn an_event_that_cannot_be_read_costs_no_other() {
         .iter()
         .map(|verdict| match &verdict.subject {
             Subject::Line { line, .. } => format!("{line}: {}", verdict.rule),
-            Subject::Event(_) => panic!("it was read"),
+            Subject::Event(_) | Subject::Kept(_) => panic!("it was read"),
         })
         .collect();
     assert_eq!(
