@@ -10,7 +10,7 @@ use super::series::{Event, Freq, Nominal, Rule};
 use super::stamp::{DateContext, PeriodEnd, Stamp, stamp};
 use super::zone::Zones;
 use crate::model::entities;
-use crate::model::occurrence::{BusyStatus, Class, Details, Person, Status};
+use crate::model::occurrence::{BusyStatus, Class, Person, Status};
 use crate::model::time::UnixTime;
 use crate::model::verdict;
 
@@ -25,7 +25,9 @@ const MAX_DECLINED: usize = 1_000;
 const MAX_TROUBLES: usize = 16;
 
 /// What these take of memory.
-const PER_EVENT: usize = size_of::<Draft>() + 2 * size_of::<Event>() + size_of::<Details>() + 512;
+///
+/// The drafts are given up one by one when events are made of them, which take as much.
+const PER_EVENT: usize = size_of::<Draft>() + size_of::<Event>() + 512;
 const PER_DATE: usize = 160;
 const PER_TEXT: usize = 96;
 
@@ -94,7 +96,7 @@ impl Draft {
     /// About how many bytes it takes, with the event that is made of it, beside its texts.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        let lists = self.lines.len() * 2 * size_of::<(Name, usize, usize)>()
+        let lists = self.lines.capacity() * size_of::<(Name, usize, usize)>()
             + self.dates.len() * PER_DATE
             + self.exclusion_dates.len() * PER_DATE
             + (self.rules.len() + self.exclusion_rules.len()) * 3 * size_of::<Rule>()

@@ -46,6 +46,10 @@ impl<'a> Walk<'a> {
             // Behind END:VCALENDAR, or in a component that is not read.
             _ => return,
         }
+        // The form that is kept has it as it stands, and no filter asks for it.
+        if top == Some(Kind::Event) && name == Name::Description && self.options.with_lines {
+            return self.took(name, line);
+        }
         let limit = limit(name);
         let bytes = line.unfold_at_most(limit, &mut self.buffer);
         let cut = bytes.len() == limit && line.len() > limit;
@@ -59,15 +63,6 @@ impl<'a> Walk<'a> {
                         false => property,
                     };
                     event.take(name, &property, line.number, &mut self.file.zones);
-                    if self.options.with_lines {
-                        event.lines.push((name, line.start, line.end));
-                    }
-                    // One event may be the whole body.
-                    if let Some(memory) = self.options.memory
-                        && event.weight() > memory.saturating_sub(self.used)
-                    {
-                        self.used = u64::MAX;
-                    }
                     if cut {
                         event.trouble(Rule::Capped {
                             cap: "bytes in a line",
@@ -75,6 +70,7 @@ impl<'a> Walk<'a> {
                         });
                     }
                 }
+                self.took(name, line);
             }
             (Some(Kind::Event), None) => {
                 if let Some(event) = &mut self.event {
@@ -110,6 +106,21 @@ impl<'a> Walk<'a> {
                 }
             }
             _ => {}
+        }
+    }
+    /// A property of the event that is open.
+    fn took(&mut self, name: Name, line: &Line<'_>) {
+        let Some(event) = &mut self.event else {
+            return;
+        };
+        if self.options.with_lines {
+            event.lines.push((name, line.start, line.end));
+        }
+        // One event may be the whole body.
+        if let Some(memory) = self.options.memory
+            && event.weight() > memory.saturating_sub(self.used)
+        {
+            self.used = u64::MAX;
         }
     }
 }
