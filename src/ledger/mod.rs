@@ -133,8 +133,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::ServiceRunning`] where another process holds it; where the folder is
     /// missing or the lock file cannot be opened.
-    pub fn claim(path: &Path) -> Result<ServiceLock> {
-        ServiceLock::claim(resolve(path)?)
+    pub async fn claim(path: &Path) -> Result<ServiceLock> {
+        let path = path.to_owned();
+        file::beside_tasks(async move { ServiceLock::claim(resolve(&path)?) }).await
     }
 
     /// Opens a claimed ledger, creates it where there is none (readable by its owner only), and
@@ -174,7 +175,12 @@ impl Ledger {
     /// # Errors
     /// When a ledger that exists cannot be opened.
     pub async fn open_to_read(path: &Path) -> Result<Self> {
-        let path = resolve(path)?;
+        let path = path.to_owned();
+        file::beside_tasks(Self::open_to_read_here(path)).await
+    }
+
+    async fn open_to_read_here(path: PathBuf) -> Result<Self> {
+        let path = resolve(&path)?;
         let schema = begin::look(&path).await?;
         let opened = Opened {
             lock: None,
@@ -332,7 +338,7 @@ impl Ledger {
         let mut seat = self.0.writer.lock().await;
         // Out of its seat: it comes back only when all went well.
         let mut connection = match seat.take() {
-            Some(connection) if self.is_opened_file() => connection,
+            Some(connection) if self.is_opened_file().await => connection,
             _ => self.connect(Access::Write).await?,
         };
         match in_transaction(&mut connection, "BEGIN IMMEDIATE", work).await {
@@ -364,7 +370,7 @@ impl Ledger {
         }
         let mut seat = self.0.reader.lock().await;
         let mut connection = match seat.take() {
-            Some(connection) if self.is_opened_file() => connection,
+            Some(connection) if self.is_opened_file().await => connection,
             _ => self.connect(Access::Read).await?,
         };
         match in_transaction(&mut connection, "BEGIN", work).await {
@@ -381,7 +387,7 @@ impl Ledger {
 
     /// A new connection to the file that was opened.
     async fn connect(&self, access: Access) -> Result<SqliteConnection> {
-        if !self.is_opened_file() {
+        if !self.is_opened_file().await {
             return Err(LedgerError::Replaced {
                 path: self.0.path.clone(),
             });
@@ -404,8 +410,13 @@ impl Ledger {
     }
 
     /// A command has no claim on the file and looks no further.
-    fn is_opened_file(&self) -> bool {
-        self.0.access == Access::Read || FileId::of(&self.0.path) == self.opened().file
+    async fn is_opened_file(&self) -> bool {
+        if self.0.access == Access::Read {
+            return true;
+        }
+        let path = self.0.path.clone();
+        let found = file::beside_tasks(async move { FileId::of(&path) }).await;
+        found == self.opened().file
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {

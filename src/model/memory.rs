@@ -135,7 +135,7 @@ pub struct ReplacedMemory {
 pub struct RememberedMeeting {
     #[serde(flatten)]
     pub meeting: Meeting,
-    pub feeds: Vec<String>,
+    pub feeds: Vec<Arc<str>>,
 }
 
 /// Of a pod; by its URL.

@@ -66,6 +66,12 @@ impl FeedId {
         &self.digest
     }
 
+    /// The same, for whoever keeps it.
+    #[must_use]
+    pub fn key(&self) -> Arc<str> {
+        self.digest.clone()
+    }
+
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host

@@ -276,7 +276,7 @@ impl Explanation {
         let details = match (&verdict.subject, &self.titles) {
             (Subject::Event(details), _) => details,
             (Subject::Kept(_), Titles::AllAs(title)) => return title.clone(),
-            (Subject::Kept(meeting), _) => return meeting.title.clone(),
+            (Subject::Kept(meeting), _) => return meeting.title.to_string(),
             (Subject::Line { .. }, _) => return String::new(),
         };
         let own = |details: &Details| {

@@ -40,7 +40,7 @@ impl OpenLedger {
         let (ledger, events) = if is_dry {
             (Ledger::open_to_read(&config.ledger).await?, Vec::new())
         } else {
-            let lock = Ledger::claim(&config.ledger)?;
+            let lock = Ledger::claim(&config.ledger).await?;
             Ledger::open(lock, now.wall).await?
         };
         for event in &events {

@@ -8,10 +8,10 @@ use futures_util::future::select_all;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::clock::Clock;
+use super::deadline::Deadline;
 use super::recorder::Recorder;
 use super::stage;
 use crate::control::brake::{BrakeState, FeedOfRoom};
-use crate::control::now::Monotonic;
 use crate::control::published::{FeedView, Wanted};
 use crate::control::room::{
     ComposeJob, Composition, RoomController, RoomEvent, RoomSettings, RoomStep, RoomView,
@@ -72,7 +72,7 @@ pub struct RoomOutputs {
     pub wanted: watch::Sender<Wanted>,
     pub view: watch::Sender<RoomView>,
     /// By when the task has to have moved on, for `status --healthy`.
-    pub late_after: watch::Sender<Monotonic>,
+    pub late_after: Deadline,
     pub losses: mpsc::UnboundedSender<RoomLosses>,
     pub recorder: Recorder,
 }
@@ -93,33 +93,45 @@ struct RoomTask {
 }
 
 /// Runs a room until its task is dropped.
-pub async fn run(room: RoomController, clock: Clock, inputs: RoomInputs, outputs: RoomOutputs) {
+///
+/// There are thousands of these futures, nearly all of which wait. So the state has a place of
+/// its own, and what is large for a moment another one.
+pub fn run(
+    room: RoomController,
+    clock: Clock,
+    inputs: RoomInputs,
+    outputs: RoomOutputs,
+) -> impl Future<Output = ()> + Send {
+    let task = RoomTask {
+        room,
+        clock,
+        budget: inputs.budget.clone(),
+        outputs,
+        told: Vec::new(),
+    };
+    serve(Box::new(task), inputs)
+}
+
+async fn serve(mut task: Box<RoomTask>, inputs: RoomInputs) {
     let RoomInputs {
         mut feeds,
         mut brake,
         mut clock_state,
         mut commands,
-        budget,
+        budget: _,
     } = inputs;
-    let mut task = RoomTask {
-        room,
-        clock,
-        budget,
-        outputs,
-        told: Vec::new(),
-    };
     task.learn_clock(&mut clock_state);
     task.learn_feeds(&mut feeds);
     loop {
         let wait = match task.room.next(task.clock.now()) {
             RoomStep::Wait(until) => {
-                task.outputs.late_after.send_replace(until.plus(GRACE));
+                task.outputs.late_after.set(until.plus(GRACE));
                 until
             }
             RoomStep::Compose(jobs) => {
                 let now = task.clock.now().monotonic;
-                task.outputs.late_after.send_replace(now.plus(LONGEST_STEP));
-                task.compose(jobs).await;
+                task.outputs.late_after.set(now.plus(LONGEST_STEP));
+                Box::pin(task.compose(jobs)).await;
                 continue;
             }
         };

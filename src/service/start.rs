@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::brake_task;
 use super::clock_task::{self, WatchedClock};
+use super::deadline::Deadline;
 use super::feed_task::{self, FeedCommand, FeedConfig, FeedInputs, FeedOutputs, FeedShared};
 use super::identity_task;
 use super::pod_task::{self, PodCommand, PodConfig, PodInputs, PodOutputs, PodShared};
@@ -20,7 +21,6 @@ use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
 use crate::control::feed::{FeedController, FeedSettings};
 use crate::control::identity::{Devices, PodIdentity};
-use crate::control::now::Monotonic;
 use crate::control::pod::{PodController, PodSettings};
 use crate::control::published::FeedView;
 use crate::control::room::{RoomController, RoomSettings};
@@ -178,7 +178,7 @@ impl Service {
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view(now));
         let first = self.first_view(&published);
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let late_after = Deadline::never();
         let shared = FeedShared {
             clock: self.ground.clock,
             network: self.ground.network.clone(),
@@ -191,7 +191,10 @@ impl Service {
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
         };
-        let outputs = FeedOutputs { view, late_after };
+        let outputs = FeedOutputs {
+            view,
+            late_after: late_after.clone(),
+        };
         let task = feed_task::run(controller, feed_config, shared, inputs, outputs);
         self.feeds.insert(
             id.clone(),
@@ -199,7 +202,7 @@ impl Service {
                 commands,
                 view: published,
                 first,
-                late_after: late,
+                late_after,
                 sources: (),
                 task: tokio::spawn(task),
             },
@@ -260,7 +263,7 @@ impl Service {
         let (view, published) = watch::channel(controller.view(now));
         let first = self.first_view(&published);
         let (wanted, wanted_published) = watch::channel(controller.wanted().clone());
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let late_after = Deadline::never();
         let inputs = RoomInputs {
             feeds: receivers,
             brake: self.joints.brake.clone(),
@@ -271,7 +274,7 @@ impl Service {
         let outputs = RoomOutputs {
             wanted,
             view,
-            late_after,
+            late_after: late_after.clone(),
             losses: self.joints.losses.clone(),
             recorder: self.ground.recorder.clone(),
         };
@@ -283,7 +286,7 @@ impl Service {
                     commands,
                     view: published,
                     first,
-                    late_after: late,
+                    late_after,
                     sources,
                     task: tokio::spawn(task),
                 },
@@ -365,7 +368,7 @@ impl Service {
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());
         let first = self.first_view(&published);
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let late_after = Deadline::never();
         let shared = PodShared {
             clock: self.ground.clock,
             gate: self.ground.gate.clone(),
@@ -378,7 +381,10 @@ impl Service {
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
         };
-        let outputs = PodOutputs { view, late_after };
+        let outputs = PodOutputs {
+            view,
+            late_after: late_after.clone(),
+        };
         let task = pod_task::run(controller, pod_config, shared, inputs, outputs);
         self.pods.insert(
             pod.url.clone(),
@@ -386,7 +392,7 @@ impl Service {
                 commands,
                 view: published,
                 first,
-                late_after: late,
+                late_after,
                 sources: wanted,
                 task: tokio::spawn(task),
             },

@@ -350,7 +350,7 @@ fn kept(agenda: &Agenda, verdicts: &[Verdict]) -> Vec<Verdict> {
     let mut meetings: Vec<&Meeting> = agenda.meetings().iter().collect();
     let is_titled_so = |meeting: &Meeting| {
         let titles = accounted.get(&(meeting.start_time, meeting.end_time));
-        titles.is_some_and(|titles| titles.contains(&meeting.title.as_str()))
+        titles.is_some_and(|titles| titles.contains(&&*meeting.title))
     };
     meetings.sort_by_key(|meeting| (meeting.start_time, meeting.end_time, !is_titled_so(meeting)));
     let mut kept = Vec::new();

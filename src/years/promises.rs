@@ -167,7 +167,7 @@ pub fn wanted(
 }
 
 /// What people see of a meeting.
-type Face = (UnixTime, UnixTime, String, String);
+type Face = (UnixTime, UnixTime, Arc<str>, Arc<str>);
 
 fn face_of(meeting: &Meeting) -> Face {
     (
@@ -181,16 +181,16 @@ fn face_of(meeting: &Meeting) -> Face {
 fn face(entry: &Entry, room: &Room) -> Face {
     let rules = &room.meetings;
     let title = match (rules.hide_titles, entry.is_private) {
-        (true, _) => rules.hidden_title.clone(),
-        (false, true) => rules.private_title.clone(),
-        (false, false) => entry.title(),
+        (true, _) => rules.hidden_title.as_str().into(),
+        (false, true) => rules.private_title.as_str().into(),
+        (false, false) => entry.title().into(),
     };
     let organizer = if entry.is_private { "" } else { "Ada" };
     (
         UnixTime::from_seconds(entry.start),
         UnixTime::from_seconds(entry.end),
         title,
-        organizer.to_owned(),
+        organizer.into(),
     )
 }
 
@@ -200,10 +200,10 @@ fn shows(meeting: &Meeting, entry: &Entry, room: &Room) -> bool {
     let organizer = if entry.is_private { "" } else { "Ada" };
     meeting.start_time.seconds() == entry.start
         && meeting.end_time.seconds() == entry.end
-        && meeting.organizer == organizer
+        && *meeting.organizer == *organizer
         && match (rules.hide_titles, entry.is_private) {
-            (true, _) => meeting.title == rules.hidden_title,
-            (false, true) => meeting.title == rules.private_title,
+            (true, _) => *meeting.title == *rules.hidden_title,
+            (false, true) => *meeting.title == *rules.private_title,
             (false, false) => entry.is_title(&meeting.title),
         }
 }
@@ -213,7 +213,7 @@ fn privacy(room: usize, settings: &Room, agenda: &Agenda, env: &mut Env) {
     for meeting in agenda.meetings() {
         let says = |word: &str| meeting.title.contains(word) || meeting.organizer.contains(word);
         let hides = settings.meetings.hide_titles;
-        if says(PRIVATE) || (hides && meeting.title != settings.meetings.hidden_title) {
+        if says(PRIVATE) || (hides && *meeting.title != *settings.meetings.hidden_title) {
             let title = meeting.title.clone();
             env.broken("no private text is shown", || {
                 format!("room {room} shows {title:?}")
@@ -332,7 +332,7 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
                     env.broken("nothing of somebody else is sent", || {
                         format!("address {address} is sent {title:?}")
                     });
-                } else if hides && one.title != "Reserved" {
+                } else if hides && &*one.title != "Reserved" {
                     let title = one.title.clone();
                     env.broken("no private text is shown", || {
                         format!("address {address} is sent {title:?}")

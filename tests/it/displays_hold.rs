@@ -1,6 +1,6 @@
 //! Meetings that vanish whole are kept until that is really over, whatever happens meanwhile.
 
-use podcal::sim::feedhost::FeedFault;
+use podcal::sim::feedhost::{FeedFault, FeedHost};
 use podcal::sim::{Fault, Options};
 use serde_json::{Value, json};
 
@@ -40,13 +40,8 @@ async fn held(hold: &str) -> (World, Service) {
 /// Two more pulls, so that whatever they lead to has begun.
 async fn pulled(world: &World) {
     let pulls = world.feeds.requests().len();
-    let twice = async {
-        while world.feeds.requests().len() < pulls + 2 {
-            tokio::task::yield_now().await;
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    within("two more pulls", twice).await;
+    let twice = |feeds: &FeedHost| feeds.requests().len() >= pulls + 2;
+    within("two more pulls", world.feeds.wait_for(twice)).await;
 }
 
 /// A display that lost everything gets back what is held.

@@ -375,7 +375,7 @@ fn title(verdict: &Verdict) -> String {
             .as_deref()
             .and_then(compose::text::title)
             .unwrap_or_default(),
-        Subject::Kept(meeting) => meeting.title.clone(),
+        Subject::Kept(meeting) => meeting.title.to_string(),
         Subject::Line { .. } => String::new(),
     }
 }

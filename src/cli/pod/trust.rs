@@ -28,7 +28,7 @@ pub async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failur
     if asked {
         return Ok(());
     }
-    let lock = match Ledger::claim(&config.ledger) {
+    let lock = match Ledger::claim(&config.ledger).await {
         Ok(lock) => lock,
         // It meets the pod itself, and pins what it finds then.
         Err(LedgerError::ServiceRunning { .. }) if !is_trust => return Ok(()),
