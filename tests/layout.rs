@@ -115,7 +115,7 @@ const UNKNOWN_TO_PURE: &[&str] = &[
 ];
 
 /// Lines of a file; tests beside it count for themselves.
-const LONGEST: usize = 560;
+const LONGEST: usize = 570;
 /// Lists that are read by search.
 const TABLES: &[&str] = &["src/model/zone_names.rs"];
 
