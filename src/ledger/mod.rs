@@ -338,7 +338,7 @@ impl Ledger {
         let mut seat = self.0.writer.lock().await;
         // Out of its seat: it comes back only when all went well.
         let mut connection = match seat.take() {
-            Some(connection) if self.is_opened_file().await => connection,
+            Some(connection) if self.is_opened_file() => connection,
             _ => self.connect(Access::Write).await?,
         };
         match in_transaction(&mut connection, "BEGIN IMMEDIATE", work).await {
@@ -370,7 +370,7 @@ impl Ledger {
         }
         let mut seat = self.0.reader.lock().await;
         let mut connection = match seat.take() {
-            Some(connection) if self.is_opened_file().await => connection,
+            Some(connection) if self.is_opened_file() => connection,
             _ => self.connect(Access::Read).await?,
         };
         match in_transaction(&mut connection, "BEGIN", work).await {
@@ -387,7 +387,7 @@ impl Ledger {
 
     /// A new connection to the file that was opened.
     async fn connect(&self, access: Access) -> Result<SqliteConnection> {
-        if !self.is_opened_file().await {
+        if !self.is_opened_file() {
             return Err(LedgerError::Replaced {
                 path: self.0.path.clone(),
             });
@@ -410,13 +410,8 @@ impl Ledger {
     }
 
     /// A command has no claim on the file and looks no further.
-    async fn is_opened_file(&self) -> bool {
-        if self.0.access == Access::Read {
-            return true;
-        }
-        let path = self.0.path.clone();
-        let found = file::beside_tasks(async move { FileId::of(&path) }).await;
-        found == self.opened().file
+    fn is_opened_file(&self) -> bool {
+        self.0.access == Access::Read || FileId::of(&self.0.path) == self.opened().file
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
