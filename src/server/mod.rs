@@ -31,16 +31,16 @@ use crate::web::{Bound, WebError, WebServer};
 
 mod exchange;
 mod listening;
+mod summaries;
 mod supervisor;
 
 use self::exchange::Reloads;
 use self::listening::{Listening, Question};
+use self::summaries::Summaries;
 use self::supervisor::Supervisor;
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
-/// How things stand is logged this often.
-const SUMMARY: Duration = Duration::from_secs(3600);
 /// What is in flight at a stop may take this long to end.
 const GRACE: Duration = Duration::from_secs(3);
 /// A task that should have moved on before this long is late, for `status --healthy`.
@@ -65,8 +65,7 @@ pub struct Server {
     web: Option<WebServer>,
     reloads: Reloads,
     settling: Option<JoinHandle<()>>,
-    first_pass: bool,
-    next_summary: Instant,
+    summaries: Summaries,
 }
 
 /// Why the service does not start.
@@ -143,8 +142,7 @@ impl Server {
             web,
             reloads: Reloads::default(),
             settling: None,
-            first_pass: false,
-            next_summary: Instant::now() + SUMMARY,
+            summaries: Summaries::from(Instant::now()),
         })
     }
 
@@ -198,13 +196,10 @@ impl Server {
             self.views = Arc::new(self.service.views());
         }
         self.settle();
-        if !self.first_pass && self.service.is_first_pass_done() {
-            self.first_pass = true;
-            self.say_summary(true, supervisor);
-        }
-        if Instant::now() >= self.next_summary {
-            self.next_summary += SUMMARY;
-            self.say_summary(false, supervisor);
+        let service = &self.service;
+        let is_done = || service.is_first_pass_done();
+        if let Some(is_first) = self.summaries.due(Instant::now(), is_done) {
+            self.say_summary(is_first, supervisor);
         }
         // As for `status --healthy`: whoever looks may start a service again that stands still.
         if supervisor.is_due() && self.service.late(LATE).is_empty() {
@@ -232,9 +227,9 @@ impl Server {
     /// For whoever reads; see [`crate::web`].
     fn publish(&self) {
         let late = self.service.late(LATE).len();
-        let snapshot = self
-            .service
-            .snapshot(self.views.clone(), late, self.first_pass);
+        let snapshot =
+            self.service
+                .snapshot(self.views.clone(), late, self.summaries.first_is_said());
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
@@ -267,7 +262,7 @@ impl Server {
         json!({
             "healthy": late.is_empty(),
             "late": late,
-            "ready": self.first_pass,
+            "ready": self.summaries.first_is_said(),
             "ledger_writable": self.ledger.recorder.failing().is_none(),
         })
     }

@@ -34,6 +34,7 @@ pub mod pass;
 pub mod past;
 pub mod pod_contact;
 pub mod pod_task;
+pub mod present;
 pub mod read_budget;
 pub mod reading;
 pub mod recorder;

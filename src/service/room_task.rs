@@ -16,13 +16,22 @@ use crate::control::published::{FeedView, Wanted};
 use crate::control::room::{
     ComposeJob, Composition, RoomController, RoomEvent, RoomSettings, RoomStep, RoomView,
 };
+use crate::ics::TooLarge;
 use crate::model::name::RoomName;
+use crate::net::memory::MemoryBudget;
 use crate::telemetry::{self, words};
 
-/// How many rooms compose at once: as many as small machines have processors, so that
-/// memory stays bounded.
+/// How many rooms compose at once: as many as small machines have processors.
 const MAX_CONCURRENT_COMPOSITIONS: usize = 4;
 static COMPOSING: Semaphore = Semaphore::const_new(MAX_CONCURRENT_COMPOSITIONS);
+/// Of these, how many with large calendars, so that they hold up no other room.
+const MAX_LARGE_COMPOSITIONS: usize = 2;
+static COMPOSING_LARGE: Semaphore = Semaphore::const_new(MAX_LARGE_COMPOSITIONS);
+/// In bytes, unpacked.
+const LARGE: u64 = 256 * 1024;
+/// What is made of the form that is kept takes about this many times its size, divided
+/// by what the budget reckons for a body.
+const PER_KEPT_BYTE: u64 = 4;
 
 /// Composing waits for others that compose; longer is a fault of podcal.
 const LONGEST_STEP: Duration = Duration::from_secs(15 * 60);
@@ -55,6 +64,8 @@ pub struct RoomInputs {
     /// Whether the wall clock is believed; a change also says that it was set.
     pub clock_state: watch::Receiver<ClockState>,
     pub commands: mpsc::Receiver<RoomCommand>,
+    /// For what is made of calendars while it composes.
+    pub budget: MemoryBudget,
 }
 
 pub struct RoomOutputs {
@@ -76,6 +87,7 @@ pub struct ClockState {
 struct RoomTask {
     room: RoomController,
     clock: Clock,
+    budget: MemoryBudget,
     outputs: RoomOutputs,
     told: Vec<FeedOfRoom>,
 }
@@ -93,6 +105,7 @@ pub fn run(
     let task = RoomTask {
         room,
         clock,
+        budget: inputs.budget.clone(),
         outputs,
         told: Vec::new(),
     };
@@ -105,6 +118,7 @@ async fn serve(mut task: Box<RoomTask>, inputs: RoomInputs) {
         mut brake,
         mut clock_state,
         mut commands,
+        budget: _,
     } = inputs;
     task.learn_clock(&mut clock_state);
     task.learn_feeds(&mut feeds);
@@ -213,10 +227,37 @@ impl RoomTask {
 
     async fn compose(&mut self, jobs: Vec<ComposeJob>) {
         let room = self.room.settings().room.clone();
-        // The semaphore is never closed.
-        let place = COMPOSING.acquire().await;
-        let composed = tokio::task::spawn_blocking(move || compose(&jobs, &room)).await;
-        drop(place);
+        let sizes = jobs.iter().flat_map(|job| &job.version.items);
+        let size: u64 = sizes.map(|item| item.body.size() as u64).sum();
+        // The semaphores are never closed.
+        let large = match size > LARGE {
+            true => Some(COMPOSING_LARGE.acquire().await),
+            false => None,
+        };
+        let jobs = Arc::new(jobs);
+        let mut needs = size.saturating_mul(PER_KEPT_BYTE);
+        let composed = loop {
+            let memory = self.budget.room(Some(needs)).await;
+            let place = COMPOSING.acquire().await;
+            // What was read once with all the memory that there is, can be read again.
+            let is_all = memory.size() >= self.budget.largest();
+            let allowed = if is_all { u64::MAX } else { memory.bytes() };
+            needs = memory.size().saturating_mul(2);
+            let (jobs, room) = (Arc::clone(&jobs), Arc::clone(&room));
+            let work = move || {
+                let composed = compose(&jobs, &room, allowed);
+                drop(memory);
+                composed
+            };
+            let composed = tokio::task::spawn_blocking(work).await;
+            drop(place);
+            match composed {
+                Ok(Err(TooLarge)) => {}
+                Ok(Ok(compositions)) => break Ok(compositions),
+                Err(error) => break Err(error),
+            }
+        };
+        drop(large);
         match composed {
             Ok(compositions) => {
                 self.learn(|room, now| room.learn_composed(compositions, now));
@@ -234,20 +275,25 @@ impl RoomTask {
     }
 }
 
-pub(super) fn compose(jobs: &[ComposeJob], room: &crate::config::Room) -> Vec<Composition> {
+pub(super) fn compose(
+    jobs: &[ComposeJob],
+    room: &crate::config::Room,
+    memory: u64,
+) -> Result<Vec<Composition>, TooLarge> {
     jobs.iter()
         .map(|job| {
-            let mut meetings = stage::meetings_of(&job.version, job.place, room, job.basis.window);
+            let (version, window) = (&job.version, job.basis.window);
+            let mut meetings = stage::meetings_within(version, job.place, room, window, memory)?;
             let most = room.meetings.max.saturating_mul(2).saturating_add(100);
             let is_truncated = meetings.candidates.len() > most;
             meetings.candidates.truncate(most);
-            Composition {
+            Ok(Composition {
                 place: job.place,
                 version: job.version.id,
                 basis: job.basis,
                 candidates: meetings.candidates.into(),
                 is_truncated,
-            }
+            })
         })
         .collect()
 }

@@ -269,6 +269,7 @@ impl Service {
             brake: self.joints.brake.clone(),
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
+            budget: self.ground.network.memory().clone(),
         };
         let outputs = RoomOutputs {
             wanted,
@@ -459,7 +460,7 @@ impl Joints {
             dates,
             devices,
             identities,
-            budget: ReadBudget::new(config.memory),
+            budget: ReadBudget::new(ground.network.memory(), config.memory),
             tasks,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calendar::FOREIGN;
-use super::env::Fault;
+use super::fault::Fault;
 use super::plan::PodFault;
 use crate::control::pod::ReportedMode;
 use crate::model::agenda::Agenda;
@@ -89,6 +89,12 @@ impl Device {
         self.shown = Arc::new(Agenda::new(meetings.collect()));
         self.pending = None;
         self.altered = None;
+    }
+
+    /// Somebody deletes all but the nearest meetings.
+    pub fn curtail(&mut self, left: usize) {
+        self.shown = alter(&self.shown, Alters::Keeps(left));
+        self.pending = None;
     }
 
     /// What applies late applies now.

@@ -1,7 +1,7 @@
 //! The world around the service: time, hosts, devices, the disk, and what is written down of
 //! the history for people.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,13 @@ use std::time::Duration;
 use super::calendar::{Document, Ids, Reading};
 use super::device::Device;
 use super::disk::Disk;
+use super::fault::Fault;
+use super::names::{feed_request, host_name};
 use super::oracle::Oracle;
 use super::plan::{HostFault, Plan};
 use super::rng::Rng;
 use crate::control::now::{Monotonic, Now};
+use crate::control::secret_gate::Request;
 use crate::model::name::FeedId;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
@@ -22,7 +25,7 @@ pub const START: i64 = 1_804_053_600;
 
 /// What happens next. Numbers are places in the tables of the world; `life` counts processes,
 /// so that what belonged to one that was killed is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     Action(usize),
     ClockBack,
@@ -85,32 +88,39 @@ pub enum Happening {
     Look,
 }
 
-/// A calendar host, or one calendar of it, with its fault.
-#[derive(Clone, Debug)]
-pub struct Fault<T> {
-    what: Option<T>,
-    until: u64,
+/// What comes in the queue; the earliest is the greatest, and of two at once the first.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    /// When, and which of those at once.
+    at: u128,
+    what: Happening,
 }
 
-impl<T> Default for Fault<T> {
-    fn default() -> Self {
-        Self {
-            what: None,
-            until: 0,
-        }
+impl Coming {
+    fn when(&self) -> u64 {
+        (self.at >> 64) as u64
     }
 }
 
-impl<T: Copy> Fault<T> {
-    pub fn begin(&mut self, what: T, until: u64) {
-        self.what = Some(what);
-        self.until = until;
-    }
-
-    pub fn at(&self, now: u64) -> Option<T> {
-        self.what.filter(|_| now < self.until)
+impl Ord for Coming {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at.cmp(&self.at)
     }
 }
+
+impl PartialOrd for Coming {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Coming {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Coming {}
 
 /// A calendar in the world.
 #[derive(Debug)]
@@ -123,6 +133,14 @@ pub struct FeedModel {
     pub fault: Fault<HostFault>,
 }
 
+impl FeedModel {
+    /// What is asked of the gate before its secret is sent.
+    #[must_use]
+    pub fn request(&self, secret: u32) -> Request {
+        feed_request(&self.id, self.host, secret)
+    }
+}
+
 pub struct Env {
     /// Milliseconds since the start of the world.
     pub now: u64,
@@ -131,7 +149,7 @@ pub struct Env {
     /// Seconds by which the wall clock is ahead of the true time.
     pub clock_ahead: i64,
     pub rng: Rng,
-    queue: BinaryHeap<Reverse<(u64, u64, Happening)>>,
+    queue: BinaryHeap<Coming>,
     number: u64,
     pub feeds: Vec<FeedModel>,
     pub hosts: Vec<Fault<HostFault>>,
@@ -234,7 +252,8 @@ impl Env {
     pub fn at(&mut self, when: u64, what: Happening) {
         self.number += 1;
         let when = when.max(self.now);
-        self.queue.push(Reverse((when, self.number, what)));
+        let at = u128::from(when) << 64 | u128::from(self.number);
+        self.queue.push(Coming { at, what });
     }
 
     pub fn after(&mut self, millis: u64, what: Happening) {
@@ -243,9 +262,31 @@ impl Env {
 
     /// The next thing that happens; time is then.
     pub fn next(&mut self) -> Option<Happening> {
-        let Reverse((when, _, what)) = self.queue.pop()?;
-        self.now = when;
-        Some(what)
+        let coming = self.queue.pop()?;
+        self.now = coming.when();
+        Some(coming.what)
+    }
+
+    /// When the next thing happens.
+    #[must_use]
+    pub fn next_at(&self) -> Option<u64> {
+        self.queue.peek().map(Coming::when)
+    }
+
+    /// Every secret that was ever configured, with each of its users.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        let mut all = Vec::new();
+        for feed in self.feeds.iter().filter(|feed| feed.has_login) {
+            let newest = self.oracle.host_secrets[feed.host];
+            all.extend((0..=newest).map(|secret| feed.request(secret)));
+        }
+        for (address, device) in self.addresses.iter().enumerate() {
+            let newest = self.devices[*device].secret;
+            let url = super::names::pod_url(address);
+            all.extend((0..=newest).map(|secret| super::names::pod_request(address, &url, secret)));
+        }
+        all
     }
 
     #[must_use]
@@ -287,11 +328,6 @@ impl Env {
             });
         }
     }
-}
-
-#[must_use]
-pub fn host_name(host: usize) -> String {
-    format!("calendar-{host}.example.com")
 }
 
 /// The meetings that a calendar has from the start, some for each day.

@@ -1,18 +1,22 @@
 //! What the promises are checked against: what hosts and pods really answered, told apart from
 //! what the controllers made of it.
 
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::secrets::SecretFacts;
 use super::calendar::Reading;
-use super::configure::{self, only};
+use super::names::{self, only};
 use super::plan::{ConfigPlan, MINUTE, Plan, SECOND};
+use crate::config::Only;
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::Wanted;
-use crate::control::secret_gate::{Verdict, pause};
+use crate::control::secret_gate::{Request, Verdict, pause};
 use crate::model::agenda::Agenda;
 use crate::model::failure::FailureClass;
-use crate::model::sign_in::Credential;
+use crate::model::sign_in::{AccountKey, Credential, SignIn};
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 use std::time::Duration;
@@ -61,6 +65,8 @@ pub struct FeedFacts {
     pub throttled_at: Option<u64>,
     pub changed_at: u64,
     pub pulled_at: u64,
+    /// By a clock that was wrong when a wait was written down or restored.
+    pub may_wait_until: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -74,6 +80,8 @@ pub struct PodFacts {
     /// Until when something else than one poll may be needed to put it right.
     pub slow_until: u64,
     pub contact_at: u64,
+    /// When the minute began in which requests are counted, and how many there were.
+    pub requests: (u64, u64),
     /// The last request asked for the mode, and it allows to write.
     pub may_write: bool,
     /// The display changed without us.
@@ -86,16 +94,25 @@ pub struct PodFacts {
     pub trusted_at: u64,
     /// Something else happened while devices were exchanged: a person has to say what is right.
     pub is_mixed_up: bool,
+    /// By a clock that was wrong when a wait was written down or restored.
+    pub may_wait_until: u64,
 }
 
-#[derive(Clone, Debug, Default)]
-struct SecretFacts {
-    /// In a row: as many as the gate surely knows of, and as many as it may know of.
-    rejections: u32,
-    at_most: u32,
-    at: u64,
-    /// Its pause may be gone with a ledger.
-    is_loose: bool,
+/// What a room lets through.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub only: Only,
+    pub digest: String,
+}
+
+impl Filter {
+    fn of(place: Option<u8>) -> Self {
+        let only = only(place);
+        Self {
+            digest: only.digest(),
+            only,
+        }
+    }
 }
 
 pub struct Oracle {
@@ -107,9 +124,13 @@ pub struct Oracle {
     pub host_secrets: Vec<u32>,
     pub feeds: Vec<FeedFacts>,
     pub pods: Vec<PodFacts>,
+    /// By what each pod is known to the gate.
+    pub pod_keys: Vec<String>,
     /// What each room wants its displays to show, and since when.
     pub wanted: Vec<(Option<Wanted>, u64)>,
     pub forced_at: Vec<u64>,
+    /// When somebody asked for a sync of the room, forced or not.
+    pub synced_at: Vec<u64>,
     pub started_at: u64,
     pub is_running: bool,
     /// A room is just told one thing after the other.
@@ -126,6 +147,8 @@ pub struct Oracle {
     pub lines: u64,
     pub writes: u64,
     pub puts: u64,
+    /// The filters of places, and their digests.
+    filters: BTreeMap<Option<u8>, Filter>,
     zone: Zone,
     window: Option<(UnixTime, UnixTime)>,
     period: u64,
@@ -141,8 +164,12 @@ impl Oracle {
             host_secrets: vec![0; plan.hosts],
             feeds: vec![FeedFacts::default(); plan.feeds.len()],
             pods: vec![PodFacts::default(); plan.config.pod_secrets.len()],
+            pod_keys: (0..plan.config.pod_secrets.len())
+                .map(|address| names::pod_url(address).key())
+                .collect(),
             wanted: vec![(None, 0); plan.config.rooms.len()],
             forced_at: vec![0; plan.config.rooms.len()],
+            synced_at: vec![0; plan.config.rooms.len()],
             started_at: 0,
             is_running: false,
             is_arranging: false,
@@ -156,6 +183,9 @@ impl Oracle {
             lines: 0,
             writes: 0,
             puts: 0,
+            filters: [None, Some(0), Some(1), Some(2)]
+                .map(|place| (place, Filter::of(place)))
+                .into(),
             zone: Zone::named(plan.zone).unwrap_or_else(Zone::utc),
             window: None,
             period: 5 * MINUTE,
@@ -195,7 +225,12 @@ impl Oracle {
                 to
             }
         };
-        Window::new(wall, end).unwrap_or_else(|| configure::window_of_a_day(wall))
+        Window::new(wall, end).unwrap_or_else(|| names::window_of_a_day(wall))
+    }
+
+    #[must_use]
+    pub fn filter(&self, place: Option<u8>) -> &Filter {
+        &self.filters[&place]
     }
 
     /// Seconds since midnight where the displays are.
@@ -205,7 +240,7 @@ impl Oracle {
         wall.since(self.zone.start_of_day(today)).as_secs()
     }
 
-    pub fn starts(&mut self, beliefs: Beliefs, now: u64) {
+    pub fn starts(&mut self, beliefs: Beliefs, is_disk_full: bool, now: u64) {
         self.beliefs = beliefs;
         let (before, after) = (self.loaded.clone(), self.configured.clone());
         self.reloaded(&before, &after, now);
@@ -220,9 +255,10 @@ impl Oracle {
                     held.is_loose = true;
                 }
             }
-            for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
-                facts.is_loose = true;
-            }
+            self.waits_are_restored(now);
+        }
+        if stepped || is_disk_full {
+            self.secrets_are_loose();
         }
         self.started_at = now;
         self.is_clock_believed = true;
@@ -231,6 +267,31 @@ impl Oracle {
         }
         for wanted in &mut self.wanted {
             *wanted = (None, now);
+        }
+    }
+
+    /// What was written down may count anew from the start, for its own maximum at most.
+    fn waits_are_restored(&mut self, now: u64) {
+        for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
+            facts.restored_at = now;
+        }
+        for feed in &mut self.feeds {
+            let is_throttled = feed.throttled_at.is_some_and(|at| now < at + 60 * MINUTE);
+            if feed.asked_until > now {
+                feed.may_wait_until = now + 24 * 60 * MINUTE;
+            } else if is_throttled {
+                feed.may_wait_until = feed.may_wait_until.max(now + 60 * MINUTE);
+            }
+        }
+        for pod in &mut self.pods {
+            let is_throttled = pod.throttled_at.is_some_and(|at| now < at + 15 * MINUTE);
+            let length = match is_throttled {
+                true => 15 * MINUTE,
+                false => pod.asked_until.saturating_sub(pod.asked_at),
+            };
+            if pod.asked_until > now || is_throttled {
+                pod.may_wait_until = now + length;
+            }
         }
     }
 
@@ -310,20 +371,20 @@ impl Oracle {
             if !room.is_present {
                 continue;
             }
-            let only = only(*place);
+            let filter = &self.filters[place];
+            let only = &filter.only;
             let belief = self.beliefs.rooms.entry((number, feed)).or_default();
             if is_failing && let Some(held) = &mut belief.held {
                 held.empty_since = None;
             }
-            if !is_success || !is_believed || !latest.reduction.serves(&only.digest(), wall) {
+            if !is_success || !is_believed || !latest.reduction.serves(&filter.digest, wall) {
                 continue;
             }
-            let count = |reading: &Reading| reading.to_come(&only, window).count();
-            if count(&latest) > 0 {
-                *belief = RoomBelief {
-                    nonempty: Some(latest.clone()),
-                    ..RoomBelief::default()
-                };
+            let count = |reading: &Reading| reading.to_come(only, window).count();
+            if latest.to_come(only, window).next().is_some() {
+                belief.nonempty = Some(latest.clone());
+                belief.held = None;
+                belief.emptied_at = None;
                 continue;
             }
             let before = belief.nonempty.as_deref().map_or(0, count);
@@ -396,7 +457,8 @@ impl Oracle {
         let facts = &self.feeds[feed];
         let wait = u64::try_from(until.since(clocks.monotonic).as_millis()).unwrap_or(u64::MAX);
         let mut most = self.period + 16 * SECOND;
-        most = most.max(facts.asked_until.saturating_sub(now) + 2 * SECOND);
+        let until = facts.asked_until.max(facts.may_wait_until);
+        most = most.max(until.saturating_sub(now) + 2 * SECOND);
         if facts.throttled_at.is_some_and(|at| now < at + 61 * MINUTE) {
             most = most.max(60 * MINUTE);
         }
@@ -412,111 +474,6 @@ impl Oracle {
                 )
             });
         }
-    }
-
-    pub fn secret_is_sent(&mut self, credential: &Credential, user: &str, insists: bool, now: u64) {
-        if insists {
-            return;
-        }
-        let of_user = self.secrets.get(user);
-        let Some(facts) = of_user.and_then(|secrets| secrets.get(credential)) else {
-            return;
-        };
-        if facts.rejections == 0 || facts.is_loose {
-            return;
-        }
-        // Of an account with several users a rejection may count for one of them alone.
-        let is_pod = credential.account.host().starts_with("192.");
-        let rejections = if is_pod { facts.rejections } else { 1 };
-        let wait = u64::try_from(pause(rejections).as_millis()).unwrap_or(0);
-        let since = now - facts.at;
-        // The ledger counts whole seconds.
-        // A request of another feed that was under way may have begun the pause.
-        let slack = if is_pod { 1500 } else { 25_000 };
-        if since + slack < wait {
-            let rejections = facts.rejections;
-            self.complain(|| {
-                format!(
-                    "a secret of {user} that was rejected {rejections} times is sent again after {} s",
-                    since / 1000
-                )
-            });
-        }
-    }
-
-    pub fn secret_was_judged(
-        &mut self,
-        credential: &Credential,
-        user: &str,
-        verdict: Verdict,
-        now: u64,
-    ) {
-        match verdict {
-            Verdict::Rejected | Verdict::Forbidden => {
-                let of_user = self.secrets.entry(user.to_owned()).or_default();
-                let facts = of_user.entry(credential.clone()).or_default();
-                if facts.is_loose {
-                    facts.rejections = 0;
-                }
-                facts.rejections += 1;
-                facts.at_most += 1;
-                facts.at = now;
-                facts.is_loose = false;
-            }
-            Verdict::Accepted => {
-                // It works, for whichever feed of the account.
-                for (one, secrets) in &mut self.secrets {
-                    let Some(facts) = secrets.get_mut(credential) else {
-                        continue;
-                    };
-                    facts.rejections = 0;
-                    if one == user {
-                        *facts = SecretFacts::default();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A pause that the process may forget: the ledger could not be written when it began.
-    pub fn secrets_are_loose(&mut self) {
-        for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
-            facts.is_loose = true;
-        }
-    }
-
-    /// Until when sign-in may be paused for a pod or feed, by what it was told.
-    #[must_use]
-    pub fn paused_until(&self, user: &str) -> u64 {
-        let of_user = self
-            .secrets
-            .get(user)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        of_user
-            .filter(|facts| facts.at_most > 0)
-            .map(|facts| {
-                let wait = u64::try_from(pause(facts.at_most).as_millis()).unwrap_or(0);
-                facts.at + wait
-            })
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// When a secret of this user was rejected last, while the pause after it lasts.
-    #[must_use]
-    pub fn rejected_at(&self, user: &str, now: u64) -> Option<u64> {
-        let of_user = self
-            .secrets
-            .get(user)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        of_user
-            .filter(|facts| facts.rejections > 0 && !facts.is_loose)
-            .filter(|facts| facts.at > self.started_at && now + SECOND < facts.at + 5 * MINUTE)
-            .map(|facts| facts.at)
-            .max()
     }
 
     pub fn pod_asked(&mut self, address: usize, until: u64, now: u64) {

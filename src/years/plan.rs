@@ -1,8 +1,10 @@
 //! A history before it is lived through: what the world is like, and what happens when. All of
 //! it comes from the seed; a shorter history is the same with fewer actions.
 
+mod action;
 mod choose;
 
+pub use self::action::{Action, ConfigEdit, Edit, HostFault, LedgerFault, PodFault, Timed};
 use self::choose::{config_edit, edit, host_fault, pod_fault};
 use super::rng::Rng;
 
@@ -10,219 +12,6 @@ pub const SECOND: u64 = 1000;
 pub const MINUTE: u64 = 60 * SECOND;
 pub const HOUR: u64 = 60 * MINUTE;
 pub const DAY: u64 = 24 * HOUR;
-
-/// How a calendar host, or one of its calendars, fails. Times are in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostFault {
-    Refuses,
-    Hangs,
-    Slow(u64),
-    Error,
-    /// A sign-in page in place of a calendar.
-    LoginPage,
-    CutOff,
-    /// 429 or 503.
-    Throttles(Option<u64>),
-    /// A valid calendar without any event.
-    Empty,
-    /// Some members of the collection cannot be had.
-    Partial,
-    /// The right secret is rejected.
-    Rejects,
-    Forbids,
-    /// Answers that nothing changed, whatever did.
-    Stuck,
-    NoValidators,
-    /// Its `Date` is days off.
-    OddDate,
-}
-
-/// How a pod fails, or what it is like for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PodFault {
-    Down,
-    Hangs,
-    Error,
-    Throttles(Option<u64>),
-    /// The right password is rejected.
-    Locked,
-    /// It does what it is sent and does not say so.
-    LosesAnswers,
-    /// Answers a PUT with an error.
-    RefusesPuts,
-    OtherMode,
-    ModeUnknown,
-    /// Shows what it is sent after so many seconds.
-    Late(u64),
-    Ignores,
-    ReadsEmpty,
-    CutsTitles(usize),
-    Keeps(usize),
-    NewIds,
-    NoDeviceId,
-    ClockOff(i64),
-}
-
-/// What people do to a calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edit {
-    Add {
-        in_minutes: u64,
-        minutes: u64,
-        is_private: bool,
-    },
-    /// The nth of those to come.
-    Cancel(u64),
-    Move(u64, i64),
-    Retitle(u64),
-    TogglePrivate(u64),
-    /// Everything to come is deleted for good.
-    Wipe,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LedgerFault {
-    /// The file is deleted.
-    Lost,
-    /// Nothing can be written.
-    Full,
-    /// It cannot be read any more; with `true`, pauses could be saved.
-    Damaged(bool),
-    /// Put back from a backup, with the service stopped for a moment.
-    Yesterday,
-}
-
-/// What an operator changes in the configuration; the service reloads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigEdit {
-    RemoveRoom(usize),
-    AddRoom(usize),
-    AddFeed {
-        room: usize,
-        feed: usize,
-    },
-    RemoveFeed {
-        room: usize,
-        nth: usize,
-    },
-    ReplaceFeed {
-        room: usize,
-        nth: usize,
-        feed: usize,
-    },
-    Filter {
-        room: usize,
-        nth: usize,
-        place: Option<u8>,
-    },
-    HideTitles(usize),
-    MovePod {
-        address: usize,
-        room: usize,
-    },
-    RemovePod(usize),
-    Guard {
-        room: usize,
-        vanished: u32,
-        hold_minutes: u64,
-    },
-    Max {
-        room: usize,
-        max: usize,
-    },
-    Nothing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    Host {
-        host: usize,
-        fault: HostFault,
-        ms: u64,
-    },
-    Feed {
-        feed: usize,
-        fault: HostFault,
-        ms: u64,
-    },
-    Edit {
-        feed: usize,
-        edit: Edit,
-    },
-    Pod {
-        address: usize,
-        fault: PodFault,
-        ms: u64,
-    },
-    /// So many times, some minutes apart.
-    Reboot {
-        address: usize,
-        ms: u64,
-        times: u64,
-    },
-    /// Another device takes its place for good.
-    Replace {
-        address: usize,
-    },
-    /// Two devices change places, and back after a while.
-    Exchange {
-        one: usize,
-        other: usize,
-        ms: u64,
-    },
-    /// Somebody else writes to the display.
-    Foreign {
-        address: usize,
-        meetings: u64,
-        times: u64,
-    },
-    /// The wall clock is set, and set right after a while.
-    Clock {
-        seconds: i64,
-        ms: u64,
-    },
-    /// Killed, and started again after a while.
-    Kill {
-        ms: u64,
-    },
-    /// Killed when the next push was done and before that is known.
-    KillAtPut {
-        ms: u64,
-    },
-    Stop {
-        ms: u64,
-    },
-    Ledger {
-        fault: LedgerFault,
-        ms: u64,
-    },
-    Config(ConfigEdit),
-    Sync {
-        room: usize,
-        force: bool,
-    },
-    Trust {
-        address: usize,
-    },
-    /// `podcal check --connect` beside the service.
-    Check,
-    /// A secret changes at the calendar host; the configured one follows after a while.
-    RotateFeed {
-        feed: usize,
-        ms: u64,
-    },
-    RotatePod {
-        address: usize,
-        ms: u64,
-    },
-}
-
-/// An action and when it happens, in milliseconds from the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timed {
-    pub at: u64,
-    pub what: Action,
-}
 
 /// A room as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -359,7 +148,7 @@ impl Plan {
 
     fn add_actions(&mut self, rng: &mut Rng, addresses: usize) {
         let is_calm = rng.once_in(10);
-        let families = 11;
+        let families = 12;
         for family in 0..families {
             let rate = match is_calm {
                 true => 0,
@@ -394,6 +183,8 @@ impl Plan {
             let ms = rng.between(10 * SECOND, pace.longest);
             if family == 10 {
                 self.add_pair(at, ms, rng, addresses);
+            } else if family == 11 {
+                self.add_mishap(at, rng, addresses);
             } else if let Some(what) = self.action(family, ms, rng, addresses) {
                 self.actions.push(Timed { at, what });
             }
@@ -418,6 +209,58 @@ impl Plan {
         let short = ms.min(5 * MINUTE);
         if let Some(what) = self.action(family, short, rng, addresses) {
             self.actions.push(Timed { at: soon, what });
+        }
+    }
+
+    /// What takes several things in one order.
+    fn add_mishap(&mut self, at: u64, rng: &mut Rng, addresses: usize) {
+        let address = rng.index(addresses);
+        let of_address = |room: &RoomPlan| room.addresses.contains(&address);
+        let room = self.config.rooms.iter().position(of_address).unwrap_or(0);
+        let feed = self.config.rooms[room].feeds[0].0;
+        let all = match rng.once_in(2) {
+            // Titles are hidden while the clock is doubted.
+            true => vec![
+                (
+                    0,
+                    Action::Clock {
+                        seconds: 9 * 86_400,
+                        ms: HOUR,
+                    },
+                ),
+                (12, Action::Config(ConfigEdit::HideTitles(room))),
+            ],
+            // The ledger is lost while a calendar cannot be read and the display is not ours.
+            false => vec![
+                (
+                    0,
+                    Action::Host {
+                        host: self.feeds[feed].0,
+                        fault: HostFault::Refuses,
+                        ms: HOUR,
+                    },
+                ),
+                (7, Action::Kill { ms: 2 * MINUTE }),
+                (
+                    8,
+                    Action::Ledger {
+                        fault: LedgerFault::Lost,
+                        ms: MINUTE,
+                    },
+                ),
+                (
+                    8,
+                    Action::Foreign {
+                        address,
+                        meetings: 2,
+                        times: 1,
+                    },
+                ),
+            ],
+        };
+        for (minutes, what) in all {
+            let at = at + minutes * MINUTE;
+            self.actions.push(Timed { at, what });
         }
     }
 
@@ -460,10 +303,13 @@ impl Plan {
                     ms,
                 },
                 3 => Action::Trust { address },
-                _ => Action::Foreign {
-                    address,
-                    meetings: rng.below(4),
-                    times: rng.pick(&[1, 1, 25]),
+                _ => match (rng.below(4), rng.pick(&[1, 1, 25])) {
+                    (3, 1) => Action::Curtail { address, left: 2 },
+                    (meetings, times) => Action::Foreign {
+                        address,
+                        meetings,
+                        times,
+                    },
                 },
             },
             4 => {

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::*;
-use crate::control::mutation::{self, Mutation};
 
 /// Lives through worlds on all processors until this many room-days are over.
 fn live_through(room_days: u64, plan_of: impl Fn(u64) -> Plan + Sync) -> u64 {
@@ -57,7 +56,7 @@ fn told(plan: &Plan) -> String {
 fn room_days_of_faults_keep_every_promise() {
     let began = Instant::now();
     // Without optimisation a day takes ten times as long.
-    let room_days = if cfg!(debug_assertions) { 250 } else { 2_000 };
+    let room_days = if cfg!(debug_assertions) { 500 } else { 2_000 };
     let lived = live_through(room_days, world);
     println!(
         "{lived} room-days in {:.1} s",
@@ -116,21 +115,17 @@ const FOUND: &[(Mutation, u64)] = &[
     (Mutation::PushWhatIsShown, 22),
     (Mutation::SilenceIsBroken, 30),
     (Mutation::OtherRoomsDeviceIsWritten, 5),
-];
-
-/// What no check finds yet.
-const NOT_FOUND_YET: &[Mutation] = &[
-    Mutation::KeptIsNotRestricted,
-    Mutation::FewerIsInStep,
-    Mutation::ForeignIsKept,
+    (Mutation::KeptIsNotRestricted, 15),
+    (Mutation::FewerIsInStep, 87),
+    (Mutation::ForeignIsKept, 6),
 ];
 
 /// Whether a world breaks a promise with the fault in it, and none without.
 fn is_found_in(mutation: Mutation, seed: u64) -> bool {
     let plan = small_world(seed);
-    mutation::put_in(Some(mutation));
+    put_in(Some(mutation));
     let with = live(&plan, false).broken;
-    mutation::put_in(None);
+    put_in(None);
     with.is_some() && live(&plan, false).broken.is_none()
 }
 
@@ -158,23 +153,18 @@ fn faults_that_are_put_in_by_hand_are_found() {
         }
     });
     assert_eq!(missed.into_inner().unwrap(), []);
-    assert!(FOUND.len() >= 20);
 }
 
 #[test]
 fn every_fault_is_listed() {
     for mutation in Mutation::ALL {
-        let is_listed = FOUND.iter().any(|(of, _)| *of == mutation);
-        assert!(
-            is_listed != NOT_FOUND_YET.contains(&mutation),
-            "{mutation:?}"
-        );
+        assert!(FOUND.iter().any(|(of, _)| *of == mutation), "{mutation:?}");
     }
 }
 
 #[test]
 fn a_failing_history_is_told_by_what_it_takes() {
-    mutation::put_in(Some(Mutation::LossIsBelieved));
+    put_in(Some(Mutation::LossIsBelieved));
     let failing = (0..400).find_map(|seed| {
         let plan = Plan::of(seed, 3, 2);
         Some((live(&plan, false).broken?, plan))
@@ -182,7 +172,7 @@ fn a_failing_history_is_told_by_what_it_takes() {
     let (broken, plan) = failing.unwrap();
     let shortest = shrink(&plan, &broken);
     let story = told(&shortest);
-    mutation::put_in(None);
+    put_in(None);
     assert!(shortest.actions.len() <= 2, "{story}");
     assert!(story.contains(broken.promise), "{story}");
 }

@@ -52,6 +52,38 @@ async fn refilled(world: &World) {
         .await;
 }
 
+/// What is on the display is explained, though no calendar has it any more.
+#[tokio::test]
+async fn what_is_held_is_explained_as_it_is_shown() {
+    let (world, service) = held("\"5h\"").await;
+    let explain = async |hours: i64| {
+        let at = jiff::Timestamp::from_second(hour(hours) + 60).unwrap();
+        world
+            .podcal(&["explain", "oak", "--at", &at.to_string()])
+            .await
+    };
+    explain(3).await.prints(&[
+        "the display shows `B`: kept on the display for now, although no calendar has it any more",
+        "8 upcoming meetings vanished at once",
+    ]);
+    // By then the hold is over.
+    explain(7)
+        .await
+        .prints(&["the display shows the room as free", "vanished at once"]);
+    let json = world.podcal(&["explain", "oak", "--json"]).await.json();
+    let verdicts = json["verdicts"].as_array().unwrap().iter();
+    let kept = verdicts.filter(|one| one["rule"] == "kept" && one["shown"] == true);
+    let titles: Vec<&str> = kept.map(|one| one["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, EIGHT[..3]);
+    // They come back: meetings as any other.
+    world.set_feed("oak", &calendar(&eight()));
+    service.says("no longer held").await;
+    let json = world.podcal(&["explain", "oak", "--json"]).await.json();
+    let verdicts = json["verdicts"].as_array().unwrap();
+    assert!(verdicts.iter().all(|one| one["rule"] == "shown"), "{json}");
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn a_hold_goes_on_over_failures_restarts_and_reloads() {
     let (mut world, service) = held("\"1h\"").await;

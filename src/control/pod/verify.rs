@@ -104,12 +104,14 @@ impl PodController {
         check.looks += 1;
         let shown = self.shown.clone().unwrap_or_default();
         let ours = check.plan.agenda.clone();
+        self.compare(now);
         let mut comparison = self.comparison(&shown, &ours, now);
         if !self.is_good(comparison) {
             let learnt = display::learn(&check.plan.before, &shown, &ours, self.believed(now));
             if let Some(learnt) = learnt.filter(|learnt| *learnt != Default::default()) {
                 let how = alteration::words(&learnt);
                 self.habits.alteration = Some(learnt);
+                self.compared = None;
                 events.push(PodEvent::TextsAltered { how });
                 comparison = self.comparison(&shown, &ours, now);
             }

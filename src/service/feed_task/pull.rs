@@ -14,9 +14,18 @@ use crate::control::feed::FeedOutcome;
 use crate::control::now::Monotonic;
 use crate::control::secret_gate::Verdict;
 use crate::model::item::{Held, Pulled};
+use crate::model::version::FeedVersion;
+use crate::net::memory::Room;
 use crate::service::gate::Pass;
-use crate::service::reading::{self, Download, ReduceBy};
+use crate::service::reading::{self, Download, ReduceBy, Unread};
 use crate::telemetry::metrics::{self, DueWork};
+
+/// What came of one attempt of a pull.
+enum Attempt {
+    Ended(FeedOutcome),
+    /// What came takes more memory to read than was taken for it: as for a body of this size.
+    NeedsRoom(u64),
+}
 
 impl FeedTask {
     pub(super) async fn pull(&mut self, afresh: bool, insists: bool) -> FeedOutcome {
@@ -42,21 +51,35 @@ impl FeedTask {
             metrics::begun(DueWork::Pull, self.now().monotonic.since(due));
         }
         let latest = self.controller.latest().cloned();
-        let size = self.last_size.or_else(|| latest.as_deref().map(size));
-        // Room for the body is taken when a host has answered: those that are silent, or are
-        // asked in turn, keep none from the others.
-        let (give, mut given) = oneshot::channel();
-        let budget = self.shared.budget.clone();
-        let may_read = async move {
-            let _ = give.send(budget.room(size).await);
-        };
+        let mut expected = self.last_size.or_else(|| latest.as_deref().map(size));
+        let mut pass = pass;
+        loop {
+            match self
+                .attempt(afresh, latest.clone(), expected, &mut pass, &user)
+                .await
+            {
+                Attempt::Ended(outcome) => return outcome,
+                // What was downloaded is given up, so that who waits holds nothing.
+                Attempt::NeedsRoom(size) => expected = Some(size),
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        afresh: bool,
+        latest: Option<Arc<FeedVersion>>,
+        expected: Option<u64>,
+        pass: &mut Option<Pass>,
+        user: &str,
+    ) -> Attempt {
         let held = match (&latest, afresh) {
             (Some(latest), false) => held(latest, self.controller.client_state()),
             _ => Held::default(),
         };
-        let answer = match &self.client {
-            Ok(client) => client.pull_when(&held, self.now().wall, may_read).await,
-            Err(error) => Err(error.clone()),
+        let (answer, room) = match &self.client {
+            Ok(client) => client.pull_into(&held, self.now().wall, expected).await,
+            Err(error) => (Err(error.clone()), None),
         };
         self.token_not_saved = match &self.client {
             Ok(client) => client.token_not_saved().await,
@@ -75,29 +98,30 @@ impl FeedTask {
                 let _ = is_judged.await;
             }
         }
-        let paused_until = self.report(pass, verdict, &user).await;
+        let paused_until = self.report(pass.take(), verdict, user).await;
         let pulled = match answer {
             Ok(pulled) => pulled,
             Err(error) => {
-                return FeedOutcome::Failed {
+                return Attempt::Ended(FeedOutcome::Failed {
                     failure: error.failure(),
                     paused_until,
-                };
+                });
             }
         };
         let by = ReduceBy {
             from: reduce_from(self.now().wall, self.clock_state.is_believed, date),
             filters: self.config.filters.clone(),
+            memory: room.as_ref().map_or(u64::MAX, Room::bytes),
             largest: self.shared.budget.largest(),
             host: self.config.feed.id.host().to_owned(),
         };
         let (download, state) = match pulled {
             Pulled::Unchanged { state, missing, .. } => {
                 let version = latest.and_then(|held| reading::with_missing(&held, &missing));
-                return FeedOutcome::Read {
+                return Attempt::Ended(FeedOutcome::Read {
                     version: version.map(Arc::new),
                     client_state: state.0,
-                };
+                });
             }
             Pulled::Changed {
                 items,
@@ -117,38 +141,37 @@ impl FeedTask {
                 (download, state.0)
             }
         };
-        let size = download
-            .items
-            .iter()
-            .map(|item| item.body.len() as u64)
-            .sum();
-        self.last_size = Some(size);
-        let size = size.min(by.largest);
-        let mut room = match given.try_recv() {
-            Ok(room) => room,
-            Err(_) => self.shared.budget.room(Some(size)).await,
+        let sizes = download.items.iter().map(|item| item.body.len() as u64);
+        self.last_size = Some(sizes.sum::<u64>().max(expected.unwrap_or(0)));
+        let size = self.last_size.unwrap_or(0);
+        let taken = room.as_ref().map_or(u64::MAX, Room::size);
+        let work = {
+            let by = by.clone();
+            move || {
+                let version = reading::version(&download, &by);
+                // Given back only when the downloaded bytes are.
+                drop((download, room));
+                version
+            }
         };
-        self.shared.budget.grow(&mut room, size).await;
-        let read = self.shared.budget.read(move || {
-            let version = reading::version(&download, &by);
-            // Given back only when the downloaded bytes are.
-            drop((download, room));
-            version
-        });
-        match read.await {
+        let failed = |failure| FeedOutcome::Failed {
+            failure,
+            paused_until: None,
+        };
+        Attempt::Ended(match self.shared.budget.read(size, work).await {
             Ok(Ok(version)) => FeedOutcome::Read {
                 version: Some(Arc::new(version)),
                 client_state: state,
             },
-            Ok(Err(failure)) => FeedOutcome::Failed {
-                failure,
-                paused_until: None,
-            },
-            Err(_) => FeedOutcome::Failed {
-                failure: failed_inside(&self.config.feed),
-                paused_until: None,
-            },
-        }
+            Ok(Err(Unread::Failed(failure))) => failed(failure),
+            Ok(Err(Unread::NeedsMemory)) if taken < by.largest => {
+                let size = taken.saturating_mul(2).min(by.largest);
+                self.last_size = Some(size);
+                return Attempt::NeedsRoom(size);
+            }
+            Ok(Err(Unread::NeedsMemory)) => failed(reading::needs_too_much(&by)),
+            Err(_) => failed(failed_inside(&self.config.feed)),
+        })
     }
 
     /// Reports to the gate what became of the secret; until when sign-in is paused for it.

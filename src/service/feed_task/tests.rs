@@ -135,11 +135,12 @@ async fn shared(path: &Path, memory: u64) -> (FeedShared, mpsc::UnboundedReceive
         }
     });
     let clock = clock();
+    let network = Network::new();
     let shared = FeedShared {
         clock,
-        network: Network::new(),
+        budget: ReadBudget::new(network.memory(), memory),
+        network,
         gate: Gate::new(SignIns::Ledger(ledger), clock),
-        budget: ReadBudget::new(memory),
         recorder,
         dates,
     };
@@ -454,8 +455,8 @@ async fn a_dropped_task_leaves_no_request_and_no_turn_behind() {
 
 #[tokio::test]
 async fn a_calendar_that_alone_is_too_large_to_read_is_refused_by_name() {
-    let mut world = World::new().await;
-    world.shared.budget = ReadBudget::new(300_000);
+    let world = World::new().await;
+    world.shared.budget.resize(300_000);
     world.host.fault(FeedFault::oversized(200_000));
     let mut feed = world.start("/oak.ics", Login::None);
     let view = feed.until(|view| view.attempts == 1).await;

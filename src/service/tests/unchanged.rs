@@ -142,12 +142,13 @@ async fn a_room_in_which_nothing_changed_reads_and_expands_nothing() {
         is_afresh: false,
     };
     let by = ReduceBy {
+        memory: u64::MAX,
         from: now.wall,
         filters: only.into(),
         largest: 1_000_000,
         host: "calendars.example".to_owned(),
     };
-    let version = Arc::new(reading::version(&download, &by).unwrap());
+    let version = Arc::new(reading::version(&download, &by).ok().unwrap());
     still.next_sync();
     still.learn(FeedOutcome::Read {
         version: Some(version),
@@ -156,11 +157,13 @@ async fn a_room_in_which_nothing_changed_reads_and_expands_nothing() {
     let jobs = still.jobs();
     assert_eq!(jobs.len(), 1);
     let now = still.now;
-    still.room.learn_composed(compose(&jobs, &room), now);
+    still
+        .room
+        .learn_composed(compose(&jobs, &room, u64::MAX).ok().unwrap(), now);
     assert!(still.jobs().is_empty());
     still.tell();
 
-    let composing = shortest(|| assert_eq!(compose(&jobs, &room).len(), 1));
+    let composing = shortest(|| assert_eq!(compose(&jobs, &room, u64::MAX).ok().unwrap().len(), 1));
     let syncs = shortest(|| {
         for _ in 0..SYNCS {
             still.next_sync();
