@@ -430,7 +430,12 @@ impl<'a> World<'a> {
             return;
         }
         let now = self.env.now;
+        let is_lost = self.env.oracle.ledger_lost_at.is_some();
         let pods = &mut self.env.oracle.pods;
+        for address in [one, other] {
+            // With the ledger it was lost which device belongs there, and it was not seen since.
+            pods[address].is_mixed_up |= is_lost && pods[address].bad_until + 10 * MINUTE > now;
+        }
         let is_mixed_up = pods[one].is_mixed_up || pods[other].is_mixed_up;
         (pods[one].is_mixed_up, pods[other].is_mixed_up) = (is_mixed_up, is_mixed_up);
         self.env.addresses.swap(one, other);

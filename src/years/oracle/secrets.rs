@@ -54,9 +54,8 @@ impl Oracle {
         let rejections = if is_pod { facts.rejections } else { 1 };
         let wait = u64::try_from(pause(rejections).as_millis()).unwrap_or(0);
         let since = now - facts.at;
-        // The ledger counts whole seconds.
-        // A request of another feed that was under way may have begun the pause.
-        let slack = if is_pod { 1500 } else { 25_000 };
+        // The pause counts from when the secret was sent, and a request may hang.
+        let slack = 25_000;
         if since + slack < wait {
             let rejections = facts.rejections;
             self.complain(|| {
