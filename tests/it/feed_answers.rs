@@ -287,8 +287,8 @@ fn cases() -> Vec<Case> {
         ("nul", &[0; 64], "empty"),
         // A web page that shows a calendar is none.
         (
-            "comment",
-            b"<!-- cached -->\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
+            "page-behind-a-comment",
+            b"<!-- cached --><html>\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
             "web page",
         ),
     ] {
