@@ -1,7 +1,8 @@
 //! Why each event of a room is on its display or not, for people: composed here alone, for
 //! `podcal explain` and for the page of a room.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -79,7 +80,7 @@ impl Explanation {
             titles,
             past: None,
             feeds: feeds(room, &study),
-            verdicts: study.verdicts,
+            verdicts: with_kept(study),
         };
         explanation.in_order()
     }
@@ -296,6 +297,35 @@ fn local(zone: &Zone, at: UnixTime) -> String {
     zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
+/// The verdicts on what the feeds have, and on the meetings that the display keeps besides.
+fn with_kept(study: Study) -> Vec<Verdict> {
+    let mut verdicts = study.verdicts;
+    let keeps = !study.view.held.is_empty() || study.view.kept > 0;
+    let agenda = study.view.wanted.agenda.filter(|_| keeps);
+    let shown: HashSet<_> = verdicts
+        .iter()
+        .filter(|verdict| verdict.rule.is_shown())
+        .map(|verdict| (verdict.start, verdict.end))
+        .collect();
+    for meeting in agenda.iter().flat_map(|agenda| agenda.meetings()) {
+        let (start, end) = (Some(meeting.start_time), Some(meeting.end_time));
+        if !shown.contains(&(start, end)) {
+            let details = Details {
+                uid: meeting.id.as_str().to_owned(),
+                summary: Some(meeting.title.clone()),
+                ..Details::default()
+            };
+            verdicts.push(Verdict {
+                subject: Subject::Event(Arc::new(details)),
+                start,
+                end,
+                rule: Rule::Kept,
+            });
+        }
+    }
+    verdicts
+}
+
 /// How each feed was read, and what the display keeps besides, for people.
 fn feeds(room: &Room, study: &Study) -> Vec<String> {
     let time = |at| local(&room.zone, at);
@@ -321,7 +351,7 @@ fn feeds(room: &Room, study: &Study) -> Vec<String> {
                 ),
                 (None, None) if feed.is_remembered => format!("{}: not read yet", feed.id),
                 (None, _) if feed.missing > 0 => format!(
-                    "{}: {read}, but for {} that could not be had",
+                    "{}: {read}, except {} that could not be fetched",
                     feed.id,
                     count(feed.missing, "event", "events")
                 ),

@@ -1,8 +1,9 @@
 //! What commands print, as a text that is the same for every run.
 //!
-//! A day like any other: whenever the tests run, the rooms are in a zone where it is after nine in the morning, so that
-//! the meetings of [`at`] are where a text says they are. The zone, the day and the moment are then named as on Monday,
-//! 2 March 2026, 09:15, in London. Ports, folders and ids are numbered in their order.
+//! A day like any other: whenever the tests run, the rooms are in a zone where it is after nine in
+//! the morning, so that the meetings of [`at`] are where a text says they are. The zone, the day
+//! and the moment are then named as on Monday, 2 March 2026, 09:15, in London. Ports, folders and
+//! ids are numbered in their order.
 
 use std::fs;
 use std::path::Path;
@@ -261,7 +262,14 @@ impl Names {
             let end = text.find(')')?;
             return Some((end, "process 1 on host podcal".to_owned()));
         }
+        // What was sent is compressed, and not always to the same size.
+        if head == "after" && tail.contains(" bytes") {
+            let end = text.find(" bytes")?;
+            let is_size = text[length + 1..end].parse::<u64>().is_ok();
+            return is_size.then(|| (end, "after 100".to_owned()));
+        }
         for (unit, becomes) in [
+            (" as sent", "100 as sent"),
             (" s ago", "just now"),
             (" min ago", "just now"),
             (" ms", "3 ms"),
