@@ -193,15 +193,16 @@ fn show_findings(output: Output, config: &Config, checked: &[Vec<Finding>]) {
         for finding in findings {
             let mut says = finding.says.iter();
             // Names that pods and calendar servers gave stand in them.
-            let first = says
-                .next()
-                .map(|line| clean::cell(line))
-                .unwrap_or_default();
-            output.line(&format!(
-                "  {:<8} {}: {first}",
-                finding.grade.to_string(),
-                finding.subject
-            ));
+            let first = says.next().map(String::as_str).unwrap_or_default();
+            // Most failures name the host themselves.
+            let address = finding.subject.split(' ').next_back().unwrap_or_default();
+            let subject = match first.contains(address) {
+                true => String::new(),
+                false => format!("{}: ", finding.subject),
+            };
+            let grade = finding.grade.to_string();
+            let first = clean::cell(&room.zone.told(first));
+            output.line(&format!("  {grade:<8} {subject}{first}"));
             says.for_each(|line| output.line(&format!("           {}", clean::cell(line))));
         }
     }
@@ -309,7 +310,7 @@ impl Checking<'_> {
         let troubles: usize = study.feeds.iter().map(|feed| feed.troubles).sum();
         if troubles > 0 {
             warn(format!(
-                "{} could not be read as meant; see `podcal explain {}`",
+                "{} could not be read properly; see `podcal explain {}`",
                 count(troubles, "entry", "entries"),
                 room.name
             ));
@@ -329,7 +330,7 @@ impl Checking<'_> {
         let missing: usize = study.feeds.iter().map(|feed| feed.missing).sum();
         if missing > 0 {
             warn(format!(
-                "{} listed by the server could not be had",
+                "{} listed by the server could not be fetched",
                 count(missing, "event", "events")
             ));
         }

@@ -280,7 +280,8 @@ impl Server {
         });
         let refused = unknown.map(|name| Answer::Refused {
             says: format!("the service does not serve a room `{name}`"),
-            hint: "run `podcal reload` first, so that it reads the new configuration".to_owned(),
+            hint: "run `podcal reload` first, so that the service reads the new configuration"
+                .to_owned(),
         });
         let options = PassOptions {
             force: request.force,
@@ -309,8 +310,9 @@ impl Server {
             let answer = match commands {
                 None => Answer::Refused {
                     says: format!("the service does not serve a pod {pod}"),
-                    hint: "run `podcal reload` first, so that it reads the new configuration"
-                        .to_owned(),
+                    hint:
+                        "run `podcal reload` first, so that the service reads the new configuration"
+                            .to_owned(),
                 },
                 Some(commands) => {
                     let (done, accepted) = tokio::sync::oneshot::channel();

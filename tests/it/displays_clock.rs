@@ -1,7 +1,7 @@
 //! A clock that is wrong takes nothing off a display for good.
 //!
-//! Where Debian's package `libfaketime` is installed (or `FAKETIME_LIBRARY` names the library), podcal
-//! runs by another clock than its pods and calendars; elsewhere those tests end at once.
+//! Where Debian's package `libfaketime` is installed (or `FAKETIME_LIBRARY` names the library),
+//! podcal runs by another clock than its pods and calendars; elsewhere those tests end at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -268,7 +268,7 @@ impl PodController {
         {
             return (
                 PodState::SomebodyElseWrites,
-                Some("it was put right several times, and shows other meetings again".to_owned()),
+                Some("it was corrected several times, and shows other meetings again".to_owned()),
             );
         }
         let detail = self
