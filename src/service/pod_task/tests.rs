@@ -381,7 +381,12 @@ async fn nothing_of_a_task_that_was_dropped_reaches_the_pod_later() {
     let mut running = house.start(&["New"]);
     running.until_state(PodState::InStep).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!((house.puts(), house.titles()), (2, vec!["New".to_owned()]));
+    let all = house.sim.requests();
+    assert_eq!(
+        (house.puts(), house.titles()),
+        (2, vec!["New".to_owned()]),
+        "{all:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
