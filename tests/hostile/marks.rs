@@ -457,6 +457,12 @@ async fn no_mark_is_in_what_the_service_says_serves_and_keeps() {
                 })
                 .await;
         }
+        // What changed is told from what was read before.
+        world
+            .until("its settings, read twice", "oak", |pod| {
+                pod.count("GET", "/v2/config") >= 2
+            })
+            .await;
         world
             .pod("oak")
             .set_config("display.name", json!("Hall\u{1b}[2J\u{202e}\nFORGED"))
