@@ -66,7 +66,7 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
         shown.rooms.retain(|room| room.name == name);
     }
     super::ledger_exists(config)?;
-    let ledger = Ledger::open_to_read(&config.ledger).await?;
+    let ledger = Ledger::open_place_to_read(&config.ledger_place()).await?;
     let loaded = ledger.load().await?;
     ledger.close().await;
     let status = Status::of(&shown, &loaded.memories, loaded.service, clock());

@@ -10,6 +10,7 @@ mod file;
 mod include;
 mod keys;
 mod known_feeds;
+pub mod ledger;
 pub mod load;
 mod notes;
 mod pods;
@@ -34,6 +35,7 @@ use ring::digest;
 use crate::model::cron::Cron;
 use crate::model::digest::hex;
 use crate::model::feed_url::FeedUrl;
+use crate::model::ledger_place::{LedgerPlace, LedgerServer};
 use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::occurrence::Details;
 use crate::model::pattern;
@@ -47,7 +49,10 @@ pub struct Config {
     pub path: PathBuf,
     pub time_zone: Zone,
     /// Absolute, or relative to the working directory; never to be joined again.
+    /// With a server, what the files beside its ledger are named after.
     pub ledger: PathBuf,
+    /// `None`: the ledger is a file.
+    pub ledger_server: Option<Arc<LedgerServer>>,
     /// For how long the history of what was done is kept.
     pub keep_history: Duration,
     pub schedule: Schedule,
@@ -64,6 +69,16 @@ pub struct Config {
     pub web: Option<Web>,
     /// In the order of the file and of those that it includes; at least one.
     pub rooms: Vec<Room>,
+}
+
+impl Config {
+    #[must_use]
+    pub fn ledger_place(&self) -> LedgerPlace {
+        LedgerPlace {
+            path: self.ledger.clone(),
+            server: self.ledger_server.clone(),
+        }
+    }
 }
 
 /// What becomes of the display of a room or pod that leaves the configuration.

@@ -148,6 +148,11 @@ impl Ledger {
         if schema == Schema::Current {
             return Ok(());
         }
+        if let Some(server) = &self.0.server {
+            server.make_tables().await?;
+            self.opened().schema = Schema::Current;
+            return Ok(());
+        }
         // A service of the older podcal that runs would find its tables gone.
         let _lock = match schema {
             Schema::Old => Some(Self::claim(self.path())?),

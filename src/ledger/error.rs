@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::server_error::ServerError;
 use crate::fault::{Fault, chain};
 use crate::model::failure::{Failure, FailureClass};
 
@@ -44,8 +45,15 @@ pub enum LedgerError {
     Altered { path: PathBuf, version: i64 },
     #[error("the ledger {} stayed locked by another process", path.display())]
     Locked { path: PathBuf },
-    #[error("the ledger {} is in use by another `podcal run`{}", path.display(), pid_in_brackets(*pid))]
-    ServiceRunning { path: PathBuf, pid: Option<u32> },
+    #[error("the ledger {} is in use by another `podcal run`{}", path.display(), process(*pid, host.as_deref()))]
+    ServiceRunning {
+        path: PathBuf,
+        pid: Option<u32>,
+        /// Of a ledger on a server, which is free again 30 s after a service that was killed.
+        host: Option<String>,
+    },
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error("there is no room left on the disk of the ledger {}", path.display())]
     DiskFull { path: PathBuf },
     #[error("the ledger {} cannot be written", path.display())]
@@ -87,8 +95,9 @@ pub enum OpenFailure {
     Sqlite(sqlx::Error),
 }
 
-fn pid_in_brackets(pid: Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+fn process(pid: Option<u32>, host: Option<&str>) -> String {
+    let host = host.map_or_else(String::new, |host| format!(" on {host}"));
+    pid.map_or_else(String::new, |pid| format!(" (process {pid}{host})"))
 }
 
 impl LedgerError {
@@ -112,6 +121,7 @@ impl LedgerError {
             Self::Altered { .. } => "other_schema",
             Self::Locked { .. } => "locked",
             Self::ServiceRunning { .. } => "service_running",
+            Self::Server(error) => error.kind(),
             Self::DiskFull { .. } => "disk_full",
             Self::ReadOnly { .. } => "read_only",
             Self::NoSharedMemory { .. } => "no_shared_memory",
@@ -211,6 +221,12 @@ impl Fault for LedgerError {
                  it, or an open database tool, is the usual cause"
                     .into()
             }
+            Self::ServiceRunning { host: Some(_), .. } => {
+                "stop the other one, or give this one a database of its own; one `podcal run` at a \
+                 time serves what is in a PostgreSQL ledger"
+                    .into()
+            }
+            Self::Server(error) => error.hint().into(),
             Self::ServiceRunning { .. } => {
                 "stop the other one, or give this one a `ledger.path` of its own; `podcal sync` \
                  and the commands that read may run beside it"
@@ -256,6 +272,7 @@ impl Fault for LedgerError {
     fn is_passing(&self) -> bool {
         match self {
             Self::Locked { .. } | Self::NoAnswer { .. } | Self::Replaced { .. } => true,
+            Self::Server(error) => error.is_passing(),
             Self::LockIsALink { .. }
             | Self::FolderMissing { .. }
             | Self::NotAFile { .. }
@@ -328,6 +345,7 @@ mod tests {
                 LedgerError::ServiceRunning {
                     path: path(),
                     pid: None,
+                    host: None,
                 },
                 "by another `podcal run`",
             ),
@@ -335,8 +353,17 @@ mod tests {
                 LedgerError::ServiceRunning {
                     path: path(),
                     pid: Some(7),
+                    host: None,
                 },
                 "(process 7)",
+            ),
+            (
+                LedgerError::ServiceRunning {
+                    path: path(),
+                    pid: Some(7),
+                    host: Some("oak".to_owned()),
+                },
+                "(process 7 on oak)",
             ),
             (LedgerError::DiskFull { path: path() }, "no room left"),
             (LedgerError::ReadOnly { path: path() }, "cannot be written"),

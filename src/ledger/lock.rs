@@ -45,6 +45,7 @@ impl ServiceLock {
                     pid: fs::read_to_string(&path)
                         .ok()
                         .and_then(|text| text.trim().parse().ok()),
+                    host: None,
                 });
             }
             Err(TryLockError::Error(error)) => return Err(cannot_open(path, error)),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 
 use super::history::{self, HistoryLine};
 use super::pin::{self, Pin};
+use super::query::{Db, sql};
 use super::{Answer, json, packed, sign_in, version};
 use crate::model::memory::{FailingMemory, FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::sign_in::SignIn;
@@ -254,7 +254,7 @@ impl Batch {
     }
 }
 
-pub(super) async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
+pub(super) async fn load(connection: &mut Db<'_>) -> Answer<Loaded> {
     let mut loaded = Loaded {
         versions: version::all(connection).await?,
         pins: pin::all(connection).await?.into_iter().collect(),
@@ -268,30 +268,29 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
     };
     loaded.sign_ins = sign_in::all(connection).await?.into_iter().collect();
     let devices: Vec<(String, String)> =
-        sqlx::query_as("SELECT pod, device_id FROM accepted_device ORDER BY pod")
-            .fetch_all(&mut *connection)
+        sql("SELECT pod, device_id FROM accepted_device ORDER BY pod")
+            .fetch_all(connection)
             .await?;
     loaded.accepted_devices = devices.into_iter().collect();
     loaded.service = service(connection).await?;
     Ok(loaded)
 }
 
-pub(super) async fn service(connection: &mut SqliteConnection) -> Answer<ServiceTimes> {
-    let row = sqlx::query_as("SELECT started_at, stopped_at, version FROM service WHERE id = 1")
-        .fetch_optional(connection)
-        .await?;
+pub(super) async fn service(connection: &mut Db<'_>) -> Answer<ServiceTimes> {
+    let row: Option<ServiceTimes> =
+        sql("SELECT started_at, stopped_at, version FROM service WHERE id = 1")
+            .fetch_optional(connection)
+            .await?;
     Ok(row.unwrap_or_default())
 }
 
 async fn all<T: Remembered>(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     unreadable: &mut usize,
 ) -> Answer<BTreeMap<String, Arc<T>>> {
-    let rows: Vec<(String, String)> = sqlx::query_as(T::SELECT)
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows: Vec<(String, String)> = sql(T::SELECT).fetch_all(connection).await?;
     let row: Option<(Vec<u8>, Option<i64>)> =
-        sqlx::query_as("SELECT times, inflated_bytes FROM last_seen WHERE kind = $1")
+        sql("SELECT times, inflated_bytes FROM last_seen WHERE kind = $1")
             .bind(T::KIND)
             .fetch_optional(connection)
             .await?;
@@ -314,7 +313,7 @@ async fn all<T: Remembered>(
     Ok(found)
 }
 
-pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Answer<()> {
+pub(super) async fn store(connection: &mut Db<'_>, batch: &Batch) -> Answer<()> {
     if batch.is_everything {
         for statement in [
             "DELETE FROM feed_memory",
@@ -324,7 +323,7 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
             "DELETE FROM pod_memory",
             "DELETE FROM last_seen",
         ] {
-            sqlx::query(statement).execute(&mut *connection).await?;
+            sql(statement).execute(connection).await?;
         }
     }
     // A version is there before a memory names it, should two of them ever be two transactions.
@@ -333,14 +332,14 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
     put_all(connection, &batch.rooms).await?;
     put_all(connection, &batch.pods).await?;
     for (pod, _) in batch.pods.iter().filter(|(_, memory)| memory.is_none()) {
-        sqlx::query("DELETE FROM pod_settings WHERE pod = $1")
+        sql("DELETE FROM pod_settings WHERE pod = $1")
             .bind(pod)
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     for (kind, times) in &batch.seen {
         let packed = packed::pack(&json::bytes(times)?);
-        sqlx::query(
+        sql(
             "INSERT INTO last_seen (kind, times, inflated_bytes) VALUES ($1, $2, $3) \
              ON CONFLICT (kind) DO UPDATE SET times = excluded.times, \
              inflated_bytes = excluded.inflated_bytes",
@@ -348,18 +347,18 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
         .bind(*kind)
         .bind(packed.bytes)
         .bind(packed.inflated_bytes)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     for (pod, at, json) in &batch.pod_settings {
-        sqlx::query(
+        sql(
             "INSERT INTO pod_settings (pod, read_at, json) VALUES ($1, $2, $3) \
              ON CONFLICT (pod) DO UPDATE SET read_at = excluded.read_at, json = excluded.json",
         )
         .bind(pod)
-        .bind(at)
+        .bind(*at)
         .bind(json)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     for (pod, pin) in &batch.pins {
@@ -369,20 +368,20 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
         sign_in::put_if_absent(connection, account, memory).await?;
     }
     for (pod, device_id) in &batch.accepted_devices {
-        sqlx::query(
+        sql(
             "INSERT INTO accepted_device (pod, device_id, accepted_at) VALUES ($1, $2, 0) \
              ON CONFLICT (pod) DO NOTHING",
         )
         .bind(pod)
         .bind(device_id)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     for (line, count) in &batch.history {
         history::write_or_count(connection, line, *count).await?;
     }
     if let Some(service) = &batch.service {
-        sqlx::query(
+        sql(
             "INSERT INTO service (id, started_at, stopped_at, version) VALUES (1, $1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
              stopped_at = excluded.stopped_at, version = excluded.version",
@@ -397,17 +396,15 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
 }
 
 async fn put_all<T: Remembered>(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     changed: &[(String, Option<Arc<T>>)],
 ) -> Answer<()> {
     for (key, memory) in changed {
         let query = match memory {
-            Some(memory) => sqlx::query(T::PUT)
-                .bind(key)
-                .bind(json::text(memory.as_ref())?),
-            None => sqlx::query(T::REMOVE).bind(key),
+            Some(memory) => sql(T::PUT).bind(key).bind(json::text(memory.as_ref())?),
+            None => sql(T::REMOVE).bind(key),
         };
-        query.execute(&mut *connection).await?;
+        query.execute(connection).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The ledger: what podcal remembers over a restart, in one SQLite file.
+//! The ledger: what podcal remembers over a restart, in one SQLite file or on a PostgreSQL server.
 //!
 //! Tasks work from memory; the ledger is loaded once ([`Ledger::load`]) and written by the
 //! recorder alone, what changed in one [`Batch`]. Only what must be on disk before a secret
@@ -14,6 +14,7 @@
 
 mod begin;
 mod carry_over;
+mod copy;
 mod device;
 mod error;
 mod file;
@@ -23,8 +24,11 @@ mod lock;
 mod memories;
 mod packed;
 mod pin;
+mod query;
 mod salvage;
 mod schema;
+mod server;
+mod server_error;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -36,8 +40,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
+#[cfg(test)]
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::Mutex as AsyncMutex;
 
 pub use device::WHICHEVER_ANSWERS;
@@ -48,11 +54,15 @@ pub use lock::ServiceLock;
 pub use memories::{Batch, Loaded, ServiceTimes};
 pub(crate) use memories::{Remembered, differ};
 pub use pin::Pin;
+pub use server_error::ServerError;
 pub use sign_in::PodSecret;
 
 use crate::model::ledger_event::LedgerEvent;
+use crate::model::ledger_place::{LedgerPlace, LedgerServer};
 use crate::model::time::UnixTime;
 use file::FileId;
+use query::{Connection, Db};
+use server::Server;
 
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
@@ -72,9 +82,13 @@ pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    /// `None`: an SQLite file at the path.
+    server: Option<Server>,
+    /// For people.
+    name: PathBuf,
     access: Access,
-    writer: AsyncMutex<Option<SqliteConnection>>,
-    reader: AsyncMutex<Option<SqliteConnection>>,
+    writer: AsyncMutex<Option<Connection>>,
+    reader: AsyncMutex<Option<Connection>>,
     opened: Mutex<Opened>,
     #[cfg(test)]
     hindrance: Mutex<Option<&'static str>>,
@@ -121,7 +135,7 @@ enum Access {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger")
-            .field("path", &self.0.path)
+            .field("path", &self.0.name)
             .finish_non_exhaustive()
     }
 }
@@ -162,6 +176,51 @@ impl Ledger {
         Ok((Self::new(path, Access::Write, opened), events))
     }
 
+    /// Claims and opens the ledger at this place: as [`Ledger::claim`] and [`Ledger::open`].
+    ///
+    /// # Errors
+    /// As those; a server that cannot be reached, is too old, or refuses the user.
+    pub async fn claim_and_open(
+        place: &LedgerPlace,
+        at: UnixTime,
+    ) -> Result<(Self, Vec<LedgerEvent>)> {
+        let Some(server) = &place.server else {
+            return Self::open(Self::claim(&place.path)?, at).await;
+        };
+        let server = Server::new(server)?;
+        let path = resolve(&place.path)?;
+        server.begin().await?;
+        let ledger = Self::with_server(
+            path,
+            Some(server),
+            Access::Write,
+            on_server(Schema::Current),
+        );
+        Ok((ledger, Vec::new()))
+    }
+
+    /// Opens the ledger at this place for a command: as [`Ledger::open_to_read`].
+    ///
+    /// # Errors
+    /// When a ledger that exists cannot be opened.
+    pub async fn open_place_to_read(place: &LedgerPlace) -> Result<Self> {
+        let Some(server) = &place.server else {
+            return Self::open_to_read(&place.path).await;
+        };
+        let server = Server::new(server)?;
+        let path = resolve(&place.path)?;
+        let schema = match server.look().await? {
+            found if found == server::newest() => Schema::Current,
+            _ => Schema::None,
+        };
+        Ok(Self::with_server(
+            path,
+            Some(server),
+            Access::Read,
+            on_server(schema),
+        ))
+    }
+
     /// Opens the ledger for a command beside the service: nothing but sign-ins is ever written.
     ///
     /// Where there is no file it is as if there were an empty one; it is created when a
@@ -183,8 +242,14 @@ impl Ledger {
     }
 
     fn new(path: PathBuf, access: Access, opened: Opened) -> Self {
+        Self::with_server(path, None, access, opened)
+    }
+
+    fn with_server(path: PathBuf, server: Option<Server>, access: Access, opened: Opened) -> Self {
         Self(Arc::new(Inner {
+            name: server::name_of(server.as_ref(), &path),
             path,
+            server,
             access,
             writer: AsyncMutex::default(),
             reader: AsyncMutex::default(),
@@ -194,7 +259,52 @@ impl Ledger {
         }))
     }
 
-    /// The path as it was resolved: two ledgers are the same when these are.
+    /// The ledger for people: its path, or its address without a password.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        &self.0.name
+    }
+
+    /// Whether it is on a server, with a lease in place of a lock file.
+    #[must_use]
+    pub fn is_on_server(&self) -> bool {
+        self.0.server.is_some()
+    }
+
+    /// Whether it is on this server, or in a file where there is none.
+    #[must_use]
+    pub fn is_on(&self, server: Option<&LedgerServer>) -> bool {
+        match (&self.0.server, server) {
+            (None, None) => true,
+            (Some(server), Some(other)) => server.name == Path::new(&other.url),
+            _ => false,
+        }
+    }
+
+    /// Signs in to the same server by what the configuration says now.
+    ///
+    /// # Errors
+    /// When that fails; then all is as before.
+    pub async fn use_server(&self, place: &LedgerPlace) -> Result<()> {
+        let (Some(server), Some(other)) = (&self.0.server, &place.server) else {
+            return Ok(());
+        };
+        server.sign_in_by(Server::new(other)?).await
+    }
+
+    /// How often the lease is to be renewed.
+    pub const RENEW_EVERY: Duration = server::RENEW_EVERY;
+
+    /// Renews the lease of a ledger on a server.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or another process took the lease.
+    pub async fn renew_lease(&self) -> Result<()> {
+        self.write(async |_| Ok(())).await
+    }
+
+    /// The path as it was resolved, or what local files beside a ledger on a server are
+    /// named after.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
@@ -221,6 +331,14 @@ impl Ledger {
                 let _ = connection.close().await;
             }
         }
+        if let Some(server) = self
+            .0
+            .server
+            .as_ref()
+            .filter(|_| self.0.access == Access::Write)
+        {
+            server.give_back().await;
+        }
         self.opened().lock = None;
     }
 
@@ -228,6 +346,9 @@ impl Ledger {
     /// one that is held. Asks the file system only.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
+        if self.is_on_server() {
+            return true;
+        }
         let opened = self.opened();
         // A ledger is never without its schema: at no length somebody emptied it.
         let is_emptied = std::fs::metadata(&self.0.path).is_ok_and(|file| file.len() == 0);
@@ -242,6 +363,10 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`]; then nothing is written until a later call succeeds.
     pub async fn reopen(&self, at: UnixTime) -> Result<Vec<LedgerEvent>> {
+        if self.is_on_server() {
+            self.renew_lease().await?;
+            return Ok(Vec::new());
+        }
         let path = &self.0.path;
         let (mut writer, mut reader) = (self.0.writer.lock().await, self.0.reader.lock().await);
         let log = file::beside(path, "-wal");
@@ -290,11 +415,9 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub async fn load(&self) -> Result<Loaded> {
         let is_old = self.opened().schema == Schema::Old;
-        self.read(async |connection| {
-            if is_old {
-                return carry_over::read(connection).await.map(|old| old.loaded);
-            }
-            memories::load(connection).await
+        self.read(async |connection| match connection {
+            Db::Sqlite(file) if is_old => carry_over::read(file).await.map(|old| old.loaded),
+            db => memories::load(db).await,
         })
         .await
     }
@@ -309,30 +432,40 @@ impl Ledger {
     }
 
     /// Does some work in one transaction: all of it, or nothing where it fails or is dropped.
-    async fn write<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
-    ) -> Result<T> {
+    async fn write<T>(&self, work: impl AsyncFnOnce(&mut Db<'_>) -> Answer<T>) -> Result<T> {
         if self.0.access == Access::Read {
             return Err(LedgerError::ReadOnly {
-                path: self.0.path.clone(),
+                path: self.0.name.clone(),
             });
         }
-        self.write_beside(work).await
+        let Some(server) = &self.0.server else {
+            return self.write_beside(work).await;
+        };
+        // By the holder of the lease alone; renewed by the way.
+        let done = self
+            .write_beside(async |db| match server.renew(db).await? {
+                true => work(db).await.map(Some),
+                false => Ok(None),
+            })
+            .await?;
+        match done {
+            Some(value) => Ok(value),
+            None => Err(server.holder_now().await),
+        }
     }
 
     /// The same for what every process may write.
-    async fn write_beside<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
-    ) -> Result<T> {
+    async fn write_beside<T>(&self, work: impl AsyncFnOnce(&mut Db<'_>) -> Answer<T>) -> Result<T> {
         let mut seat = self.0.writer.lock().await;
         // Out of its seat: it comes back only when all went well.
         let mut connection = match seat.take() {
             Some(connection) if self.is_opened_file() => connection,
-            _ => self.connect(Access::Write).await?,
+            _ => self.connection(Access::Write).await?,
         };
-        match in_transaction(&mut connection, "BEGIN IMMEDIATE", work).await {
+        match self
+            .in_transaction(&mut connection, Access::Write, work)
+            .await
+        {
             Ok(value) => {
                 *seat = Some(connection);
                 Ok(value)
@@ -345,8 +478,9 @@ impl Ledger {
                 {
                     let _ = reader.close().await;
                 }
-                let _ = connection.close().await;
-                Err(LedgerError::of(&self.0.path, error))
+                // What does not answer is not taken leave of.
+                let _ = tokio::time::timeout(BUSY_TIMEOUT, connection.close()).await;
+                Err(error)
             }
         }
     }
@@ -354,7 +488,7 @@ impl Ledger {
     /// Reads in one transaction; where there is no file, nothing is found.
     async fn read<T: Default>(
         &self,
-        work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
+        work: impl AsyncFnOnce(&mut Db<'_>) -> Answer<T>,
     ) -> Result<T> {
         if self.opened().schema == Schema::None {
             return Ok(T::default());
@@ -362,17 +496,56 @@ impl Ledger {
         let mut seat = self.0.reader.lock().await;
         let mut connection = match seat.take() {
             Some(connection) if self.is_opened_file() => connection,
-            _ => self.connect(Access::Read).await?,
+            _ => self.connection(Access::Read).await?,
         };
-        match in_transaction(&mut connection, "BEGIN", work).await {
+        match self
+            .in_transaction(&mut connection, Access::Read, work)
+            .await
+        {
             Ok(value) => {
                 *seat = Some(connection);
                 Ok(value)
             }
             Err(error) => {
-                let _ = connection.close().await;
-                Err(LedgerError::of(&self.0.path, error))
+                // What does not answer is not taken leave of.
+                let _ = tokio::time::timeout(BUSY_TIMEOUT, connection.close()).await;
+                Err(error)
             }
+        }
+    }
+
+    async fn in_transaction<T>(
+        &self,
+        connection: &mut Connection,
+        access: Access,
+        work: impl AsyncFnOnce(&mut Db<'_>) -> Answer<T>,
+    ) -> Result<T> {
+        let begin = match (&self.0.server, access) {
+            (None, Access::Write) => "BEGIN IMMEDIATE",
+            (None, Access::Read) => "BEGIN",
+            (Some(_), Access::Write) => server::BEGIN,
+            (Some(_), Access::Read) => server::BEGIN_READ,
+        };
+        let transaction = async {
+            let mut db = connection.db();
+            db.run(begin).await?;
+            let value = work(&mut db).await?;
+            db.run("COMMIT").await?;
+            Ok(value)
+        };
+        match &self.0.server {
+            Some(server) => server.in_time(transaction).await,
+            None => transaction
+                .await
+                .map_err(|error| LedgerError::of(&self.0.path, error)),
+        }
+    }
+
+    /// A new connection to what was opened.
+    async fn connection(&self, access: Access) -> Result<Connection> {
+        match &self.0.server {
+            Some(server) => server.connect().await.map(Connection::Postgres),
+            None => self.connect(access).await.map(Connection::Sqlite),
         }
     }
 
@@ -402,7 +575,9 @@ impl Ledger {
 
     /// A command has no claim on the file and looks no further.
     fn is_opened_file(&self) -> bool {
-        self.0.access == Access::Read || FileId::of(&self.0.path) == self.opened().file
+        self.is_on_server()
+            || self.0.access == Access::Read
+            || FileId::of(&self.0.path) == self.opened().file
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -410,15 +585,15 @@ impl Ledger {
     }
 }
 
-async fn in_transaction<T>(
-    connection: &mut SqliteConnection,
-    begin: &'static str,
-    work: impl AsyncFnOnce(&mut SqliteConnection) -> Answer<T>,
-) -> Answer<T> {
-    sqlx::query(begin).execute(&mut *connection).await?;
-    let value = work(connection).await?;
-    sqlx::query("COMMIT").execute(connection).await?;
-    Ok(value)
+/// Nothing of it is a file.
+fn on_server(schema: Schema) -> Opened {
+    Opened {
+        lock: None,
+        file: None,
+        log: None,
+        journal: Journal::WriteAhead,
+        schema,
+    }
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -445,10 +620,8 @@ impl Ledger {
     pub(crate) async fn merge_log(&self) {
         let mut seat = self.0.writer.lock().await;
         let mut connection = seat.take().unwrap();
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        let cut = connection.db().run("PRAGMA wal_checkpoint(TRUNCATE)");
+        cut.await.unwrap();
     }
 
     async fn hinder(&self, mut connection: SqliteConnection, access: Access) -> SqliteConnection {

@@ -11,6 +11,7 @@ pub mod feed_url;
 pub mod fingerprint;
 pub mod item;
 pub mod ledger_event;
+pub mod ledger_place;
 pub mod meeting;
 pub mod memory;
 pub mod name;

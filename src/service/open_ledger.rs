@@ -24,6 +24,8 @@ pub struct OpenLedger {
     pub gate: Gate,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// Renews the lease of a ledger on a server.
+    lease: Option<JoinHandle<()>>,
     is_new: bool,
 }
 
@@ -33,12 +35,11 @@ impl OpenLedger {
     /// # Errors
     /// When it cannot be opened, or another process holds it.
     pub async fn open(config: &Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
-        let now = clock.now();
+        let (now, place) = (clock.now(), config.ledger_place());
         let (ledger, events) = if is_dry {
-            (Ledger::open_to_read(&config.ledger).await?, Vec::new())
+            (Ledger::open_place_to_read(&place).await?, Vec::new())
         } else {
-            let lock = Ledger::claim(&config.ledger)?;
-            Ledger::open(lock, now.wall).await?
+            Ledger::claim_and_open(&place, now.wall).await?
         };
         for event in &events {
             telemetry::emit(words::ledger::line(event));
@@ -60,11 +61,16 @@ impl OpenLedger {
             recorder.service_started(env!("CARGO_PKG_VERSION"));
             tokio::spawn(record(recorder.clone(), stopped))
         };
+        let lease = match recorder.ledger().is_on_server() && !is_dry {
+            true => Some(tokio::spawn(renew(recorder.ledger().clone()))),
+            false => None,
+        };
         Ok(Self {
             gate: Gate::new(SignIns::Recorder(recorder.clone()), clock),
             recorder,
             stop,
             task,
+            lease,
             is_new,
         })
     }
@@ -100,6 +106,10 @@ impl OpenLedger {
         self.recorder.service_stopped();
         let _ = self.stop.send(true);
         let _ = self.task.await;
+        if let Some(lease) = self.lease {
+            lease.abort();
+            let _ = lease.await;
+        }
         self.recorder.ledger().close().await;
     }
 }
@@ -119,6 +129,14 @@ async fn adopt_old_pauses(ledger: &Ledger, config: &Config) {
         })
         .collect();
     let _ = ledger.adopt_old_pauses(&secrets).await;
+}
+
+/// A failure is for the recorder to say, which writes more often than the lease ends.
+async fn renew(ledger: Ledger) {
+    loop {
+        tokio::time::sleep(Ledger::RENEW_EVERY).await;
+        let _ = ledger.renew_lease().await;
+    }
 }
 
 async fn record(recorder: Recorder, mut stopped: watch::Receiver<bool>) {

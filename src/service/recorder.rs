@@ -412,9 +412,11 @@ impl Recorder {
             failure: failure.clone(),
         });
         drop(state);
-        let path = self.0.ledger.path().to_owned();
+        let path = self.0.ledger.name().to_owned();
         (self.0.listener)(match error {
-            LedgerError::ServiceRunning { .. } => LedgerEvent::LostToAnother { path, failure },
+            LedgerError::ServiceRunning { host: None, .. } => {
+                LedgerEvent::LostToAnother { path, failure }
+            }
             _ => LedgerEvent::WriteFailed { path, failure },
         });
     }
@@ -425,7 +427,7 @@ impl Recorder {
         };
         let lost_history = self.desk().lines.take_lost();
         (self.0.listener)(LedgerEvent::WriteRecovered {
-            path: self.0.ledger.path().to_owned(),
+            path: self.0.ledger.name().to_owned(),
             failed_for: failing.since.elapsed(),
             failures: failing.failures,
             lost_history,
@@ -442,7 +444,7 @@ impl Recorder {
 
     fn no_answer(&self) -> LedgerError {
         LedgerError::NoAnswer {
-            path: self.0.ledger.path().to_owned(),
+            path: self.0.ledger.name().to_owned(),
         }
     }
 

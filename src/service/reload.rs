@@ -132,5 +132,6 @@ fn shared(config: &Config) -> impl PartialEq + use<> {
         config.keep_history,
         // The same file spelt otherwise is the same one.
         crate::ledger::resolve(&config.ledger).unwrap_or_else(|_| config.ledger.clone()),
+        config.ledger_server.clone(),
     )
 }

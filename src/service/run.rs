@@ -336,10 +336,17 @@ impl Server {
         let config = warned(loaded);
         let refused = |error: LedgerError| (chain(&error), error.hint().into_owned());
         let now_at = self.ledger.recorder.ledger().path().to_owned();
-        let is_same = crate::ledger::resolve(&config.ledger).map_err(refused)? == now_at;
+        let place = config.ledger_place();
+        let is_same = crate::ledger::resolve(&place.path).map_err(refused)? == now_at
+            && self.ledger.recorder.ledger().is_on(place.server.as_deref());
         let keep_history = config.keep_history;
         let opened = match is_same || self.is_dry {
-            true => None,
+            true => {
+                // Of a server the password may be another one.
+                let ledger = self.ledger.recorder.ledger();
+                ledger.use_server(&place).await.map_err(refused)?;
+                None
+            }
             false => {
                 let opened = OpenLedger::open(&config, self.clock, self.is_dry).await;
                 Some(opened.map_err(refused)?)

@@ -203,7 +203,9 @@ async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
         return None;
     }
     let config = load(global).ok()?;
-    let ledger = Ledger::open_to_read(&config.ledger).await.ok()?;
+    let ledger = Ledger::open_place_to_read(&config.ledger_place())
+        .await
+        .ok()?;
     let pin = ledger.pin(url).await.ok()??;
     Some(Fingerprint(pin.sha256))
 }
@@ -223,13 +225,12 @@ async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
     if asked {
         return Ok(());
     }
-    let lock = match Ledger::claim(&config.ledger) {
-        Ok(lock) => lock,
+    let (ledger, _) = match Ledger::claim_and_open(&config.ledger_place(), clock()).await {
+        Ok(opened) => opened,
         // It meets the pod itself, and pins what it finds then.
         Err(LedgerError::ServiceRunning { .. }) if !is_trust => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let (ledger, _) = Ledger::open(lock, clock()).await?;
     for (url, pin) in &outcome.pins {
         let rooms = config.rooms.iter();
         let mut of_pod = rooms.filter(|room| room.pods.iter().any(|pod| pod.url == *url));

@@ -224,7 +224,7 @@ fn what_holds(config: &Config) -> String {
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         config.time_zone,
-        config.ledger,
+        config.ledger_place(),
         config.on_remove,
         config.memory,
         config.brake_rooms,
@@ -268,7 +268,9 @@ fn the_schema_names_the_defaults_that_hold() {
         text += &format!("[{name}]\n");
         for key in section.keys {
             match schema::entry(section, key).unwrap().default {
-                "" if *key == "password" => text += "password = { file = \"secrets/pod\" }\n",
+                "" if *key == "password" && name != "ledger" => {
+                    text += "password = { file = \"secrets/pod\" }\n"
+                }
                 "" => {}
                 default => text += &format!("{key} = {default}\n"),
             }

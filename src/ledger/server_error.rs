@@ -1,0 +1,144 @@
+//! What can go wrong with a ledger on a PostgreSQL server. Its SQLSTATE codes become variants
+//! here and nowhere else. The ledger is named by its address without a password.
+
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("the address of the ledger {} is not understood", name.display())]
+    Address {
+        name: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the PostgreSQL server of the ledger {} cannot be reached", name.display())]
+    Unreachable {
+        name: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the PostgreSQL server of the ledger {} did not answer within {seconds} s", name.display())]
+    NoAnswer { name: PathBuf, seconds: u64 },
+    #[error("the encrypted connection to the ledger {} failed", name.display())]
+    Tls {
+        name: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the PostgreSQL server rejected the user name or password for the ledger {}", name.display())]
+    SignIn { name: PathBuf },
+    #[error("there is no such database as that of the ledger {}", name.display())]
+    NoDatabase { name: PathBuf },
+    #[error("the user of the ledger {} lacks a right in the database", name.display())]
+    MissingRight {
+        name: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error(
+        "the PostgreSQL server of the ledger {} is too old (version {found}, podcal needs {needed} or newer)",
+        name.display()
+    )]
+    TooOld {
+        name: PathBuf,
+        found: i64,
+        needed: i64,
+    },
+    #[error("the PostgreSQL server of the ledger {} has no room left, or too many connections", name.display())]
+    Full {
+        name: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the PostgreSQL server of the ledger {} only reads (a standby, or in recovery)", name.display())]
+    OnlyReads { name: PathBuf },
+    #[error("the ledger {} refused a statement", name.display())]
+    Refused {
+        name: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl ServerError {
+    /// What an error of sqlx means for the ledger of this name.
+    pub(super) fn of(name: &Path, source: sqlx::Error) -> Self {
+        let name = name.to_owned();
+        let code = match &source {
+            sqlx::Error::Database(error) => error.code().map(|code| code.into_owned()),
+            sqlx::Error::Tls(_) => return Self::Tls { name, source },
+            sqlx::Error::Configuration(_) => return Self::Address { name, source },
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => {
+                return Self::Unreachable { name, source };
+            }
+            _ => None,
+        };
+        // Appendix A of PostgreSQL's manual; the first two characters are the class.
+        match code.as_deref().unwrap_or_default() {
+            "28P01" | "28000" => Self::SignIn { name },
+            "3D000" => Self::NoDatabase { name },
+            "42501" => Self::MissingRight { name, source },
+            "25006" => Self::OnlyReads { name },
+            code if code.starts_with("53") => Self::Full { name, source },
+            // Shutting down, starting up, or out of reach behind a pooler; locks that were not had in time.
+            code if ["08", "57", "40", "55"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
+                Self::Unreachable { name, source }
+            }
+            _ => Self::Refused { name, source },
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "ledger_address",
+            Self::Unreachable { .. } | Self::NoAnswer { .. } => "ledger_unreachable",
+            Self::Tls { .. } => "ledger_tls",
+            Self::SignIn { .. } => "ledger_sign_in",
+            Self::NoDatabase { .. } => "no_database",
+            Self::MissingRight { .. } => "missing_right",
+            Self::TooOld { .. } => "server_too_old",
+            Self::Full { .. } => "server_full",
+            Self::OnlyReads { .. } => "read_only",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::NoAnswer { .. }
+                | Self::Full { .. }
+                | Self::OnlyReads { .. }
+        )
+    }
+
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "write `ledger.url` as \"postgres://USER@HOST/DATABASE\"",
+            Self::Unreachable { .. } | Self::NoAnswer { .. } => {
+                "is the server running, and can this computer reach its port (`pg_isready -h HOST`)?"
+            }
+            Self::Tls { .. } => {
+                "give the server a certificate for the name in `ledger.url`, name its authority by \
+                 `?sslrootcert=FILE`, or set `?sslmode=`"
+            }
+            Self::SignIn { .. } => {
+                "correct the user in `ledger.url` or `ledger.password`; see also the server's pg_hba.conf"
+            }
+            Self::NoDatabase { .. } => "create it, such as by `createdb -O USER DATABASE`",
+            Self::MissingRight { .. } => {
+                "let the user own the database, or run `GRANT USAGE, CREATE ON SCHEMA public TO USER`"
+            }
+            Self::TooOld { .. } => "upgrade the server, or use a file (`ledger.path`)",
+            Self::Full { .. } => {
+                "make room on the server's disk, or raise its `max_connections`; displays are served meanwhile"
+            }
+            Self::OnlyReads { .. } => "let `ledger.url` name the primary server",
+            Self::Refused { .. } => "this is a defect of podcal; please report it",
+        }
+    }
+}
