@@ -101,3 +101,51 @@ pub fn server_address(text: &str) -> Result<String, String> {
         false => Err(format!("names no host; write {EXPECTED}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_postgres_one_without_a_password() {
+        for good in [
+            "postgres://podcal@db.example.com/podcal",
+            "postgresql://podcal@db.example.com:6432/podcal?sslmode=verify-ca&sslrootcert=/etc/ca.pem",
+            "postgres://podcal@/podcal?host=/run/postgresql",
+        ] {
+            assert!(
+                server_address(good).is_ok(),
+                "{good}: {:?}",
+                server_address(good)
+            );
+        }
+        for (bad, says) in [
+            ("db.example.com", "is not an address such as"),
+            (
+                "mysql://podcal@db.example.com/podcal",
+                "is not an address such as",
+            ),
+            (
+                "postgres://podcal:hunter2@db.example.com/podcal",
+                "holds a password",
+            ),
+            ("postgres://db.example.com/podcal", "names no user"),
+            ("postgres://podcal@db.example.com", "names no database"),
+            ("postgres://podcal@/podcal", "names no host"),
+            (
+                "postgres://podcal@db.example.com/podcal?password=hunter2",
+                "an option",
+            ),
+            (
+                "postgres://podcal@db.example.com/podcal?sslmode=on",
+                "unknown `sslmode`",
+            ),
+        ] {
+            let error = server_address(bad).unwrap_err();
+            assert!(
+                error.contains(says) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -15,6 +15,7 @@ use crate::model::sign_in::{AccountKey, SignIn};
 
 mod damage;
 mod old;
+mod server;
 mod versions;
 
 pub(super) fn at(seconds: i64) -> UnixTime {
@@ -475,7 +476,7 @@ async fn a_value_that_cannot_be_read_counts_as_never_written() {
     ledger.store(&batch(1)).await.unwrap();
     ledger
         .write(async |connection| {
-            sqlx::query("UPDATE room_memory SET memory = 'no JSON'")
+            query::sql("UPDATE room_memory SET memory = 'no JSON'")
                 .execute(connection)
                 .await
         })
@@ -667,7 +668,7 @@ async fn an_error_names_the_file_and_nothing_that_is_in_it() {
     let (_folder, ledger) = new_ledger().await;
     let error = ledger
         .write(async |connection| {
-            sqlx::query("INSERT INTO pin (pod, sha256, pinned_at) VALUES ('hunter2', x'00', 1)")
+            query::sql("INSERT INTO pin (pod, sha256, pinned_at) VALUES ('hunter2', x'00', 1)")
                 .execute(connection)
                 .await
         })

@@ -50,4 +50,5 @@ mod lockout_pods;
 mod log_damping;
 mod log_events;
 mod log_stderr;
+mod replicas;
 mod web_pages;

@@ -7,6 +7,7 @@
 pub mod beside;
 mod calendar;
 mod ledger;
+pub mod postgres;
 mod service;
 
 use std::collections::BTreeMap;
