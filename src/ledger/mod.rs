@@ -620,8 +620,8 @@ impl Ledger {
     pub(crate) async fn merge_log(&self) {
         let mut seat = self.0.writer.lock().await;
         let mut connection = seat.take().unwrap();
-        let cut = connection.db().run("PRAGMA wal_checkpoint(TRUNCATE)");
-        cut.await.unwrap();
+        let mut db = connection.db();
+        db.run("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
     }
 
     async fn hinder(&self, mut connection: SqliteConnection, access: Access) -> SqliteConnection {
