@@ -55,7 +55,7 @@
 //! | [`control`] | what to do next, when, and what an outcome means: `feed`, `room`, `pod`, `guard`, `brake`, `secret_gate` | `model`, `config` types, `compose` |
 //! | [`feed`], [`pod`] | the edges that speak HTTP: calendars, and OpenControl v2 | `model`, `fault`, `config` types, `net` |
 //! | [`ledger`] | the edge that remembers: one SQLite file | `model`, `fault` |
-//! | [`telemetry`] | log events and their words | `model`, `control`'s events |
+//! | [`telemetry`] | log events and their words | `model`, `fault`, `control`'s events, `net` |
 //! | [`service`] | the shells: tasks, recorder, reload, one pass for `sync` | all of the above |
 //! | [`web`] | the page, `/metrics`, `/healthz`: an edge that only reads | `model`, `fault`, `config` types, `control`'s published values, `net`, `ledger`, `telemetry`, `service` |
 //! | [`app`], [`report`] | the clock of the process; an error as text for people | `model`; `fault` |

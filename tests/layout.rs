@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &["fault", "model"]),
     // What is done with all of them, and said about it.
     ("app", &["model"]),
-    ("telemetry", &["control", "fault", "model"]),
+    ("telemetry", &["control", "fault", "model", "net"]),
     ("service", SERVICE),
     // It only reads: what the service publishes, and the history.
     (
@@ -379,8 +379,14 @@ async fn every_migration_is_in_the_program() {
 
 #[test]
 fn every_migration_says_why_it_exists() {
-    for entry in fs::read_dir(root().join("migrations")).unwrap() {
-        let path = entry.unwrap().path();
+    let folders = ["migrations", "migrations/postgres"].map(|folder| root().join(folder));
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("-- Why: "), "{}", path.display());
     }

@@ -1,5 +1,6 @@
--- The tables of the SQLite ledger (see the migrations beside this folder) for PostgreSQL: the same names and
--- columns, so that the statements are the same. Instants are Unix seconds here as well.
+-- Why: a ledger on a PostgreSQL server, where a file does not serve any more. The tables of the SQLite ledger (see the
+-- migrations beside this folder): the same names and columns, so that the statements are the same. Instants are Unix
+-- seconds here as well.
 -- Released migrations are never edited; the next change is the next file.
 
 CREATE TABLE pin (

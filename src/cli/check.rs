@@ -22,7 +22,6 @@ use crate::config::{self, Config, Feed, Pod, Room};
 use crate::fault::{self, Fault as _};
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
 use crate::model::time::UnixTime;
-use crate::report;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::pod_contact::PodContact;
@@ -82,21 +81,8 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
     let loaded = match config::load::load(&global.config) {
         Ok(loaded) => loaded,
         Err(faults) => {
-            if output.json {
-                let problems: Vec<Value> = faults
-                    .problems()
-                    .iter()
-                    .map(|one| {
-                        let file = one.file.as_ref().unwrap_or(&global.config);
-                        json!({ "file": file, "line": one.line, "key": one.key, "says": one.says })
-                    })
-                    .collect();
-                output.json(&json!({ "good": false, "problems": problems }));
-            }
-            return Err(Failure {
-                text: report::print(&faults),
-                code: report::USAGE,
-            });
+            let failure = Failure::configuration(&faults, &global.config);
+            return Err(failure.with("good", false));
         }
     };
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
@@ -181,7 +167,7 @@ fn as_json(config: &Config, warnings: &[String], checked: &[Vec<Finding>]) -> Va
         .map(|(room, findings)| {
             let findings: Vec<Value> = findings
                 .iter()
-                .map(|one| json!({ "subject": one.subject, "grade": one.grade.to_string(), "says": one.says }))
+                .map(|one| json!({ "subject": one.subject, "grade": one.grade.to_string(), "notes": one.says }))
                 .collect();
             json!({ "room": room.name, "findings": findings })
         })

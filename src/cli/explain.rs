@@ -1,28 +1,23 @@
 //! `podcal explain`: why each event is on the display or not.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::output::{Ended, Output, table};
 use super::{Failure, Global, expand as expand_file, load, room};
 use crate::app::clock;
-use crate::compose::{self, FromFeed, filter};
-use crate::config::{MeetingRules, Only, Room};
+use crate::compose::{self, FromFeed};
+use crate::config::{MeetingRules, Only};
 use crate::model::time::{UnixTime, Window};
-use crate::model::verdict::{Subject, Verdict};
 use crate::model::zone::Zone;
 use crate::service::clock::Clock;
+use crate::service::explanation::{Explanation, Titles};
 use crate::service::open_ledger::OpenLedger;
-use crate::service::study::{Study, study};
-use crate::telemetry::words::service::count;
+use crate::service::study::study;
 use crate::{expand, ics};
 
-/// Instances of one event that are listed for each rule.
-const FEW: usize = 20;
 /// Characters of a title in a table.
 const WIDEST: usize = 60;
 /// What ended so long ago is still explained.
@@ -52,41 +47,23 @@ pub struct ExplainArgs {
     unmask: bool,
 }
 
-/// What is explained.
-struct Explained {
-    name: String,
-    zone: Zone,
-    /// As of when.
-    at: UnixTime,
-    /// Whether a time was asked about.
-    asked: bool,
-    unmask: bool,
-    private_title: String,
-    /// How each feed was read, for people.
-    feeds: Vec<String>,
-    verdicts: Vec<Verdict>,
-}
-
 pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<Ended, Failure> {
     let at = args.at.unwrap_or_else(clock);
     let is_file = args.what == "-" || args.what.to_lowercase().ends_with(".ics");
-    let (mut explained, ended) = if is_file {
+    let (explanation, ended) = if is_file {
         (of_file(&args, at)?, Ended::Well)
     } else {
         of_room(global, &args, at).await?
     };
-    explained
-        .verdicts
-        .sort_by_key(|verdict| (verdict.start, verdict.end));
     if output.json {
-        output.json(&explained.as_json());
+        output.json(&explanation.as_json());
     } else {
-        explained.show(output);
+        show(&explanation, args.at.is_some(), output);
     }
     Ok(ended)
 }
 
-fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
+fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explanation, Failure> {
     let item = expand_file::item(Path::new(&args.what))?;
     let reading = ics::merge(vec![ics::read(&item)?]);
     let end = at.plus(DAYS_OF_A_FILE);
@@ -110,23 +87,23 @@ fn of_file(args: &ExplainArgs, at: UnixTime) -> Result<Explained, Failure> {
             "cut off: END:VCALENDAR is missing; as a feed it would not be believed".to_owned(),
         );
     }
-    Ok(Explained {
+    let titles = titles(args, &rules);
+    Ok(Explanation {
         name: args.what.clone(),
         zone: args.time_zone.clone(),
         at,
-        asked: args.at.is_some(),
-        unmask: args.unmask,
-        private_title: rules.private_title,
+        titles,
         feeds,
         verdicts: [reading.verdicts, expansion.verdicts, composed.verdicts].concat(),
-    })
+    }
+    .in_order())
 }
 
 async fn of_room(
     global: &Global,
     args: &ExplainArgs,
     at: UnixTime,
-) -> Result<(Explained, Ended), Failure> {
+) -> Result<(Explanation, Ended), Failure> {
     let config = load(global)?;
     let room = room::find(&config, &args.what)?;
     let clock = Clock::start(clock);
@@ -139,223 +116,44 @@ async fn of_room(
     } else {
         Ended::WithTrouble
     };
-    let explained = Explained {
-        name: room.title.clone(),
-        zone: room.zone.clone(),
-        at,
-        asked: args.at.is_some(),
-        unmask: args.unmask,
-        private_title: room.meetings.private_title.clone(),
-        feeds: feeds(room, &study),
-        verdicts: study.verdicts,
-    };
-    Ok((explained, ended))
+    let explanation = Explanation::of_room(room, study, at, titles(args, &room.meetings));
+    Ok((explanation, ended))
 }
 
-/// How each feed was read, and what the display keeps besides, for people.
-fn feeds(room: &Room, study: &Study) -> Vec<String> {
-    let time = |at| {
-        room.zone
-            .local(at)
-            .strftime("%a %Y-%m-%d %H:%M")
-            .to_string()
-    };
-    let mut says: Vec<String> = study
-        .feeds
-        .iter()
-        .map(|feed| match (&feed.failure, feed.read_at) {
-            (Some(failure), Some(at)) => format!(
-                "{}: as it was at {}, because {}; {}",
-                feed.id,
-                time(at),
-                failure.says,
-                failure.hint
-            ),
-            (Some(failure), None) => format!(
-                "{}: never read, because {}; {}",
-                feed.id, failure.says, failure.hint
-            ),
-            (None, _) if feed.missing > 0 => format!(
-                "{}: read now, but for {} that could not be had",
-                feed.id,
-                count(feed.missing, "event", "events")
-            ),
-            (None, _) => format!("{}: read now", feed.id),
-        })
-        .collect();
-    for held in &study.view.held {
-        says.push(format!(
-            "{}: {} vanished at once; the display keeps them until {} unless they come back",
-            held.feed,
-            count(held.missing, "upcoming meeting", "upcoming meetings"),
-            time(held.until)
-        ));
+fn titles(args: &ExplainArgs, rules: &MeetingRules) -> Titles {
+    match args.unmask {
+        true => Titles::AsTheyAre,
+        false => Titles::PrivateAs(rules.private_title.clone()),
     }
-    if study.view.kept > 0 {
-        says.push(format!(
-            "the display keeps {} that no feed accounts for, until they end",
-            count(study.view.kept, "meeting", "meetings")
-        ));
-    }
-    says
 }
 
-impl Explained {
-    fn show(&self, output: Output) {
-        let as_of = self.local(self.at);
-        output.line(&format!("{} ({}), as of {as_of}", self.name, self.zone));
-        for feed in &self.feeds {
-            output.line(&format!("  {feed}"));
-        }
-        if self.asked {
-            output.line("");
-            self.show_answer(output, &as_of);
-        }
-        let with_times = |verdict: &&Verdict| verdict.start.is_some();
-        let shown = self
-            .verdicts
-            .iter()
-            .filter(with_times)
-            .filter(|verdict| verdict.rule.is_shown());
-        self.show_part(output, "On the display", shown.collect());
-        let missing = self
-            .verdicts
-            .iter()
-            .filter(with_times)
-            .filter(|verdict| !verdict.rule.is_shown());
-        self.show_part(output, "Not on the display", missing.collect());
-        self.show_part(
-            output,
-            "About the calendar",
-            self.verdicts.iter().filter(|v| v.start.is_none()).collect(),
-        );
+fn show(explanation: &Explanation, is_time_given: bool, output: Output) {
+    let as_of = explanation.local(explanation.at);
+    let (name, zone) = (&explanation.name, &explanation.zone);
+    output.line(&format!("{name} ({zone}), as of {as_of}"));
+    for feed in &explanation.feeds {
+        output.line(&format!("  {feed}"));
     }
-
-    /// What the display shows at the time that was asked about, and what it does not.
-    fn show_answer(&self, output: Output, as_of: &str) {
-        let then = |verdict: &&Verdict| {
-            verdict.start.is_some_and(|start| start <= self.at)
-                && verdict.end.is_some_and(|end| end > self.at)
-        };
-        let (shown, missing): (Vec<_>, Vec<_>) = self
-            .verdicts
-            .iter()
-            .filter(then)
-            .partition(|verdict| verdict.rule.is_shown());
-        if shown.is_empty() {
-            output.line(&format!("At {as_of} the display shows the room as free."));
-        }
-        for verdict in shown {
-            output.line(&format!(
-                "At {as_of} the display shows `{}`: {}.",
-                self.title(verdict),
-                verdict.rule
-            ));
-        }
-        for verdict in missing {
-            output.line(&format!(
-                "It does not show `{}`: {}.",
-                self.title(verdict),
-                verdict.rule
-            ));
+    if is_time_given {
+        output.line("");
+        for answer in explanation.answers() {
+            output.line(&answer);
         }
     }
-
-    fn show_part(&self, output: Output, heading: &str, verdicts: Vec<&Verdict>) {
-        if verdicts.is_empty() {
-            return;
-        }
-        output.line(&format!("\n{heading}"));
-        let (verdicts, more) = few_of_each(verdicts);
-        let rows = verdicts.into_iter().map(|verdict| {
-            let when = match (verdict.start, verdict.end) {
-                (Some(start), Some(end)) => {
-                    format!("{} - {}", self.local(start), self.until(start, end))
-                }
-                (Some(start), None) => self.local(start),
-                _ => place(verdict),
-            };
-            let what = shortened(&self.title(verdict));
-            vec![format!("  {when}"), what, verdict.rule.to_string()]
+    for part in explanation.parts() {
+        output.line(&format!("\n{}", part.heading));
+        let rows = part.rows.into_iter().map(|row| {
+            let what = shortened(&row.what);
+            vec![format!("  {}", row.when), what, row.why]
         });
         output.line(&table(&["  when", "what", "why"], rows));
-        if more > 0 {
+        if part.more > 0 {
+            let more = part.more;
             output.line(&format!(
                 "  ... and {more} more of the same (--json has all)"
             ));
         }
     }
-
-    fn as_json(&self) -> Value {
-        let verdicts: Vec<Value> = self
-            .verdicts
-            .iter()
-            .map(|verdict| {
-                json!({
-                    "rule": verdict.rule.key(),
-                    "says": verdict.rule.to_string(),
-                    "shown": verdict.rule.is_shown(),
-                    "title": self.title(verdict),
-                    "start_time": verdict.start,
-                    "end_time": verdict.end,
-                    "place": place(verdict),
-                })
-            })
-            .collect();
-        json!({ "name": self.name, "time_zone": self.zone.name(), "at": self.at, "feeds": self.feeds, "verdicts": verdicts })
-    }
-
-    fn title(&self, verdict: &Verdict) -> String {
-        let Subject::Event(details) = &verdict.subject else {
-            return String::new();
-        };
-        if filter::is_private(details) && !self.unmask {
-            return self.private_title.clone();
-        }
-        details
-            .summary
-            .as_deref()
-            .and_then(compose::text::title)
-            .unwrap_or_else(|| "(no title)".to_owned())
-    }
-
-    fn local(&self, at: UnixTime) -> String {
-        self.zone
-            .local(at)
-            .strftime("%a %Y-%m-%d %H:%M")
-            .to_string()
-    }
-
-    fn until(&self, start: UnixTime, end: UnixTime) -> String {
-        let (start, end) = (self.zone.local(start), self.zone.local(end));
-        let format = if start.date() == end.date() {
-            "%H:%M"
-        } else {
-            "%a %Y-%m-%d %H:%M"
-        };
-        end.strftime(format).to_string()
-    }
-}
-
-/// Of each event and rule the first instances, and how many were left out: one mad
-/// series must not hide what else there is.
-fn few_of_each(verdicts: Vec<&Verdict>) -> (Vec<&Verdict>, usize) {
-    let mut counts: HashMap<(String, &'static str), usize> = HashMap::new();
-    let all = verdicts.len();
-    let few: Vec<&Verdict> = verdicts
-        .into_iter()
-        .filter(|verdict| {
-            let uid = match &verdict.subject {
-                Subject::Event(details) => details.uid.clone(),
-                Subject::Line { .. } => place(verdict),
-            };
-            let count = counts.entry((uid, verdict.rule.key())).or_default();
-            *count += 1;
-            *count <= FEW
-        })
-        .collect();
-    let more = all - few.len();
-    (few, more)
 }
 
 /// A title for a column.
@@ -365,18 +163,4 @@ fn shortened(title: &str) -> String {
     }
     let head: String = title.chars().take(WIDEST - 1).collect();
     format!("{head}…")
-}
-
-/// Where in the calendar it stands.
-fn place(verdict: &Verdict) -> String {
-    let (href, line) = match &verdict.subject {
-        Subject::Event(details) => (&details.source.href, details.source.line),
-        Subject::Line { href, line } => (href, *line),
-    };
-    match (href.is_empty(), line) {
-        (true, 0) => "the calendar".to_owned(),
-        (true, line) => format!("line {line}"),
-        (false, 0) => href.clone(),
-        (false, line) => format!("{href} line {line}"),
-    }
 }

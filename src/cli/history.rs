@@ -1,7 +1,7 @@
 //! `podcal history`: what was done for a room and what went wrong, newest first.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
@@ -32,7 +32,8 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
     let entries = ledger.history(&room.name, &feeds, args.limit).await?;
     ledger.close().await;
     if output.json {
-        output.json(&json!({ "room": room.name, "history": entries }));
+        let history: Vec<Value> = entries.iter().map(as_json).collect();
+        output.json(&json!({ "room": room.name, "history": history }));
         return Ok(Ended::Well);
     }
     if entries.is_empty() {
@@ -52,6 +53,29 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
     }
     output.table(&["when", "what", "result"], rows);
     Ok(Ended::Well)
+}
+
+/// With the names of `docs/json.md`; the ledger has older ones, which must stay.
+fn as_json(entry: &Entry) -> Value {
+    let before = match &entry.event {
+        Event::Mode { .. } => "calendar_mode_before",
+        _ => "state_before",
+    };
+    let mut line = json!(entry);
+    for (name, new) in [
+        ("before", before),
+        ("changed", "calendar_changed"),
+        ("kind", "error_type"),
+        ("meetings", "meeting_count"),
+        ("mode", "calendar_mode"),
+        ("since", "first_at"),
+    ] {
+        let line = line.as_object_mut();
+        if let Some((line, value)) = line.and_then(|line| line.remove(name).map(|it| (line, it))) {
+            line.insert(new.to_owned(), value);
+        }
+    }
+    line
 }
 
 fn when(entry: &Entry, zone: &Zone) -> String {

@@ -2,13 +2,17 @@
 
 mod agenda;
 mod check;
+mod completions;
 mod config;
 mod demo;
+#[cfg(test)]
+mod documents;
 mod expand;
 mod explain;
 mod history;
 mod init;
 mod ledger;
+mod man;
 pub mod output;
 pub mod pod;
 mod reload;
@@ -20,17 +24,21 @@ mod status;
 mod sync;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde_json::{Value, json};
 
 use self::output::{Ended, Output};
 use crate::config::Config;
-use crate::fault::Fault;
+use crate::config::fault::ConfigFaults;
+use crate::fault::{self, Fault};
+use crate::ledger::LedgerError;
 use crate::model::zone;
 use crate::report;
+use crate::service::run::StartError;
 use crate::service::signals::Signals;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
@@ -96,6 +104,8 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     Simulate(simulate::SimulateArgs),
     Demo(demo::DemoArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs the command line of this process.
@@ -127,16 +137,20 @@ pub fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     #[cfg(unix)]
     raise_open_files();
+    let output = Output {
+        json: cli.global.json,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            return fail(&Failure::at_work(
+            let failure = Failure::at_work(
                 format!("cannot start: {error}"),
                 "free some memory or threads",
-            ));
+            );
+            return fail(&failure, output);
         }
     };
     let is_service = matches!(cli.command, Command::Run(_));
@@ -150,14 +164,17 @@ pub fn main() -> ExitCode {
     // What is still in flight is not waited for: a cycle can be repeated.
     runtime.shutdown_background();
     match ended {
-        Ok(_) if !output::is_complete() => fail(&Failure::at_work(
-            "the output could not be written",
-            "look where it is redirected to; the disk may be full",
-        )),
+        Ok(_) if !output::is_complete() => {
+            let failure = Failure::at_work(
+                "the output could not be written",
+                "look where it is redirected to; the disk may be full",
+            );
+            fail(&failure.after_its_document(), output)
+        }
         Ok(ended) => ended.into(),
         // The event says it; a line that is no JSON would only disturb who reads the log.
         Err(failure) if is_service && is_json_log => ExitCode::from(failure.code),
-        Err(failure) => fail(&failure),
+        Err(failure) => fail(&failure, output),
     }
 }
 
@@ -194,6 +211,8 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
         Command::Ledger(args) => until_stopped(ledger::run(args, output)).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
+        Command::Completions(args) => Ok(completions::run(args, output)),
+        Command::Man(args) => man::run(&args, output),
     }
 }
 
@@ -217,26 +236,74 @@ async fn until_stopped(
 pub struct Failure {
     text: String,
     code: u8,
+    /// The same for `--json`; `None` where the command's own document says it.
+    document: Option<Box<Value>>,
 }
 
 impl Failure {
     /// Something failed at work.
     #[must_use]
     pub fn at_work(says: impl AsRef<str>, hint: &str) -> Self {
-        Self {
-            text: format!("error: {}\n  hint: {hint}", says.as_ref()),
-            code: report::FAILURE,
-        }
+        Self::new(says.as_ref(), hint, "failed", report::FAILURE)
     }
 
     /// What was asked for makes no sense.
     #[must_use]
     pub fn usage(says: impl AsRef<str>, hint: &str) -> Self {
+        Self::new(says.as_ref(), hint, "usage", report::USAGE)
+    }
+
+    /// The configuration cannot be used.
+    fn configuration(faults: &ConfigFaults, path: &Path) -> Self {
+        let problems: Vec<Value> = faults
+            .problems()
+            .iter()
+            .map(|one| {
+                let file = one.file.as_deref().unwrap_or(path);
+                json!({ "file": file, "line": one.line, "key": one.key, "says": one.says })
+            })
+            .collect();
+        let all = fault::chain(faults);
+        // Each problem stands in the list, and not again in the sentence.
+        let says = all.lines().next().unwrap_or_default();
+        let mut document = error_document(says, &faults.hint(), "configuration");
+        if let Some(document) = document.as_object_mut() {
+            document.insert("problems".to_owned(), Value::Array(problems));
+        }
         Self {
-            text: format!("error: {}\n  hint: {hint}", says.as_ref()),
+            text: report::print(faults),
             code: report::USAGE,
+            document: Some(Box::new(document)),
         }
     }
+
+    fn new(says: &str, hint: &str, error_type: &str, code: u8) -> Self {
+        Self {
+            text: format!("error: {says}\n  hint: {hint}"),
+            code,
+            document: Some(Box::new(error_document(says, hint, error_type))),
+        }
+    }
+
+    /// With one more key in its document.
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        let document = self.document.as_mut();
+        if let Some(document) = document.and_then(|document| document.as_object_mut()) {
+            document.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// For after the command's own document: `--json` prints only one.
+    fn after_its_document(mut self) -> Self {
+        self.document = None;
+        self
+    }
+}
+
+/// What `--json` prints where a command fails outright.
+fn error_document(says: &str, hint: &str, error_type: &str) -> Value {
+    json!({ "error": says, "error_type": error_type, "hint": hint })
 }
 
 impl Failure {
@@ -247,8 +314,24 @@ impl Failure {
         )
     }
 
+    /// Why the service does not start. A database that it cannot use is a matter of its set-up.
+    fn at_start(error: StartError) -> Self {
+        let kind = match &error {
+            StartError::Ledger(LedgerError::Server(error)) => Some(error.kind()),
+            _ => None,
+        };
+        let failure = Self::from(error);
+        match kind {
+            Some(kind) => Self {
+                code: report::USAGE,
+                ..failure.with("error_type", kind)
+            },
+            None => failure,
+        }
+    }
+
     /// A service holds the ledger and does not answer.
-    fn no_answer(ledger: &std::path::Path, error: &io::Error) -> Self {
+    fn no_answer(ledger: &Path, error: &io::Error) -> Self {
         Self::at_work(
             format!(
                 "the service on the ledger {} does not answer: {error}",
@@ -261,9 +344,11 @@ impl Failure {
 
 impl<F: Fault> From<F> for Failure {
     fn from(fault: F) -> Self {
+        let document = error_document(&fault::chain(&fault), &fault.hint(), "failed");
         Self {
             text: report::print(&fault),
             code: report::FAILURE,
+            document: Some(Box::new(document)),
         }
     }
 }
@@ -273,10 +358,7 @@ impl<F: Fault> From<F> for Failure {
 fn load(global: &Global) -> Result<Config, Failure> {
     match crate::config::load::load(&global.config) {
         Ok(loaded) => Ok(loaded.config),
-        Err(faults) => Err(Failure {
-            text: report::print(&faults),
-            code: report::USAGE,
-        }),
+        Err(faults) => Err(Failure::configuration(&faults, &global.config)),
     }
 }
 
@@ -298,21 +380,50 @@ fn note(text: &str) {
 
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(report::USAGE),
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return ExitCode::SUCCESS;
     }
+    // What stands there could not be parsed, so it is looked for as it is.
+    let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
+    if arguments.any(|argument| argument == "--json") {
+        let (says, hint) = usage_words(error);
+        Output { json: true }.json(&error_document(&says, &hint, "usage"));
+    }
+    ExitCode::from(report::USAGE)
 }
 
-fn fail(failure: &Failure) -> ExitCode {
+/// What clap says, on one line, and what it advises.
+fn usage_words(error: &clap::Error) -> (String, String) {
+    const HELP: &str = "see `podcal --help`";
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return ("no command is given".to_owned(), HELP.to_owned());
+    }
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n");
+    let says = paragraphs.next().unwrap_or_default();
+    let says: Vec<&str> = says.lines().map(str::trim).collect();
+    let says = says.join(" ");
+    let tip = paragraphs.find_map(|one| one.trim().strip_prefix("tip: "));
+    (
+        says.trim_start_matches("error: ").to_owned(),
+        tip.unwrap_or(HELP).to_owned(),
+    )
+}
+
+fn fail(failure: &Failure, output: Output) -> ExitCode {
     telemetry::say(&failure.text);
+    if let (true, Some(document)) = (output.json, &failure.document) {
+        output.json(document);
+    }
     ExitCode::from(failure.code)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::path::Path;
 
     use super::*;
 

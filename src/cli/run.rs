@@ -5,10 +5,10 @@ use clap::Args;
 use super::output::Ended;
 use super::{Failure, Global};
 use crate::app::clock;
+use crate::config;
 use crate::service::clock::Clock;
 use crate::service::run::{Server, warned};
 use crate::service::signals::Signals;
-use crate::{config, report};
 
 /// Run the service: pull feeds, push what changed, poll pods, until SIGTERM or SIGINT.
 ///
@@ -23,13 +23,12 @@ pub struct RunArgs {
 }
 
 pub async fn run(global: &Global, args: RunArgs) -> Result<Ended, Failure> {
-    let loaded = config::load::load(&global.config).map_err(|faults| Failure {
-        text: report::print(&faults),
-        code: report::USAGE,
-    })?;
+    let loaded = config::load::load(&global.config)
+        .map_err(|faults| Failure::configuration(&faults, &global.config))?;
     let config = warned(loaded);
     let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
-    let server = Server::start(config, Clock::start(clock), args.dry_run).await?;
+    let started = Server::start(config, Clock::start(clock), args.dry_run).await;
+    let server = started.map_err(Failure::at_start)?;
     server.serve(&mut signals).await;
     Ok(Ended::Well)
 }

@@ -81,9 +81,6 @@ pub struct SimulateArgs {
     /// Accept no password after N wrong ones, until the pod is rebooted.
     #[arg(long, value_name = "N")]
     lock_after: Option<u32>,
-    /// Offer HTTP/2 as well.
-    #[arg(long)]
-    http2: bool,
     /// Also serve the .ics files of this folder, and follow changes in it.
     #[arg(long, value_name = "DIR")]
     feeds: Option<PathBuf>,
@@ -171,7 +168,8 @@ pub async fn run(args: SimulateArgs, output: Output) -> Result<Ended, Failure> {
     } else {
         output.line(&as_text(&building, has_password));
     }
-    building.run_until(stop).await.map_err(failure)?;
+    let ran = building.run_until(stop).await;
+    ran.map_err(|error| failure(error).after_its_document())?;
     Ok(Ended::Well)
 }
 
@@ -209,7 +207,6 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         strict: !args.lenient,
         quirks,
         lock_after: args.lock_after,
-        http2: args.http2,
         remember: if args.pods > 100 { many } else { few },
         ..Options::default()
     };
@@ -249,6 +246,7 @@ fn as_json(building: &Building) -> Value {
     let pod = |pod: &Sim| {
         json!({
             "number": pod.number(),
+            "pod": pod.url().trim_start_matches("https://"),
             "url": pod.url(),
             "device_id": pod.device_id(),
             "screen_key": pod.screen_key(),
@@ -258,8 +256,8 @@ fn as_json(building: &Building) -> Value {
     };
     json!({
         "pods": building.pods().iter().map(pod).collect::<Value>(),
-        "control": building.control().map(|address| format!("http://{address}/")),
-        "feeds": building.feeds().map(|host| host.url("")),
+        "control_url": building.control().map(|address| format!("http://{address}/")),
+        "feeds_url": building.feeds().map(|host| host.url("")),
     })
 }
 

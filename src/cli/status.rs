@@ -203,7 +203,14 @@ fn show_health(answer: io::Result<Option<Answer>>, place: &str, output: Output) 
         ),
     };
     if output.json {
-        output.json(&json!({ "healthy": is_healthy, "says": says, "service": answer }));
+        let told = |key| answer.get(key).cloned().unwrap_or_default();
+        output.json(&json!({
+            "healthy": is_healthy,
+            "says": says,
+            "ready": told("ready"),
+            "late": told("late"),
+            "ledger_writable": told("ledger_writable"),
+        }));
     } else {
         output.line(&says);
     }

@@ -9,7 +9,6 @@ use super::output::{Ended, Output};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Config;
-use crate::ledger::LedgerError;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
 use crate::model::zone::Zone;
@@ -119,7 +118,7 @@ async fn begin(args: &SyncArgs, config: Config, all: &Config) -> Result<Begun, F
         }
         match Once::start(config.clone(), all, Clock::start(clock), args.dry_run).await {
             // Another `sync` is at work, or a service that is just starting.
-            Err(LedgerError::ServiceRunning { .. }) if begun.elapsed() < LONGEST_TURN => {
+            Err(error) if error.is_held() && begun.elapsed() < LONGEST_TURN => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             once => return Ok(Begun::Here(Box::new(once?))),
@@ -249,7 +248,7 @@ fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> Stri
             Some(held) => format!(
                 "held until {}: {} vanished at once; `podcal sync --room {} --force` accepts that now",
                 time(held.until),
-                count(held.missing, "upcoming meeting", "upcoming meetings"),
+                count(held.vanished, "upcoming meeting", "upcoming meetings"),
                 room.room
             ),
             None => "held".to_owned(),

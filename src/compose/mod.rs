@@ -196,9 +196,12 @@ pub fn restrict(meeting: &mut Meeting, rules: &MeetingRules) {
         meeting.organizer = String::new();
     }
     // A description says what a hidden title should not.
-    if rules.hide_titles || rules.description == Description::None {
-        meeting.description = None;
-    }
+    let kept = meeting.description.take().filter(|_| !rules.hide_titles);
+    meeting.description = match rules.description {
+        Description::None => None,
+        Description::Conference => kept.as_deref().and_then(text::links_of),
+        Description::Full => kept,
+    };
 }
 
 /// The instances as they are: no room's rules, no privacy, also without length;

@@ -356,3 +356,47 @@ fn expand_shows_titles_as_they_are_and_leaves_out_what_does_not_take_place() {
         .collect();
     assert_eq!(titles, ["title of b", "two\nlines"]);
 }
+
+#[test]
+fn a_meeting_that_was_composed_before_says_no_more_than_the_rules_of_today() {
+    let of = |description: &str| Meeting {
+        id: MeetingId::new("one", ""),
+        title: "Budget".to_owned(),
+        organizer: "Ada".to_owned(),
+        description: Some(description.to_owned()),
+        start_time: UnixTime::from_seconds(0),
+        end_time: UnixTime::from_seconds(60),
+    };
+    let rules = MeetingRules {
+        description: Description::Conference,
+        ..MeetingRules::default()
+    };
+    let conference = |description: &str| {
+        let mut meeting = of(description);
+        restrict(&mut meeting, &rules);
+        meeting.description
+    };
+    let zoom = "https://example.zoom.us/j/123";
+    assert_eq!(
+        conference(&format!("Salaries of all.\nJoin: {zoom}.")).as_deref(),
+        Some(zoom)
+    );
+    assert_eq!(conference("Salaries of all"), None);
+    assert_eq!(
+        conference("Salaries: https://intranet.example.com/salaries"),
+        None
+    );
+    // Links that a calendar meant as such are shown as before.
+    let own = format!("https://video.example.com/room/7\n{zoom}");
+    assert_eq!(conference(&own), Some(own));
+    let mut hidden = of(zoom);
+    let hides = MeetingRules {
+        hide_titles: true,
+        ..rules.clone()
+    };
+    restrict(&mut hidden, &hides);
+    assert_eq!(
+        (hidden.title.as_str(), hidden.description),
+        ("Reserved", None)
+    );
+}

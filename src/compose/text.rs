@@ -4,7 +4,9 @@
 //! characters, no markup, nothing that turns the direction of the line around.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 use url::Url;
@@ -100,6 +102,26 @@ pub fn join_links(details: &Details) -> Option<String> {
     (!links.is_empty()).then(|| links.join("\n"))
 }
 
+/// The join links of a description that was composed before: all of it where it is nothing
+/// but links, since they may have been meant as such; else those of known services.
+#[must_use]
+pub fn links_of(description: &str) -> Option<String> {
+    let is_link = |line: &str| {
+        let words = line.split_whitespace().count();
+        words == 1 && join_link(line, true).is_some()
+    };
+    if description.lines().count() <= MAX_LINKS && description.lines().all(is_link) {
+        return (!description.is_empty()).then(|| description.to_owned());
+    }
+    let mut links: Vec<String> = Vec::new();
+    for link in addresses(description).filter_map(|address| join_link(address, false)) {
+        if links.len() < MAX_LINKS && !links.contains(&link) {
+            links.push(link);
+        }
+    }
+    (!links.is_empty()).then(|| links.join("\n"))
+}
+
 fn join_link(address: &str, trusted: bool) -> Option<String> {
     let url = Url::parse(address.trim()).ok()?;
     if !matches!(url.scheme(), "https" | "http")
@@ -162,6 +184,9 @@ fn is_conference(url: &Url) -> bool {
         || (host.starts_with("meet.") || host.starts_with("jitsi.")) && path.len() > 1
 }
 
+static HTTPS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("https://"));
+static HTTP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("http://"));
+
 /// Every http(s) address in a text, without the brackets and stops around it.
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
     let searched = text
@@ -174,7 +199,9 @@ fn addresses(text: &str) -> impl Iterator<Item = &str> {
                 || matches!(c, '<' | '>' | '"' | '\'' | '[' | ']' | '|')
         })
         .filter_map(|word| {
-            let at = word.find("https://").or_else(|| word.find("http://"))?;
+            // Most words are too short; to make a searcher for each would take longer than to search.
+            let bytes = Some(word.as_bytes()).filter(|bytes| bytes.len() > "http://".len())?;
+            let at = HTTPS.find(bytes).or_else(|| HTTP.find(bytes))?;
             Some(
                 word.get(at..)?
                     .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '}']),

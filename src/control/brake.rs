@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::now::{Monotonic, Now};
+use super::retry::Past;
 use crate::model::name::{FeedId, RoomName};
 
 /// What the brake is set to.
@@ -29,7 +30,7 @@ pub struct FeedOfRoom {
     /// Meetings to come that its display shows, or showed before the loss.
     pub to_come: usize,
     /// When everything to come was last taken from it by a good reading.
-    pub lost_at: Option<Monotonic>,
+    pub lost_at: Option<Past>,
 }
 
 /// What is held for all rooms that lost everything to it.
@@ -37,6 +38,8 @@ pub struct FeedOfRoom {
 pub struct BrakeState {
     pub hosts: BTreeSet<String>,
     pub feeds: BTreeSet<FeedId>,
+    /// Losses within this time count as together, and what is older does not come back.
+    pub within: Duration,
 }
 
 impl BrakeState {
@@ -106,6 +109,7 @@ impl Brake {
         let state = BrakeState {
             hosts: self.hosts(now),
             feeds: self.documents(now),
+            within: self.settings.within,
         };
         let mut events = Vec::new();
         for host in state.hosts.difference(&self.state.hosts) {
@@ -176,8 +180,8 @@ impl Brake {
     fn counts(&self, feeds: &[FeedOfRoom], host: &str, now: Now) -> (bool, bool) {
         let of_host = || feeds.iter().filter(|feed| feed.feed.host() == host);
         let lost = of_host().any(|feed| self.is_lost(feed, now))
-            && of_host().all(|feed| feed.to_come == 0 || self.is_lost(feed, now));
-        (lost, of_host().any(|feed| feed.to_come > 0))
+            && of_host().all(|feed| self.has_nothing(feed, now) || self.is_lost(feed, now));
+        (lost, of_host().any(|feed| !self.has_nothing(feed, now)))
     }
 
     fn documents(&self, now: Now) -> BTreeSet<FeedId> {
@@ -197,7 +201,8 @@ impl Brake {
                 .rooms
                 .values()
                 .flatten()
-                .any(|one| one.feed == **feed && one.to_come > 0 && !self.is_lost(one, now));
+                .filter(|one| one.feed == **feed)
+                .any(|one| !self.has_nothing(one, now) && !self.is_lost(one, now));
             rooms > 1 && meetings >= self.settings.vanished && !left
         });
         held.cloned().collect()
@@ -215,7 +220,12 @@ impl Brake {
 
     fn is_lost(&self, feed: &FeedOfRoom, now: Now) -> bool {
         feed.lost_at
-            .is_some_and(|at| at.plus(self.settings.within) > now.monotonic)
+            .is_some_and(|at| at.elapsed(now.monotonic) < self.settings.within)
+    }
+
+    /// Nothing is to come, also where the loss lies so far back that it counts no more.
+    fn has_nothing(&self, feed: &FeedOfRoom, now: Now) -> bool {
+        feed.to_come == 0 || (feed.lost_at.is_some() && !self.is_lost(feed, now))
     }
 }
 
@@ -246,7 +256,7 @@ mod tests {
     }
 
     fn tell(brake: &mut Brake, room: usize, feed: FeedId, to_come: usize, lost: Option<u64>) {
-        let lost_at = lost.map(|seconds| at(seconds).monotonic);
+        let lost_at = lost.map(|seconds| Past::at(at(seconds).monotonic));
         let feed = FeedOfRoom {
             feed,
             to_come,
@@ -305,6 +315,31 @@ mod tests {
         let released = brake.judge(at(910));
         assert!(matches!(released.as_slice(), [BrakeEvent::Released { .. }]));
         assert!(!brake.state().holds(&own_feed(1)));
+    }
+
+    #[test]
+    fn what_was_lost_long_ago_counts_neither_as_lost_nor_as_to_come() {
+        // Ten rooms lost theirs in the morning; of the eight others, six do now.
+        let mut brake = building(18);
+        (0..10).for_each(|room| tell(&mut brake, room, own_feed(room), 1, Some(10)));
+        brake.judge(at(11));
+        brake.judge(at(5_000));
+        (10..15).for_each(|room| tell(&mut brake, room, own_feed(room), 1, Some(5_000)));
+        let pulled = BrakeEvent::Pulled {
+            host: "calendar.example.com".into(),
+            rooms: 5,
+            of: 8,
+        };
+        assert_eq!(brake.judge(at(5_001)), [pulled]);
+        // Nor does a room keep the others from a document that all of them share.
+        let mut brake = Brake::new(SETTINGS);
+        let shared = FeedId::new("calendar.example.com", &["building"]);
+        tell(&mut brake, 0, shared.clone(), 5, Some(10));
+        for room in 1..3 {
+            tell(&mut brake, room, shared.clone(), 2, Some(5_000));
+        }
+        assert_eq!(brake.judge(at(5_001)).len(), 1);
+        assert!(brake.state().holds(&shared));
     }
 
     #[test]

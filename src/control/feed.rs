@@ -49,6 +49,7 @@ pub struct FeedController {
     changed_at: Option<UnixTime>,
     successes: u64,
     succeeded_at: Option<Monotonic>,
+    succeeding_since: Option<Monotonic>,
     attempts: u64,
     health: Health,
     /// By the schedule.
@@ -84,6 +85,7 @@ impl FeedController {
             changed_at: None,
             successes: 0,
             succeeded_at: None,
+            succeeding_since: None,
             attempts: 0,
             health: Health::default(),
             due: now.monotonic,
@@ -109,6 +111,9 @@ impl FeedController {
         }
         self.latest = latest;
         self.health.restore(memory.failing.as_ref(), now);
+        let was_well = self.latest.is_some() && memory.failing.is_none();
+        // For all that is known, pulls had gone on succeeding when the last process ended.
+        self.succeeding_since = was_well.then_some(Monotonic::default());
         let longest = match &memory.failing {
             Some(failing) => match failing.failure.retry_after {
                 Some(asked) => asked.min(LONGEST_RETRY_AFTER),
@@ -116,15 +121,7 @@ impl FeedController {
             },
             None => LONGEST_RETRY_AFTER,
         };
-        self.throttled = match &memory.failing {
-            Some(failing)
-                if failing.failure.class == FailureClass::Throttled
-                    && failing.failure.retry_after.is_none() =>
-            {
-                failing.failures
-            }
-            _ => 0,
-        };
+        self.throttled = memory.throttled;
         self.not_before = memory
             .not_before
             .map(|until| now.restored(until, longest))
@@ -146,6 +143,7 @@ impl FeedController {
                 failure: failing.failure.clone(),
             }),
             not_before: self.not_before.map(|at| now.wall_at(at)),
+            throttled: self.throttled,
         }
     }
 
@@ -169,9 +167,10 @@ impl FeedController {
             changed_at: self.changed_at,
             successes: self.successes,
             succeeded_at: self.succeeded_at,
+            succeeding_since: self.succeeding_since,
             failing: self.health.failing().map(|failing| FeedFailing {
                 since: failing.since,
-                since_monotonic: failing.since_monotonic,
+                began: failing.began,
                 failures: failing.failures,
                 failure: failing.failure.clone(),
                 not_before: not_before.map(|at| now.wall_at(at)),
@@ -355,6 +354,7 @@ impl FeedController {
                     until,
                     checked: now.monotonic,
                 });
+                self.succeeding_since = None;
                 let read_at = self.read_at;
                 self.health.not_tried(failure, read_at, now)
             }
@@ -380,6 +380,7 @@ impl FeedController {
         self.throttled = 0;
         self.successes += 1;
         self.succeeded_at = Some(now.monotonic);
+        self.succeeding_since.get_or_insert(now.monotonic);
         if self.clock_is_believed || self.read_at.is_none() {
             self.read_at = Some(now.wall);
         }
@@ -427,6 +428,7 @@ impl FeedController {
         paused_until: Option<Monotonic>,
         now: Now,
     ) -> Vec<FeedEvent> {
+        self.succeeding_since = None;
         let is_throttled =
             failure.class == FailureClass::Throttled && failure.retry_after.is_none();
         self.throttled = match is_throttled {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::mutation::{self, Mutation};
-use super::now::{Monotonic, Now};
+use super::now::Now;
 use super::published::FeedView;
+use super::retry::Past;
 use crate::config::Guard;
 use crate::model::memory::HoldMemory;
 use crate::model::time::UnixTime;
@@ -17,16 +18,9 @@ pub struct Hold {
     pub is_brake: bool,
     /// Meetings to come that are kept.
     pub missing: usize,
-    empty: Empty,
-}
-
-/// How long pulls have gone on finding nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Empty {
-    /// The first success of those in a row; `None` after a failure.
-    from: Option<Monotonic>,
-    /// What an earlier process had counted.
-    before: Duration,
+    /// Since when pulls have gone on finding nothing: the first success of those in a row;
+    /// `None` after a failure.
+    empty: Option<Past>,
 }
 
 /// What is counted when a guard judges. Both counts are by today's rules, before `max`
@@ -121,46 +115,45 @@ impl Hold {
             since: now.wall,
             is_brake,
             missing,
-            empty: Empty {
-                from: match view.failing {
-                    Some(_) => None,
-                    None => Some(view.succeeded_at.unwrap_or(now.monotonic)),
-                },
-                before: Duration::ZERO,
+            empty: match view.failing {
+                Some(_) => None,
+                None => Some(Past::at(view.succeeded_at.unwrap_or(now.monotonic))),
             },
         }
+    }
+
+    /// A hold of what was taken off a display some time ago and comes back.
+    #[must_use]
+    pub fn resume(missing: usize, lost: Past, view: &FeedView, now: Now) -> Self {
+        let hold = Self {
+            since: lost.wall(now),
+            is_brake: true,
+            missing,
+            empty: Some(lost),
+        };
+        hold.seen(missing, view)
     }
 
     /// A hold that was written down. However wrong a clock was, no more than its whole
     /// length counts as over, and a pull has to confirm it.
     #[must_use]
     pub fn restore(memory: &HoldMemory, guard: Guard, now: Now) -> Self {
-        let counted = memory
-            .empty_since
-            .map_or(Duration::ZERO, |since| now.wall.since(since));
         Self {
             since: memory.since.min(now.wall),
             is_brake: memory.is_brake,
             missing: memory.missing,
-            empty: Empty {
-                from: memory.empty_since.map(|_| now.monotonic),
-                before: counted.min(guard.hold),
-            },
+            empty: memory
+                .empty_since
+                .map(|since| Past::restored(since, now).at_most(guard.hold)),
         }
     }
 
     #[must_use]
     pub fn memory(&self, guard: Guard, now: Now) -> HoldMemory {
-        let counted = self
-            .empty
-            .from
-            .map(|from| self.empty.before.saturating_add(now.monotonic.since(from)));
+        let counted = self.empty.map(|from| from.elapsed(now.monotonic));
         HoldMemory {
             since: self.since,
-            empty_since: self
-                .empty
-                .from
-                .map(|from| now.wall_before(from).minus(self.empty.before)),
+            empty_since: self.empty.map(|from| from.wall(now)),
             until: match counted {
                 Some(counted) => now.wall.plus(guard.hold.saturating_sub(counted)),
                 None => now.wall.plus(guard.hold),
@@ -170,19 +163,17 @@ impl Hold {
         }
     }
 
-    /// After one more look at the feed: a failure begins the count anew.
+    /// After one more look at the feed: a failure begins the count anew, also one that came
+    /// and went since the last look.
     fn seen(&self, missing: usize, view: &FeedView) -> Self {
-        let empty = match (&view.failing, self.empty.from) {
-            (Some(_), _) if mutation::is(Mutation::HoldCountsThroughFailures) => self.empty,
-            (Some(_), _) => Empty {
-                from: None,
-                before: Duration::ZERO,
+        let empty = match (&view.failing, self.empty) {
+            (_, Some(_)) if mutation::is(Mutation::HoldCountsThroughFailures) => self.empty,
+            (Some(_), _) => None,
+            (None, None) => view.succeeding_since.or(view.succeeded_at).map(Past::at),
+            (None, Some(from)) => match view.succeeding_since {
+                Some(since) if from.is_before(since) => Some(Past::at(since)),
+                _ => Some(from),
             },
-            (None, None) => Empty {
-                from: view.succeeded_at,
-                before: Duration::ZERO,
-            },
-            (None, Some(_)) => self.empty,
         };
         Self {
             missing,
@@ -193,18 +184,16 @@ impl Hold {
 
     /// How long successful pulls have found nothing; only pulls count, not time alone.
     fn lasted(&self, view: &FeedView) -> Duration {
-        match (self.empty.from, view.succeeded_at) {
-            (Some(from), Some(last)) if last >= from => {
-                self.empty.before.saturating_add(last.since(from))
-            }
-            _ => Duration::ZERO,
-        }
+        let last = self.empty.zip(view.succeeded_at);
+        last.and_then(|(from, last)| from.until(last))
+            .unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::now::Monotonic;
     use crate::control::published::FeedFailing;
     use crate::model::failure::{Failure, FailureClass};
     use crate::model::name::FeedId;
@@ -232,7 +221,7 @@ mod tests {
     fn failed(mut view: FeedView, seconds: u64) -> FeedView {
         view.failing = Some(FeedFailing {
             since: at(seconds).wall,
-            since_monotonic: at(seconds).monotonic,
+            began: Past::at(at(seconds).monotonic),
             failures: 1,
             failure: Failure {
                 class: FailureClass::TimedOut,
@@ -298,6 +287,22 @@ mod tests {
         let hold = look(Some(&hold), 3, &read(800), 800).unwrap();
         let hold = look(Some(&hold), 3, &read(1699), 1699).unwrap();
         assert!(look(Some(&hold), 3, &read(1700), 1700).is_err());
+    }
+
+    #[test]
+    fn a_failure_that_nobody_saw_begins_the_count_anew_too() {
+        let hold = look(None, 3, &read(0), 0).unwrap();
+        // It failed at 600 and was read again at 700; the room looks at 890 only.
+        let succeeding = |seconds: u64, since: u64| FeedView {
+            succeeding_since: Some(at(since).monotonic),
+            ..read(seconds)
+        };
+        let hold = look(Some(&hold), 3, &succeeding(890, 700), 890).unwrap();
+        let hold = look(Some(&hold), 3, &succeeding(1599, 700), 1599).unwrap();
+        assert!(look(Some(&hold), 3, &succeeding(1600, 700), 1600).is_err());
+        // Successes since before the loss are no reason to begin anew.
+        let hold = look(None, 3, &succeeding(300, 0), 300).unwrap();
+        assert!(look(Some(&hold), 3, &succeeding(1200, 0), 1200).is_err());
     }
 
     #[test]

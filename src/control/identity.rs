@@ -64,17 +64,6 @@ impl Devices {
             .find(|other| other.accepted.as_deref() == Some(device) && other.room != *room)
     }
 
-    /// Devices that answer at more than one address, with those addresses.
-    pub fn shared(&self) -> impl Iterator<Item = (&str, Vec<&Arc<PodIdentity>>)> {
-        self.0.iter().filter_map(|(device, pods)| {
-            let live: Vec<_> = pods
-                .iter()
-                .filter(|pod| pod.live.as_ref() == Some(device))
-                .collect();
-            (live.len() > 1).then_some((device.as_str(), live))
-        })
-    }
-
     fn others(&self, device: &str, than: &PodUrl) -> impl Iterator<Item = &Arc<PodIdentity>> {
         let pods = self.0.get(device).map(Vec::as_slice).unwrap_or_default();
         pods.iter().filter(move |pod| pod.pod != *than)
@@ -114,7 +103,6 @@ mod tests {
             others.map(|pod| pod.place).collect::<Vec<_>>()
         };
         assert_eq!([of(1), of(2)], [vec![2], vec![1]]);
-        assert_eq!(devices.shared().count(), 1);
     }
 
     #[test]
@@ -132,6 +120,5 @@ mod tests {
             devices.owner("b", &url(1), &room(2)).map(|pod| pod.place),
             None
         );
-        assert_eq!(devices.shared().count(), 0);
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::now::Monotonic;
+use super::retry::Past;
 use crate::config::MeetingRules;
 use crate::model::agenda::Agenda;
 use crate::model::failure::Failure;
@@ -25,6 +26,9 @@ pub struct FeedView {
     /// a hold ends only by pulls that still find nothing.
     pub successes: u64,
     pub succeeded_at: Option<Monotonic>,
+    /// The first success since a failure, or the start of the process where none is known
+    /// before it; `None` while it fails, or was never read. Whoever misses a failure is told so.
+    pub succeeding_since: Option<Monotonic>,
     /// Since when it fails, and how; `None` while it is read as scheduled.
     pub failing: Option<FeedFailing>,
     /// Pulls that ended since the process began, well or not: a one-shot run waits
@@ -43,6 +47,7 @@ impl FeedView {
             changed_at: None,
             successes: 0,
             succeeded_at: None,
+            succeeding_since: None,
             failing: None,
             attempts: 0,
         }
@@ -54,8 +59,8 @@ impl FeedView {
 pub struct FeedFailing {
     /// The first failure since a success.
     pub since: UnixTime,
-    /// The same moment on the clock for waits; capped to the start of the process.
-    pub since_monotonic: Monotonic,
+    /// The same moment, for waits.
+    pub began: Past,
     /// In a row.
     pub failures: u32,
     pub failure: Failure,

@@ -79,6 +79,36 @@ impl Past {
         }
     }
 
+    /// A moment of this process.
+    #[must_use]
+    pub fn at(at: Monotonic) -> Self {
+        Self {
+            known_at: at,
+            ago: Duration::ZERO,
+        }
+    }
+
+    /// The same moment, or a later one where it lay longer ago than this when it was learnt.
+    #[must_use]
+    pub fn at_most(self, ago: Duration) -> Self {
+        Self {
+            ago: self.ago.min(ago),
+            ..self
+        }
+    }
+
+    /// Whether a moment of this process came after it was learnt.
+    #[must_use]
+    pub fn is_before(self, at: Monotonic) -> bool {
+        self.known_at < at
+    }
+
+    /// How long after it that was; `None` for a moment before it was learnt.
+    #[must_use]
+    pub fn until(self, at: Monotonic) -> Option<Duration> {
+        (self.known_at <= at).then(|| self.elapsed(at))
+    }
+
     #[must_use]
     pub fn elapsed(self, now: Monotonic) -> Duration {
         now.since(self.known_at).saturating_add(self.ago)

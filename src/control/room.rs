@@ -4,12 +4,13 @@
 //! it; and the agenda that it last asked for, each meeting with the feeds it came from,
 //! so that a feed that cannot be read takes nothing away.
 
+mod kept;
 mod made_of;
 mod part;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::guard::Reason;
 use super::mutation::{self, Mutation};
 use super::now::{Monotonic, Now};
 use super::published::{FeedView, Wanted};
-use crate::compose::{self, Candidate, MergedMeeting};
+use crate::compose::{self, Candidate};
 use crate::config::Room;
 use crate::model::agenda::Agenda;
 use crate::model::memory::{RememberedMeeting, RoomMemory};
@@ -194,9 +195,7 @@ impl RoomController {
             },
             made_of: None,
         };
-        if room.is_known {
-            room.restore_wanted();
-        }
+        room.hide();
         room
     }
 
@@ -281,6 +280,7 @@ impl RoomController {
             .collect();
         self.settings = settings;
         self.revision += 1;
+        self.hide();
         self.decide(now)
     }
 
@@ -422,7 +422,7 @@ impl RoomController {
     }
 
     fn compose(&mut self, now: Now, events: &mut Vec<RoomEvent>) {
-        let any_unread = self.parts.iter().any(Part::is_unread);
+        let any_unsure = self.parts.iter().any(Part::is_unsure);
         if self.parts.iter().all(Part::is_unread) && !self.is_known {
             self.say_unread(events, 0);
             return;
@@ -434,13 +434,16 @@ impl RoomController {
         self.made_of = self.made_of_now(now);
         let rules = &self.settings.room.meetings;
         let kept = self.kept_meetings(now);
+        // What a reading has at another time now is not shown at both.
+        let left = kept.iter().filter(|one| !self.is_replaced(one, now));
+        let left: Vec<&RememberedMeeting> = left.collect();
         let mut slices: Vec<Vec<Candidate>> = self
             .parts
             .iter()
             .map(|part| part.to_come(now).cloned().collect())
             .collect();
         slices.push(
-            kept.iter()
+            left.iter()
                 .map(|one| Candidate::remembered(one.meeting.clone()))
                 .collect(),
         );
@@ -453,75 +456,40 @@ impl RoomController {
             .collect();
         self.kept = last
             .iter()
-            .filter(|one| kept.iter().any(|kept| kept.meeting.id == one.meeting.id))
+            .filter(|one| left.iter().any(|left| left.meeting.id == one.meeting.id))
             .count();
-        self.keeps_shown &= any_unread;
+        self.keeps_shown &= any_unsure;
         self.say_unread(events, self.kept);
         if self.last != last || !self.is_known {
             self.last = last;
             self.composed_at = Some(now.wall);
         }
         self.is_known = true;
-        self.restore_wanted();
+        self.set_wanted();
     }
 
-    fn restore_wanted(&mut self) {
+    /// Before anything is composed, what is to be hidden by the rules of today is hidden in
+    /// what was shown last: no clock that is doubted and no feed that fails puts that off.
+    fn hide(&mut self) {
+        if !self.is_known {
+            return;
+        }
+        let rules = &self.settings.room.meetings;
+        for one in &mut self.last {
+            if !mutation::is(Mutation::KeptIsNotRestricted) {
+                compose::restrict(&mut one.meeting, rules);
+            }
+        }
+        self.set_wanted();
+    }
+
+    fn set_wanted(&mut self) {
         let rules = &self.settings.room.meetings;
         let agenda = Agenda::new(self.last.iter().map(|one| one.meeting.clone()).collect());
         if self.wanted.agenda.as_deref() != Some(&agenda) {
             self.wanted.agenda = Some(Arc::new(agenda));
         }
         self.wanted.keep_shown = self.keeps_shown.then(|| Arc::new(rules.clone()));
-    }
-
-    /// Meetings of the last agenda that no reading accounts for: of a feed that was never
-    /// read, or of one that is no longer configured while a successor was never read. They
-    /// stay until they end, in the words that the room's rules allow now.
-    fn kept_meetings(&self, now: Now) -> Vec<RememberedMeeting> {
-        let unread: BTreeSet<&str> = self
-            .parts
-            .iter()
-            .filter(|part| part.is_unread() || part.is_uncertain)
-            .map(|part| part.id.as_str())
-            .collect();
-        if unread.is_empty() || mutation::is(Mutation::UnreadTakesAway) {
-            return Vec::new();
-        }
-        let is_configured = |feed: &str| self.parts.iter().any(|part| part.id.as_str() == feed);
-        let stays = |one: &&RememberedMeeting| {
-            one.meeting.end_time > now.wall
-                && (one.feeds.iter().any(|feed| unread.contains(feed.as_str()))
-                    || !one.feeds.iter().any(|feed| is_configured(feed)))
-        };
-        let rules = &self.settings.room.meetings;
-        let kept = self.last.iter().filter(stays).cloned();
-        kept.map(|mut one| {
-            if !mutation::is(Mutation::KeptIsNotRestricted) {
-                compose::restrict(&mut one.meeting, rules);
-            }
-            one
-        })
-        .collect()
-    }
-
-    fn remembered(&self, one: MergedMeeting, kept: &[RememberedMeeting]) -> RememberedMeeting {
-        let mut feeds: Vec<String> = Vec::new();
-        for place in &one.feeds {
-            match self.parts.get(*place) {
-                Some(part) => feeds.push(part.id.as_str().to_owned()),
-                // The place behind the last feed is that of the kept ones.
-                None => feeds.extend(
-                    kept.iter()
-                        .filter(|kept| kept.meeting.id == one.meeting.id)
-                        .flat_map(|kept| kept.feeds.iter().cloned()),
-                ),
-            }
-        }
-        feeds.dedup();
-        RememberedMeeting {
-            meeting: one.meeting,
-            feeds,
-        }
     }
 
     /// Says once of each feed that it was never read, and once that it was.

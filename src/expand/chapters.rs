@@ -28,6 +28,15 @@ pub(super) struct Chapter<'b, 'a> {
     pub(super) is_master: bool,
 }
 
+impl Chapter<'_, '_> {
+    /// The shifts that begin in this chapter, of all in order.
+    pub(super) fn shifts<'s, 'b, 'a>(&self, shifts: &'s [Shift<'b, 'a>]) -> &'s [Shift<'b, 'a>] {
+        let first = shifts.partition_point(|shift| shift.from < self.from);
+        let after = shifts.partition_point(|shift| shift.from < self.to);
+        shifts.get(first..after).unwrap_or_default()
+    }
+}
+
 /// The instances from an override with RANGE=THISANDFUTURE on (section 3.2.13): all
 /// move as it did, with its length and details.
 pub(super) struct Shift<'b, 'a> {

@@ -39,12 +39,14 @@ impl Period {
 pub(super) struct DayFilter {
     /// Bit m for month m; 0 admits all.
     months: u16,
-    week_nos: Vec<i64>,
-    year_days: Vec<i64>,
-    month_days: Vec<i64>,
+    week_nos: Numbers<1>,
+    year_days: Numbers<6>,
+    month_days: Numbers<1>,
     /// Bit for each plain weekday, Monday first.
     weekdays: u8,
-    ordinals: Vec<(i64, i64)>,
+    /// Of each weekday, Monday first.
+    ordinals: [Numbers<1>; 7],
+    has_ordinals: bool,
     /// Ordinals count within the month, else within the year.
     ordinals_in_month: bool,
     /// Monday is 0.
@@ -65,7 +67,8 @@ impl DayFilter {
             year_days: rule.by_year_day.iter().copied().map(i64::from).collect(),
             month_days: rule.by_month_day.iter().copied().map(i64::from).collect(),
             weekdays: 0,
-            ordinals: Vec::new(),
+            ordinals: [Numbers::default(); 7],
+            has_ordinals: false,
             ordinals_in_month: rule.freq == Freq::Monthly || !rule.by_month.is_empty(),
             week_start: i64::from(rule.week_start.to_monday_zero_offset()),
             skip: rule.skip,
@@ -73,11 +76,12 @@ impl DayFilter {
         // Outlook writes ordinals in weekly rules; there they have no meaning.
         let may_count = rule.freq >= Freq::Monthly;
         for WeekdayNum { ordinal, weekday } in &rule.by_day {
-            let weekday = i64::from(weekday.to_monday_zero_offset());
+            let weekday = weekday.to_monday_zero_offset().unsigned_abs();
             if *ordinal == 0 || !may_count {
                 filter.weekdays |= 1 << weekday;
-            } else {
-                filter.ordinals.push((i64::from(*ordinal), weekday));
+            } else if let Some(ordinals) = filter.ordinals.get_mut(usize::from(weekday)) {
+                ordinals.insert(i64::from(*ordinal));
+                filter.has_ordinals = true;
             }
         }
         let no_day =
@@ -91,10 +95,10 @@ impl DayFilter {
                 if filter.months == 0 {
                     filter.months = 1 << start_month;
                 }
-                filter.month_days.push(start_day);
+                filter.month_days.insert(start_day);
             }
             Freq::Monthly if no_day && filter.week_nos.is_empty() => {
-                filter.month_days.push(start_day);
+                filter.month_days.insert(start_day);
             }
             Freq::Weekly if no_day && filter.week_nos.is_empty() => {
                 filter.weekdays = 1 << start.weekday();
@@ -125,7 +129,7 @@ impl DayFilter {
             && self.week_nos.is_empty()
             && self.year_days.is_empty()
             && self.month_days.is_empty()
-            && self.ordinals.is_empty()
+            && !self.has_ordinals
     }
 
     /// The days of a period in order, and how many were looked at.
@@ -167,7 +171,7 @@ impl DayFilter {
             days.extend(
                 self.year_days
                     .iter()
-                    .filter_map(|number| self.resolve(*number, length))
+                    .filter_map(|number| self.resolve(number, length))
                     .map(|number| Day::new(year, 1, number))
                     .filter(|day| self.admits_month(day.civil().1)),
             );
@@ -196,7 +200,7 @@ impl DayFilter {
         days.extend(
             self.month_days
                 .iter()
-                .filter_map(|number| self.resolve(*number, length))
+                .filter_map(|number| self.resolve(number, length))
                 .map(|number| Day::new(year, month, number)),
         );
     }
@@ -237,7 +241,7 @@ impl DayFilter {
 
     /// Whether this day of any period passes every part.
     pub(super) fn admits(&self, day: Day) -> bool {
-        if self.weekdays != 0 && self.ordinals.is_empty() && !self.has_weekday(day) {
+        if self.weekdays != 0 && !self.has_ordinals && !self.has_weekday(day) {
             return false;
         }
         if self.admits_whole_weeks() {
@@ -246,7 +250,7 @@ impl DayFilter {
         let (year, month, number) = day.civil();
         self.admits_month(month)
             && (self.month_days.is_empty()
-                || holds(&self.month_days, number, days_in_month(year, month)))
+                || self.month_days.holds(number, days_in_month(year, month)))
             && self.admits_year_day(day)
             && self.admits_week(day)
             && self.admits_weekday(day)
@@ -262,7 +266,7 @@ impl DayFilter {
         }
         let year = day.year();
         let number = day.0 - Day::new(year, 1, 1).0 + 1;
-        holds(&self.year_days, number, days_in_year(year))
+        self.year_days.holds(number, days_in_year(year))
     }
 
     /// Weeks as in ISO 8601, but for the day on which they begin: week 1 is the
@@ -276,7 +280,7 @@ impl DayFilter {
         let first_of = |year| Day::new(year, 1, 4).week(self.week_start);
         let number = (week.0 - first_of(year).0) / 7 + 1;
         let length = (first_of(year + 1).0 - first_of(year).0) / 7;
-        holds(&self.week_nos, number, length)
+        self.week_nos.holds(number, length)
     }
 
     fn admits_weekday(&self, day: Day) -> bool {
@@ -284,7 +288,7 @@ impl DayFilter {
     }
 
     fn has_no_weekday(&self) -> bool {
-        self.weekdays == 0 && self.ordinals.is_empty()
+        self.weekdays == 0 && !self.has_ordinals
     }
 
     fn has_weekday(&self, day: Day) -> bool {
@@ -292,7 +296,7 @@ impl DayFilter {
     }
 
     fn has_ordinal(&self, day: Day) -> bool {
-        if self.ordinals.is_empty() {
+        if !self.has_ordinals {
             return false;
         }
         let (year, month, number) = day.civil();
@@ -303,16 +307,107 @@ impl DayFilter {
         };
         let from_start = (number - 1) / 7 + 1;
         let from_end = (length - number) / 7 + 1;
-        let weekday = day.weekday();
-        self.ordinals.iter().any(|(ordinal, wanted)| {
-            *wanted == weekday && (*ordinal == from_start || *ordinal == -from_end)
-        })
+        usize::try_from(day.weekday())
+            .ok()
+            .and_then(|weekday| self.ordinals.get(weekday))
+            .is_some_and(|ordinals| ordinals.has(from_start) || ordinals.has(-from_end))
     }
 }
 
-/// Whether `number` of `length` is among those, which may count from the end.
-fn holds(numbers: &[i64], number: i64, length: i64) -> bool {
-    numbers
-        .iter()
-        .any(|wanted| *wanted == number || *wanted == number - length - 1)
+/// A set of numbers from 1 on, or from -1 on where they count from the end, as bits.
+#[derive(Clone, Copy, Debug)]
+struct Numbers<const WORDS: usize> {
+    from_start: [u64; WORDS],
+    from_end: [u64; WORDS],
+    is_empty: bool,
+}
+
+impl<const WORDS: usize> Default for Numbers<WORDS> {
+    fn default() -> Self {
+        Self {
+            from_start: [0; WORDS],
+            from_end: [0; WORDS],
+            is_empty: true,
+        }
+    }
+}
+
+impl<const WORDS: usize> Numbers<WORDS> {
+    /// What is out of reach is never met; the set is not empty all the same.
+    fn insert(&mut self, number: i64) {
+        self.is_empty = false;
+        let words = if number < 0 {
+            &mut self.from_end
+        } else {
+            &mut self.from_start
+        };
+        let (word, bit) = place(number);
+        if let Some(word) = words.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    fn has(&self, number: i64) -> bool {
+        let words = if number < 0 {
+            &self.from_end
+        } else {
+            &self.from_start
+        };
+        let (word, bit) = place(number);
+        words.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Whether `number` of `length` is among them.
+    fn holds(&self, number: i64, length: i64) -> bool {
+        self.has(number) || self.has(number - length - 1)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = i64> {
+        let end = i64::try_from(WORDS * 64).unwrap_or(i64::MAX);
+        (1 - end..end).filter(|number| self.has(*number))
+    }
+}
+
+impl<const WORDS: usize> FromIterator<i64> for Numbers<WORDS> {
+    fn from_iter<I: IntoIterator<Item = i64>>(numbers: I) -> Self {
+        let mut set = Self::default();
+        for number in numbers {
+            set.insert(number);
+        }
+        set
+    }
+}
+
+/// Word and bit of a number.
+fn place(number: i64) -> (usize, u64) {
+    let size = number.unsigned_abs();
+    (
+        usize::try_from(size / 64).unwrap_or(usize::MAX),
+        1 << (size % 64),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Numbers;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_set_of_bits_holds_what_a_list_holds(
+            list in proptest::collection::btree_set(-366_i64..=366, 0..20),
+            number in 1_i64..=366,
+            length in 365_i64..=366,
+        ) {
+            let set: Numbers<6> = list.iter().copied().collect();
+            let plain = list.contains(&number) || list.contains(&(number - length - 1));
+            prop_assert_eq!(set.holds(number, length), plain);
+            prop_assert!(set.iter().eq(list.iter().copied()));
+            prop_assert_eq!(set.is_empty(), list.is_empty());
+        }
+    }
 }

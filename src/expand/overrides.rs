@@ -68,6 +68,21 @@ struct Listing<'a> {
     verdicts: usize,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often a shift was looked at: what must not be once for each chapter.
+    static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// What the overrides of a series stand for.
+struct StandIns {
+    by_key: HashSet<Key>,
+    /// Those that take place though they are excluded.
+    shown: HashSet<Key>,
+    /// Some are bare dates, which stand for the one instance of their day.
+    has_days: bool,
+}
+
 impl<'o> Listing<'o> {
     fn new(window: Window, out: &'o mut Expansion) -> Self {
         let before = (out.occurrences.len(), out.verdicts.len());
@@ -143,11 +158,7 @@ impl<'o> Listing<'o> {
         let dates = master.event.exclusion_dates.len() + master.event.dates.len();
         allowance.steps((series.overrides.len() + dates / 8) as u64)?;
         let overrides = self.overrides(series, master, clocks);
-        let by_key: HashMap<Key, usize> = overrides
-            .iter()
-            .enumerate()
-            .map(|(index, moved)| (moved.key, index))
-            .collect();
+        let by_key: HashSet<Key> = overrides.iter().map(|moved| moved.key).collect();
         let shown = self.add_overrides(master, &overrides, clocks);
 
         let mut shifts: Vec<Shift<'_, 'a>> = overrides
@@ -157,8 +168,16 @@ impl<'o> Listing<'o> {
             .collect();
         shifts.sort_by_key(|shift| shift.from);
         let (chapters, shifts) = chapters(master, shifts);
+        let stand_ins = StandIns {
+            has_days: by_key.iter().any(|key| matches!(key, Key::On(_))),
+            by_key,
+            shown,
+        };
+        // Chapters and shifts are in order, so that each shift is looked at in one
+        // chapter only.
         chapters.iter().try_for_each(|chapter| {
-            self.chapter(chapter, &shifts, &by_key, &shown, clocks, allowance)
+            let own = chapter.shifts(&shifts);
+            self.chapter(chapter, own, &stand_ins, clocks, allowance)
         })
     }
 
@@ -170,7 +189,9 @@ impl<'o> Listing<'o> {
         clocks: &Clocks<'a>,
     ) -> Vec<Override<'a>> {
         let mut overrides: Vec<Override<'a>> = Vec::with_capacity(series.overrides.len());
-        let mut by_key: HashMap<Key, usize> = HashMap::with_capacity(series.overrides.len());
+        // Of one instance there may be both: what it is, and what all from it on are.
+        let mut by_key: HashMap<(Key, bool), usize> =
+            HashMap::with_capacity(series.overrides.len());
         for event in &series.overrides {
             let Some(id) = &event.recurrence_id else {
                 continue;
@@ -190,9 +211,10 @@ impl<'o> Listing<'o> {
                 details: with_title(&event.details, &master.event.details),
                 this_and_future: id.this_and_future,
             };
-            match by_key.get(&moved.key).copied() {
+            let key = (moved.key, moved.this_and_future);
+            match by_key.get(&key).copied() {
                 None => {
-                    by_key.insert(moved.key, overrides.len());
+                    by_key.insert(key, overrides.len());
                     overrides.push(moved);
                 }
                 Some(index) => {
@@ -228,7 +250,16 @@ impl<'o> Listing<'o> {
             return shown;
         }
         let exclusions = Exclusions::of_dates(master, clocks, None);
+        let single: HashSet<Key> = overrides
+            .iter()
+            .filter(|moved| !moved.this_and_future)
+            .map(|moved| moved.key)
+            .collect();
         for moved in overrides {
+            // The instance has an override of its own, which says more of it.
+            if moved.this_and_future && single.contains(&moved.key) {
+                continue;
+            }
             let (start, end) = (moved.timed.start, moved.timed.end());
             let day = match moved.key {
                 Key::On(day) => day,
@@ -252,14 +283,17 @@ impl<'o> Listing<'o> {
         &mut self,
         chapter: &Chapter<'_, 'a>,
         shifts: &[Shift<'_, 'a>],
-        by_key: &HashMap<Key, usize>,
-        shown: &HashSet<Key>,
+        stand_ins: &StandIns,
         clocks: &Clocks<'a>,
         allowance: &mut Allowance,
     ) -> Result<(), Spent> {
+        let StandIns { by_key, shown, .. } = stand_ins;
         let timed = chapter.timed;
-        let by_day = !timed.all_day && by_key.keys().any(|key| matches!(key, Key::On(_)));
+        let by_day = !timed.all_day && stand_ins.has_days;
         let (from, to) = self.reach(chapter, shifts, by_day);
+        if from >= to {
+            return Ok(());
+        }
         let (slots, result) = timed.slots(from, to, clocks, allowance);
         let mut of_day: HashMap<Day, usize> = HashMap::new();
         if by_day {
@@ -274,8 +308,8 @@ impl<'o> Listing<'o> {
                 continue;
             }
             let day = slot.wall.day();
-            let is_replaced = by_key.contains_key(&slot.key)
-                || (of_day.get(&day) == Some(&1) && by_key.contains_key(&Key::On(day)));
+            let is_replaced = by_key.contains(&slot.key)
+                || (of_day.get(&day) == Some(&1) && by_key.contains(&Key::On(day)));
             let length = slot.length.unwrap_or(timed.length);
             let end = length.end(slot.start, &timed.clock);
             if slot.excluded || is_replaced {
@@ -293,10 +327,8 @@ impl<'o> Listing<'o> {
                 true => String::new(),
                 false => slot.key.text(),
             };
-            match shifts
-                .iter()
-                .rfind(|shift| chapter.from <= shift.from && shift.from <= slot.start)
-            {
+            let begun = shifts.partition_point(|shift| shift.from <= slot.start);
+            match begun.checked_sub(1).and_then(|last| shifts.get(last)) {
                 None => self.add(chapter.details, instance, timed.all_day, slot.start, end),
                 Some(shift) => {
                     let (start, end) = shift.apply(slot, clocks);
@@ -318,6 +350,8 @@ impl<'o> Listing<'o> {
         let timed = chapter.timed;
         let (mut before, mut after) = (timed.longest(), 0);
         for shift in shifts {
+            #[cfg(test)]
+            LOOKED_AT.set(LOOKED_AT.get() + 1);
             let length = shift.moved.timed.length.longest();
             before = before.max(
                 length

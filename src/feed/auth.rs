@@ -184,12 +184,18 @@ impl Session {
         }
         // A nonce that has run out is no refusal of the password (RFC 7616 section 3.3).
         let stale = challenges.iter().any(Challenge::is_stale);
+        let offers_basic = challenges.iter().any(|challenge| challenge.is("basic"));
+        // It takes the password as it was sent, so the password is wrong. Once more in
+        // another way only brings the account nearer to being locked.
+        let is_refused = attempts.basic && offers_basic;
         let digest_left = attempts.digests == 0 || (stale && attempts.digests < 3);
-        if digest_left && let Some(digest) = Digest::best_of(&challenges) {
+        if !is_refused
+            && digest_left
+            && let Some(digest) = Digest::best_of(&challenges)
+        {
             *scheme = Scheme::Digest(Box::new(digest));
             return true;
         }
-        let offers_basic = challenges.iter().any(|challenge| challenge.is("basic"));
         // Some say 401 and name no scheme; some servers offer a Digest that they
         // then refuse. Basic is tried once for both.
         if !attempts.basic && (offers_basic || challenges.is_empty()) {

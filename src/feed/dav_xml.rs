@@ -48,7 +48,6 @@ pub(super) struct Properties {
     /// In upper case; empty where the server does not say.
     pub components: Vec<String>,
     pub offers_sync: bool,
-    pub offers_multiget: bool,
 }
 
 impl Properties {
@@ -58,7 +57,6 @@ impl Properties {
         self.is_calendar |= other.is_calendar;
         self.is_deleted |= other.is_deleted;
         self.offers_sync |= other.offers_sync;
-        self.offers_multiget |= other.offers_multiget;
         self.home_sets.extend(other.home_sets);
         self.components.extend(other.components);
         for (mine, theirs) in [
@@ -120,7 +118,6 @@ enum Name {
     Component,
     ReportSet,
     SyncCollection,
-    Multiget,
     Other,
 }
 
@@ -162,7 +159,6 @@ fn name_in(namespace: Namespace<'_>, local: &str) -> Name {
         (CALDAV, "calendar-home-set") => Name::HomeSet,
         (CALDAV, "supported-calendar-component-set") => Name::ComponentSet,
         (CALDAV, "comp") => Name::Component,
-        (CALDAV, "calendar-multiget") => Name::Multiget,
         (CALENDAR_SERVER, "getctag") => Name::Ctag,
         // Nextcloud's trash bin keeps deleted calendars under their old names.
         (_, "deleted-calendar") => Name::DeletedCalendar,
@@ -293,9 +289,6 @@ impl Reader {
             }
             Name::SyncCollection if self.path.contains(&Name::ReportSet) => {
                 self.part.offers_sync = true;
-            }
-            Name::Multiget if self.path.contains(&Name::ReportSet) => {
-                self.part.offers_multiget = true;
             }
             _ => {}
         }

@@ -44,13 +44,10 @@ pub struct Network {
     inner: Arc<Inner>,
 }
 
-/// Why it could not be made, in words.
-type MadeTls = Result<Arc<ClientConfig>, String>;
-
 struct Inner {
     connector: Connector,
     /// By a digest of what is trusted.
-    tls: Mutex<HashMap<[u8; 32], MadeTls>>,
+    tls: Mutex<HashMap<[u8; 32], Arc<ClientConfig>>>,
     idle: IdleConnections,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     memory: Arc<Semaphore>,
@@ -140,10 +137,14 @@ impl Network {
 
     fn tls(&self, trust: &TlsTrust) -> Result<Arc<ClientConfig>, ConnectError> {
         let mut known = locked(&self.inner.tls);
-        let made = known
-            .entry(trust_key(trust))
-            .or_insert_with(|| tls::client_config(trust));
-        made.clone().map_err(ConnectError::NoTls)
+        let key = trust_key(trust);
+        if let Some(made) = known.get(&key) {
+            return Ok(Arc::clone(made));
+        }
+        // A failure is not kept: what is missing may be there the next time.
+        let made = tls::client_config(trust).map_err(ConnectError::NoTls)?;
+        known.insert(key, Arc::clone(&made));
+        Ok(made)
     }
 
     /// Waits for one of the host's places.
@@ -352,4 +353,22 @@ impl Drop for Place {
 /// Plain data stays good when a holder of its lock panicked.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_that_could_not_be_read_are_tried_again() {
+        let network = Network::new();
+        let bad = TlsTrust::CaFile(b"no certificate".as_slice().into());
+        assert!(network.tls(&bad).is_err());
+        assert!(
+            locked(&network.inner.tls).is_empty(),
+            "a failure is not kept"
+        );
+        assert!(network.tls(&TlsTrust::Off).is_ok());
+        assert_eq!(locked(&network.inner.tls).len(), 1, "a success is");
+    }
 }

@@ -7,7 +7,7 @@
 //! the owner may read.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,13 +123,14 @@ impl Tokens {
         let path = beside(self.file.as_deref()?, ".lock");
         let file = options().create(true).truncate(false).open(path).ok()?;
         let until = Instant::now() + LOCK_TIMEOUT;
-        while file.try_lock().is_err() {
-            if Instant::now() > until {
-                return None;
+        loop {
+            match Turn::of(file.try_lock()) {
+                Turn::Ours => return Some(file),
+                Turn::Never => return None,
+                Turn::Later if Instant::now() > until => return None,
+                Turn::Later => tokio::time::sleep(Duration::from_millis(50)).await,
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Some(file)
     }
 
     /// What the file has of this credential, written perhaps by another process.
@@ -146,8 +147,12 @@ impl Tokens {
         };
         let id = credential.id.clone();
         let write = move || {
-            // A file that cannot be read has nothing that could be kept.
-            let mut document = read(&path).unwrap_or_default();
+            // One that is there and cannot be read may hold the tokens of others.
+            let mut document = match read(&path) {
+                Ok(document) => document,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Document::default(),
+                Err(error) => return Err(error),
+            };
             document.credentials.insert(id, kept);
             while document.credentials.len() > MAX_KEPT {
                 let oldest = document
@@ -167,6 +172,28 @@ impl Tokens {
             Err(_) => Some("it was not finished".to_owned()),
         };
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}
+
+/// What an attempt to lock the file came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Ours,
+    Later,
+    /// Files cannot be locked here, as on some network drives; waiting does not help.
+    Never,
+}
+
+impl Turn {
+    fn of(attempt: Result<(), TryLockError>) -> Self {
+        match attempt {
+            Ok(()) => Self::Ours,
+            Err(TryLockError::WouldBlock) => Self::Later,
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                Self::Later
+            }
+            Err(TryLockError::Error(_)) => Self::Never,
+        }
     }
 }
 
@@ -315,6 +342,28 @@ mod tests {
         let tokens = Tokens::in_file(link);
         tokens.save(&one, kept("second", 1)).await;
         assert_eq!(fs::read_to_string(real).unwrap(), "{\"credentials\":{}}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_kept_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        fs::write(&path, "{\"credentials\":{\"someone's").unwrap();
+        let tokens = Tokens::in_file(path.clone());
+        let one = tokens.credential(&oauth2("first"));
+        tokens.save(&one, kept("second", 1)).await;
+        assert!(tokens.problem().is_some());
+        let left = fs::read_to_string(&path).unwrap();
+        assert_eq!(left, "{\"credentials\":{\"someone's");
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_had_at_all_is_not_waited_for() {
+        let failed = |kind: io::ErrorKind| Turn::of(Err(TryLockError::Error(kind.into())));
+        assert_eq!(Turn::of(Ok(())), Turn::Ours);
+        assert_eq!(Turn::of(Err(TryLockError::WouldBlock)), Turn::Later);
+        assert_eq!(failed(io::ErrorKind::Interrupted), Turn::Later);
+        assert_eq!(failed(io::ErrorKind::Unsupported), Turn::Never);
     }
 
     #[test]

@@ -3,13 +3,12 @@
 
 use std::ops::Range;
 
-use jiff::civil::{Date, DateTime, Time};
-
-use super::date::{self, Suffix, Written};
+use super::date;
 use super::property::{self, Name, Property};
 use super::rrule::{self, LeftOut, NoRule, RuleText};
 use super::series::{Freq, Nominal, Rule};
-use super::zone::{Tzid, Zones};
+use super::stamp::{DateContext, PeriodEnd, Stamp, stamp};
+use super::zone::Zones;
 use crate::model::entities;
 use crate::model::occurrence::{BusyStatus, Class, Person, Status};
 use crate::model::time::UnixTime;
@@ -24,21 +23,6 @@ const MAX_CATEGORIES: usize = 200;
 const MAX_LINKS: usize = 20;
 const MAX_DECLINED: usize = 1_000;
 const MAX_TROUBLES: usize = 16;
-
-/// A date or time whose zone is not looked up yet.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stamp {
-    pub written: Written,
-    pub tzid: Option<Tzid>,
-    /// VALUE=DATE stood there, whatever the value looks like.
-    pub called_date: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PeriodEnd {
-    At(Stamp),
-    After(Nominal),
-}
 
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
@@ -214,19 +198,19 @@ impl Draft {
                 }
                 None => {
                     self.broken
-                        .get_or_insert((line, "DTSTART is no date".to_owned()));
+                        .get_or_insert((line, "DTSTART is not a date".to_owned()));
                 }
             },
             Name::EndTime if self.end.is_none() => {
                 self.end = stamp(property, line, zones);
                 if self.end.is_none() {
-                    self.unreadable("DTEND is no date");
+                    self.unreadable("DTEND is not a date");
                 }
             }
             Name::Duration if self.duration.is_none() => {
                 self.duration = date::duration(value);
                 if self.duration.is_none() {
-                    self.unreadable("DURATION is no length of time");
+                    self.unreadable("DURATION is not a length of time");
                 }
             }
             Name::RecurrenceId if self.recurrence_id.is_none() => {
@@ -236,7 +220,7 @@ impl Draft {
                         self.mend("RECURRENCE-ID");
                     }
                     None => {
-                        let what = "RECURRENCE-ID is no date".to_owned();
+                        let what = "RECURRENCE-ID is not a date".to_owned();
                         self.broken.get_or_insert((line, what));
                     }
                 }
@@ -315,7 +299,7 @@ impl Draft {
                 return;
             }
             Err(NoRule::Unreadable(part)) => verdict::Rule::Unreadable {
-                what: format!("{name}: {part} is missing or is nothing that a rule may say"),
+                what: format!("{name}: {part} is missing or not something that a rule can say"),
             },
             Err(NoRule::Scale) => verdict::Rule::Unsupported {
                 what: format!("{name} in a calendar other than the Gregorian (RSCALE)"),
@@ -325,6 +309,7 @@ impl Draft {
     }
 
     fn dates(&mut self, property: &Property<'_>, line: u32, zones: &mut Zones) {
+        let mut context = DateContext::of(property);
         for text in property
             .value
             .split(',')
@@ -341,20 +326,21 @@ impl Draft {
                 None => (text, None),
                 Some((start, end)) => (start, Some(end)),
             };
-            let start = stamp_of(start, property, line, zones);
+            let start = context.stamp(start, line, zones);
             let end = end.map(|end| match date::duration(end) {
                 Some(length) => Some(PeriodEnd::After(length)),
-                None => stamp_of(end, property, line, zones).map(PeriodEnd::At),
+                None => context.stamp(end, line, zones).map(PeriodEnd::At),
             });
             match (start, end) {
                 (Some(start), None) => self.dates.push((start, None)),
                 (Some(start), Some(Some(end))) => self.dates.push((start, Some(end))),
-                _ => self.unreadable("RDATE has an entry that is no date"),
+                _ => self.unreadable("RDATE has an entry that is not a date"),
             }
         }
     }
 
     fn exclusion_dates(&mut self, property: &Property<'_>, line: u32, zones: &mut Zones) {
+        let mut context = DateContext::of(property);
         for text in property
             .value
             .split(',')
@@ -369,9 +355,9 @@ impl Draft {
             }
             // A PERIOD is not allowed here; its start says what is meant.
             let start = text.split('/').next().unwrap_or(text);
-            match stamp_of(start, property, line, zones) {
+            match context.stamp(start, line, zones) {
                 Some(stamp) => self.exclusion_dates.push(stamp),
-                None => self.unreadable("EXDATE has an entry that is no date"),
+                None => self.unreadable("EXDATE has an entry that is not a date"),
             }
         }
     }
@@ -417,51 +403,6 @@ fn title(slot: &mut Option<String>, property: &Property<'_>) {
             true => entities::read_all(&text).into_owned(),
             false => text,
         });
-    }
-}
-
-fn stamp(property: &Property<'_>, line: u32, zones: &mut Zones) -> Option<Stamp> {
-    stamp_of(property.value, property, line, zones)
-}
-
-fn stamp_of(text: &str, property: &Property<'_>, line: u32, zones: &mut Zones) -> Option<Stamp> {
-    let written = date::written(text)?;
-    let tzid = match written {
-        Written::Time {
-            suffix: Suffix::None,
-            ..
-        } => property
-            .parameter("TZID")
-            .and_then(|tzid| zones.intern(&tzid, line)),
-        _ => None,
-    };
-    Some(Stamp {
-        written,
-        tzid,
-        called_date: property.has("VALUE", "DATE"),
-    })
-}
-
-impl Stamp {
-    /// The date, where it is one or is a midnight that is called one.
-    #[must_use]
-    pub fn as_date(&self) -> Option<Date> {
-        match self.written {
-            Written::Date(date) => Some(date),
-            Written::Time { local, .. } if self.called_date && local.time() == Time::midnight() => {
-                Some(local.date())
-            }
-            Written::Time { .. } => None,
-        }
-    }
-
-    /// What the clock shows, at midnight for a date.
-    #[must_use]
-    pub fn local(&self) -> DateTime {
-        match self.written {
-            Written::Date(date) => date.to_datetime(Time::midnight()),
-            Written::Time { local, .. } => local,
-        }
     }
 }
 

@@ -6,8 +6,9 @@ use jiff::SignedDuration;
 use jiff::civil::{DateTime, Time};
 
 use super::date::{Suffix, Written};
-use super::draft::{Draft, PeriodEnd, Stamp};
+use super::draft::Draft;
 use super::series::{AddedDate, End, Event, Nominal, Place, RecurrenceId, When};
+use super::stamp::{PeriodEnd, Stamp};
 use super::zone::Zones;
 use crate::model::occurrence::{Class, Details, SourceLine, Status};
 use crate::model::time::UnixTime;

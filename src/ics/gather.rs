@@ -8,15 +8,15 @@ use ring::digest;
 
 use super::copies::{newest_masters, newest_overrides, start_text};
 use super::date::{Suffix, Written};
-use super::draft::{Draft, Stamp};
+use super::draft::Draft;
 use super::event::{self, Resolved};
 use super::series::{End, Event, Nominal, Place, Series, When};
+use super::stamp::Stamp;
 use super::walk::File;
 use super::zone::{self, Zones};
 use super::{MAX_VERDICTS, Reading};
 use crate::model::digest::hex;
-use crate::model::occurrence::{Class, Details};
-use crate::model::time::UnixTime;
+use crate::model::occurrence::Class;
 use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
 
@@ -28,10 +28,8 @@ const MAX_UNKNOWN_ZONES: usize = 50;
 pub fn reading(mut file: File, href: &str) -> Reading {
     let resolved = resolve(&mut file, href);
     let mut verdicts = resolved.verdicts;
-    let mut stamps = Stamps::default();
     let mut groups = Groups::default();
     for resolved in resolved.events.into_iter().flatten() {
-        stamps.see(&resolved.event.details);
         groups.add(resolved);
     }
     let series = groups.into_series(&mut verdicts);
@@ -40,7 +38,6 @@ pub fn reading(mut file: File, href: &str) -> Reading {
         series,
         verdicts,
         cut_off: file.cut_off,
-        newest_stamp: stamps.newest(),
         name: file.name,
         unknown_zones: resolved.unknown_zones,
     }
@@ -146,7 +143,6 @@ pub fn merge(mut readings: Vec<Reading>) -> Reading {
     let mut groups = Groups::default();
     for reading in readings {
         merged.cut_off |= reading.cut_off;
-        merged.newest_stamp = merged.newest_stamp.max(reading.newest_stamp);
         merged.name = merged.name.or(reading.name);
         merged.verdicts.extend(reading.verdicts);
         for tzid in &reading.unknown_zones {
@@ -281,23 +277,6 @@ fn stamp_text(stamp: &Stamp, zones: &Zones) -> String {
             local,
             suffix: Suffix::Offset(east),
         } => format!("{local} {east}"),
-    }
-}
-
-#[derive(Default)]
-struct Stamps {
-    modified: Option<UnixTime>,
-    stamped: Option<UnixTime>,
-}
-
-impl Stamps {
-    fn see(&mut self, details: &Details) {
-        self.modified = self.modified.max(details.modified);
-        self.stamped = self.stamped.max(details.stamped);
-    }
-
-    fn newest(&self) -> Option<UnixTime> {
-        self.modified.or(self.stamped)
     }
 }
 

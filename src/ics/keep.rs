@@ -14,11 +14,12 @@ use std::ops::Range;
 use bytes::Bytes;
 use jiff::civil::{DateTime, Time};
 
-use super::draft::{Draft, PeriodEnd, Stamp};
+use super::draft::Draft;
 use super::event::Resolved;
 use super::line::{self, Lines};
 use super::property::Name;
 use super::series::{AddedDate, End, Event, Until, When};
+use super::stamp::{PeriodEnd, Stamp};
 use super::walk::{self, File};
 use super::{component, copies, gather, zone};
 use crate::config::Only;

@@ -22,6 +22,7 @@ mod line;
 mod property;
 mod rrule;
 pub mod series;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -32,7 +33,6 @@ use std::fmt;
 
 use crate::fault::Fault;
 use crate::model::item::FeedItem;
-use crate::model::time::UnixTime;
 use crate::model::verdict::Verdict;
 use series::Series;
 
@@ -51,9 +51,6 @@ pub struct Reading {
     /// The body ends inside a component: it may add and change meetings, and nothing
     /// may be concluded from what it lacks.
     pub cut_off: bool,
-    /// The newest LAST-MODIFIED or, where no event has one, DTSTAMP: how far behind
-    /// its calendar the publisher may be.
-    pub newest_stamp: Option<UnixTime>,
     /// X-WR-CALNAME or NAME of the first calendar that has one.
     pub name: Option<String>,
     /// Names of time zones that are used and that nothing tells, cleaned and each once:

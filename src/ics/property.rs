@@ -157,6 +157,8 @@ impl<'a> Property<'a> {
     /// The first value of a parameter, unquoted, with its carets decoded (RFC 6868).
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
+        #[cfg(test)]
+        SEARCHES.set(SEARCHES.get() + 1);
         let mut rest = self.parameters;
         while !rest.is_empty() {
             let mut quoted = false;
@@ -207,6 +209,12 @@ impl Property<'_> {
         }
         unescape(self.value)
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often parameters were searched.
+    pub static SEARCHES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// `=C3=A9` to `é` (RFC 2045 section 6.7); what is no such code stays.

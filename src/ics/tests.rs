@@ -255,9 +255,9 @@ fn an_event_that_cannot_be_read_costs_no_other() {
     assert_eq!(
         said,
         [
-            "9: unreadable: DTSTART is no date",
+            "9: unreadable: DTSTART is not a date",
             "12: unreadable: DTSTART is missing",
-            "19: unreadable: RECURRENCE-ID is no date",
+            "19: unreadable: RECURRENCE-ID is not a date",
         ]
     );
 }
@@ -552,6 +552,8 @@ fn a_room_that_declined_is_known() {
     let person = "ATTENDEE;PARTSTAT=DECLINED;CN=Ada:mailto:ada@x";
     for (lines, declined) in [
         (room.to_owned(), true),
+        (room.replace("ROOM", "\"ROOM\""), true),
+        (room.replace("DECLINED", "\"ACCEPTED\""), false),
         (format!("{room}\n{other}"), false),
         (other.to_owned(), false),
         (person.to_owned(), false),
@@ -588,4 +590,18 @@ fn texts_links_and_categories_are_unescaped() {
         ]
     );
     assert_eq!(details.url.as_deref(), Some("https://u.example/?a=b,c"));
+}
+
+/// A million dates in one property must not search its parameters a million times.
+#[test]
+fn the_parameters_of_a_list_of_dates_are_searched_once() {
+    let searches = |count: usize| {
+        let dates = vec!["20260105T090000"; count].join(",");
+        let before = property::SEARCHES.get();
+        details(&format!(
+            "EXDATE;X=1;TZID=Europe/Berlin:{dates}\nRDATE;TZID=Europe/Berlin:{dates}"
+        ));
+        property::SEARCHES.get() - before
+    };
+    assert_eq!(searches(1_000), searches(10));
 }

@@ -115,6 +115,7 @@ struct Walk<'a> {
     /// The last component that was closed is the last draft.
     event_closed: bool,
     zone: Option<(own::Draft, usize)>,
+    zone_room: own::Room,
     name_buffer: Vec<u8>,
     buffer: Vec<u8>,
 }
@@ -219,7 +220,7 @@ impl<'a> Walk<'a> {
                 Some(Kind::Zone) => self.finish_zone(end),
                 Some(Kind::Observance) => {
                     if let Some((zone, _)) = &mut self.zone {
-                        zone.close();
+                        zone.close(&mut self.zone_room);
                     }
                 }
                 _ => {}
@@ -293,7 +294,8 @@ impl<'a> Walk<'a> {
             (Some(Kind::Event), Name::Attendee) => {
                 // Guests of large meetings are most of some feeds.
                 let matters = line.mentions(b"DECLINED", &mut self.buffer)
-                    || line.mentions(b"CUTYPE=R", &mut self.buffer);
+                    || line.mentions(b"CUTYPE=R", &mut self.buffer)
+                    || line.mentions(b"CUTYPE=\"R", &mut self.buffer);
                 if !matters {
                     return;
                 }
@@ -419,7 +421,11 @@ impl<'a> Walk<'a> {
         };
         let calendar = self.calendar();
         let location = zone.take_location();
-        let zones = zone.into_zones();
+        let (zones, caps) = zone.into_zones(&mut self.zone_room);
+        for (cap, at) in caps {
+            let at = at as u64;
+            self.verdict(0, Rule::Capped { cap, at });
+        }
         let tzids = zones.iter().map(|zone| zone.tzid.clone()).collect();
         self.file.zone_spans.push((calendar, tzids, start..end));
         for zone in &zones {

@@ -18,7 +18,7 @@ pub mod own;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
@@ -30,6 +30,9 @@ use crate::model::zone::Zone;
 
 /// Different names of a file that are guessed at. Real files have a few.
 const MAX_GUESSES: usize = 1_000;
+/// Observances, rules and dates that are compared with the zone that a file names; the
+/// comparison only finds something to mention.
+const MAX_COMPARED: usize = 500_000;
 
 /// What a TZID means by its name alone.
 #[must_use]
@@ -325,22 +328,39 @@ impl Zones {
     /// half a year before: old rules that were right in their time are no news.
     #[must_use]
     pub fn into_verdicts(self) -> Vec<(u32, verdict::Rule)> {
-        let mut verdicts = self.verdicts;
-        let mut differing: Vec<u32> = Vec::new();
+        // One definition may stand for any number of calendars and spellings of its name.
+        let mut pairs: BTreeMap<(u32, *const OwnZone), (&Zone, &OwnZone, DateTime)> =
+            BTreeMap::new();
         for ((_, number), found) in &self.places {
-            let (Place::Zone(zone), Some(own)) = (&found.place, &found.passed_over) else {
-                continue;
-            };
-            let half_a_year = jiff::SignedDuration::from_hours(24 * 182);
-            let before = found.latest.saturating_sub(half_a_year);
-            let differs = [before, found.latest].into_iter().any(|local| {
-                own::offset_at(own, local).is_some_and(|east| east != offset_of(zone, local))
-            });
-            if differs && !differing.contains(number) {
-                differing.push(*number);
+            if let (Place::Zone(zone), Some(own)) = (&found.place, &found.passed_over) {
+                let pair =
+                    pairs
+                        .entry((*number, Arc::as_ptr(own)))
+                        .or_insert((zone, own, found.latest));
+                pair.2 = pair.2.max(found.latest);
             }
         }
-        differing.sort_unstable();
+        let mut verdicts = self.verdicts;
+        let mut differing: BTreeSet<u32> = BTreeSet::new();
+        let mut parts_left = MAX_COMPARED;
+        for ((number, _), (zone, own, latest)) in pairs {
+            if differing.contains(&number) {
+                continue;
+            }
+            let Some(left) = parts_left.checked_sub(own::parts(own)) else {
+                break;
+            };
+            parts_left = left;
+            let half_a_year = jiff::SignedDuration::from_hours(24 * 182);
+            let differs = [latest.saturating_sub(half_a_year), latest]
+                .into_iter()
+                .any(|local| {
+                    own::offset_at(own, local).is_some_and(|east| east != offset_of(zone, local))
+                });
+            if differs {
+                differing.insert(number);
+            }
+        }
         for number in differing {
             let Some((written, line)) = self.tzids.get(number as usize) else {
                 continue;

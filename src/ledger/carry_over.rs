@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
@@ -18,13 +17,9 @@ use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::meeting::Meeting;
 use crate::model::memory::{
-    FailingMemory, FeedMemory, HoldMemory, Memories, PodMemory, RememberedMeeting, RoomFeedMemory,
-    RoomMemory,
+    FailingMemory, FeedMemory, Memories, PodMemory, RememberedMeeting, RoomMemory,
 };
 use crate::model::time::UnixTime;
-
-/// `guard.hold` where the configuration does not say otherwise. Only shown to people.
-const HOLD: Duration = Duration::from_secs(15 * 60);
 
 pub(super) struct Old {
     pub(super) loaded: Loaded,
@@ -42,12 +37,6 @@ struct Feed {
     last_error: Option<String>,
     last_kind: Option<String>,
     not_before: Option<UnixTime>,
-}
-
-#[derive(FromRow)]
-struct Room {
-    room: String,
-    vanished_since: Option<UnixTime>,
 }
 
 #[derive(FromRow)]
@@ -193,36 +182,12 @@ async fn rooms(
             room.is_known = true;
         }
     }
-    let rows: Vec<Room> = sqlx::query_as("SELECT room, vanished_since FROM room")
+    let names: Vec<String> = sqlx::query_scalar("SELECT room FROM room")
         .fetch_all(&mut *connection)
         .await?;
-    for row in rows {
-        let room = found.entry(row.room.clone()).or_default();
-        let Some(since) = row.vanished_since else {
-            continue;
-        };
-        let hold = HoldMemory {
-            since,
-            empty_since: Some(since),
-            until: since.plus(HOLD),
-            missing: room.agenda.len(),
-            is_brake: false,
-        };
-        // The old tables know a room's feeds only from what happened to them.
-        let feeds: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT feed FROM history WHERE room = $1 AND feed IS NOT NULL \
-             AND feed IN (SELECT feed FROM feed) ORDER BY feed",
-        )
-        .bind(&row.room)
-        .fetch_all(&mut *connection)
-        .await?;
-        for feed in feeds {
-            let held = RoomFeedMemory {
-                hold: Some(hold.clone()),
-                ..RoomFeedMemory::default()
-            };
-            room.feeds.insert(feed, held);
-        }
+    // A hold is not taken along: it was about calendars that are not.
+    for name in names {
+        found.entry(name).or_default();
     }
     Ok(found
         .into_iter()
@@ -270,7 +235,6 @@ impl From<Feed> for FeedMemory {
 }
 
 impl From<Pod> for PodMemory {
-    #[allow(clippy::needless_update, reason = "a memory may get more fields")]
     fn from(pod: Pod) -> Self {
         // One that cannot be read is repaired by the next look.
         let sent: Option<Agenda> = pod
@@ -283,10 +247,7 @@ impl From<Pod> for PodMemory {
             mode_checked_at: pod.mode_checked_at,
             sent_at: pod.confirmed_at.filter(|_| sent.is_some()),
             sent,
-            state: pod.health.map(|key| match key.as_str() {
-                "well" => "in_step".to_owned(),
-                _ => key,
-            }),
+            state: pod.health,
             state_since: pod.health_since,
             detail: pod.health_detail,
             seen_at: pod.seen_at,

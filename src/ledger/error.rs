@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::lock::Holder;
 use super::server_error::ServerError;
 use crate::fault::{Fault, chain};
 use crate::model::failure::{Failure, FailureClass};
@@ -45,12 +46,10 @@ pub enum LedgerError {
     Altered { path: PathBuf, version: i64 },
     #[error("the ledger {} stayed locked by another process", path.display())]
     Locked { path: PathBuf },
-    #[error("the ledger {} is in use by another `podcal run`{}", path.display(), process(*pid, host.as_deref()))]
+    #[error("the ledger {} is in use by another podcal{}", path.display(), in_brackets(holder.as_ref()))]
     ServiceRunning {
         path: PathBuf,
-        pid: Option<u32>,
-        /// Of a ledger on a server, which is free again 30 s after a service that was killed.
-        host: Option<String>,
+        holder: Option<Holder>,
     },
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -95,9 +94,8 @@ pub enum OpenFailure {
     Sqlite(sqlx::Error),
 }
 
-fn process(pid: Option<u32>, host: Option<&str>) -> String {
-    let host = host.map_or_else(String::new, |host| format!(" on {host}"));
-    pid.map_or_else(String::new, |pid| format!(" (process {pid}{host})"))
+pub(super) fn in_brackets(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(" ({holder})"))
 }
 
 impl LedgerError {
@@ -105,6 +103,15 @@ impl LedgerError {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::NotADatabase { .. })
+    }
+
+    /// Whether another process holds it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(
+            self,
+            Self::ServiceRunning { .. } | Self::Server(ServerError::ServedByAnother { .. })
+        )
     }
 
     /// A stable key for logs.
@@ -219,11 +226,6 @@ impl Fault for LedgerError {
             Self::Locked { .. } => {
                 "see what holds it (`fuser` on the file names the process); a backup that locks \
                  it, or an open database tool, is the usual cause"
-                    .into()
-            }
-            Self::ServiceRunning { host: Some(_), .. } => {
-                "stop the other one, or give this one a database of its own; one `podcal run` at a \
-                 time serves what is in a PostgreSQL ledger"
                     .into()
             }
             Self::Server(error) => error.hint().into(),
@@ -344,26 +346,20 @@ mod tests {
             (
                 LedgerError::ServiceRunning {
                     path: path(),
-                    pid: None,
-                    host: None,
+                    holder: None,
                 },
-                "by another `podcal run`",
+                "by another podcal",
             ),
             (
                 LedgerError::ServiceRunning {
                     path: path(),
-                    pid: Some(7),
-                    host: None,
+                    holder: Some(Holder {
+                        pid: 7,
+                        host: "a".to_owned(),
+                        command: "podcal run".to_owned(),
+                    }),
                 },
-                "(process 7)",
-            ),
-            (
-                LedgerError::ServiceRunning {
-                    path: path(),
-                    pid: Some(7),
-                    host: Some("oak".to_owned()),
-                },
-                "(process 7 on oak)",
+                "(`podcal run`, process 7 on host a)",
             ),
             (LedgerError::DiskFull { path: path() }, "no room left"),
             (LedgerError::ReadOnly { path: path() }, "cannot be written"),

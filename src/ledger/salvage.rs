@@ -8,9 +8,10 @@ use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 
+use super::connection::options;
 use super::pin::{self, Pin};
 use super::query::Db;
-use super::{Answer, options, sign_in};
+use super::{Answer, sign_in};
 use crate::model::sign_in::SignIn;
 use crate::model::time::UnixTime;
 

@@ -10,11 +10,12 @@ use std::str::FromStr as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::lock::Holder;
 use super::query::{Db, sql};
 use super::server_error::ServerError;
 use super::{Answer, LedgerError, Result};
@@ -22,8 +23,10 @@ use crate::model::ledger_place::LedgerServer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// A name of its own: the database may hold other tables that sqlx migrates.
-const MIGRATIONS_TABLE: &str = "podcal_schema";
+/// Which migrations were applied. The name is podcal's own: the database may hold tables of
+/// other programs that are migrated by sqlx.
+const MAKE_SCHEMA_TABLE: &str = "CREATE TABLE IF NOT EXISTS podcal_schema (version BIGINT PRIMARY KEY, \
+    description TEXT NOT NULL, checksum BYTEA NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())";
 
 /// Older ones get no more corrections from PostgreSQL's developers.
 const OLDEST_VERSION: i64 = 13;
@@ -47,7 +50,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(8098703468320481635)";
 
 pub(super) struct Server {
-    /// Its address without a password, for people.
+    /// The server and the database, for people.
     pub(super) name: PathBuf,
     options: Mutex<PgConnectOptions>,
     /// Tells this service's lease from others.
@@ -56,9 +59,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(place: &LedgerServer) -> Result<Self> {
-        let name = PathBuf::from(&place.url);
         let parsed = PgConnectOptions::from_str(&place.url);
-        let mut options = parsed.map_err(|error| ServerError::of(&name, error))?;
+        // It may quote what it was given.
+        let mut options = parsed.map_err(|_| ServerError::Address)?;
+        let name = name_by(&options);
         if !place.url.contains("sslmode=") {
             let is_here = options.get_socket().is_some()
                 || matches!(
@@ -85,7 +89,7 @@ impl Server {
                     .extra_float_digits(None)
                     .disable_statement_logging(),
             ),
-            holder: holder(),
+            holder: random_name(),
         })
     }
 
@@ -128,15 +132,40 @@ impl Server {
         }
     }
 
+    /// Whether this is the same database; the user and the way to it may be others.
+    pub(super) fn is_at(&self, place: &LedgerServer) -> bool {
+        let options = PgConnectOptions::from_str(&place.url);
+        options.is_ok_and(|options| name_by(&options) == self.name)
+    }
+
     /// Connects, looks at the server, and finds the schema of the tables: 0 where there are none.
     ///
     /// # Errors
     /// A server that is too old; tables of a newer podcal, or of something else.
     pub(super) async fn look(&self) -> Result<i64> {
+        let found = self.once(BEGIN_READ, async |db| find(db).await).await?;
+        self.judge(&found)
+    }
+
+    /// Some work in one transaction and on a connection of its own. Also what only reads is in
+    /// a transaction: behind a pooler, two statements may not have the same session.
+    async fn once<T>(
+        &self,
+        begin: &'static str,
+        work: impl AsyncFnOnce(&mut Db<'_>) -> Answer<T>,
+    ) -> Result<T> {
         let mut connection = self.connect().await?;
-        let found = self.in_time(find(&mut connection)).await;
-        let _ = connection.close().await;
-        self.judge(&found?)
+        let done = self
+            .in_time(async {
+                let mut db = Db::Postgres(&mut connection);
+                db.run(begin).await?;
+                let done = work(&mut db).await?;
+                db.run("COMMIT").await?;
+                Ok(done)
+            })
+            .await;
+        let _ = timeout(PATIENCE, connection.close()).await;
+        done
     }
 
     /// Makes the database ready for a service: its tables, then the lease.
@@ -150,48 +179,46 @@ impl Server {
         if self.look().await? == newest() {
             return Ok(());
         }
-        let mut connection = self.connect().await?;
-        let mut db = Db::Postgres(&mut connection);
-        let begun = async {
-            db.run(BEGIN).await?;
-            db.run(LOCK_TABLES).await
-        };
-        self.in_time(begun).await?;
-        // Another process may have been faster.
-        let found = self.in_time(find(&mut connection)).await?;
-        let found = self.judge(&found)?;
-        self.in_time(apply_after(&mut connection, found)).await?;
-        let _ = connection.close().await;
-        Ok(())
+        let found = self
+            .once(BEGIN, async |db| {
+                db.run(LOCK_TABLES).await?;
+                // Another process may have been faster.
+                let found = find(db).await?;
+                if self.judge(&found).is_ok() {
+                    apply_after(db, found.newest()).await?;
+                }
+                Ok(found)
+            })
+            .await?;
+        self.judge(&found).map(drop)
     }
 
     fn judge(&self, found: &Found) -> Result<i64> {
-        let path = || self.name.clone();
+        let name = || self.name.clone();
         if found.server / 10_000 < OLDEST_VERSION {
             return Err(LedgerError::Server(ServerError::TooOld {
-                name: path(),
+                name: name(),
                 found: found.server / 10_000,
                 needed: OLDEST_VERSION,
             }));
         }
-        let newest_found = found.applied.last().map_or(0, |(version, _)| *version);
-        if newest_found > newest() {
-            return Err(LedgerError::Newer {
-                path: path(),
-                found: newest_found,
+        if found.newest() > newest() {
+            return Err(LedgerError::Server(ServerError::Newer {
+                name: name(),
+                found: found.newest(),
                 known: newest(),
-            });
+            }));
         }
         let is_known = |(version, checksum): &(i64, Vec<u8>)| {
             let mut known = MIGRATIONS.iter();
             known.any(|known| known.version == *version && *known.checksum == **checksum)
         };
         match found.applied.iter().find(|applied| !is_known(applied)) {
-            Some((version, _)) => Err(LedgerError::Altered {
-                path: path(),
+            Some((version, _)) => Err(LedgerError::Server(ServerError::Altered {
+                name: name(),
                 version: *version,
-            }),
-            None => Ok(newest_found),
+            })),
+            None => Ok(found.newest()),
         }
     }
 
@@ -201,28 +228,23 @@ impl Server {
         let begun = Instant::now();
         let mut first_end = None;
         loop {
-            let mut connection = self.connect().await?;
-            let attempt = async {
-                let mut db = Db::Postgres(&mut connection);
-                db.run(BEGIN).await?;
-                let is_held = renew(&mut db, &self.holder).await?;
-                let other = who(&mut db).await?;
-                db.run("COMMIT").await?;
-                Ok((is_held, other))
-            };
-            let (is_held, other) = self.in_time(attempt).await?;
-            let _ = connection.close().await;
+            let (is_held, other) = self
+                .once(BEGIN, async |db| {
+                    let is_held = renew(db, &self.holder).await?;
+                    Ok((is_held, who(db).await?))
+                })
+                .await?;
             if is_held {
                 return Ok(());
             }
             // Given back between two statements.
-            let Some((host, pid, ends_at)) = other else {
+            let Some((holder, ends_at)) = other else {
                 continue;
             };
             let is_renewed = *first_end.get_or_insert(ends_at) != ends_at;
             if is_renewed || begun.elapsed() > Duration::from_secs(2 * LEASE_SECONDS.unsigned_abs())
             {
-                return Err(self.held_by(host, pid));
+                return Err(self.held_by(Some(holder)));
             }
             sleep(LOOK_EVERY).await;
         }
@@ -233,39 +255,26 @@ impl Server {
         renew(db, &self.holder).await
     }
 
-    pub(super) async fn holder_now(&self) -> LedgerError {
-        let found = async {
-            let mut connection = self.connect().await.ok()?;
-            who(&mut Db::Postgres(&mut connection)).await.ok()?
-        };
-        match found.await {
-            Some((host, pid, _)) => self.held_by(host, pid),
-            None => self.held_by("another computer".to_owned(), 0),
-        }
+    /// What to say of a lease that another process took.
+    pub(super) async fn served_by_another(&self) -> LedgerError {
+        let found = self.once(BEGIN_READ, async |db| who(db).await).await;
+        self.held_by(found.ok().flatten().map(|(holder, _)| holder))
     }
 
-    fn held_by(&self, host: String, pid: i64) -> LedgerError {
-        LedgerError::ServiceRunning {
-            path: self.name.clone(),
-            pid: u32::try_from(pid).ok().filter(|pid| *pid > 0),
-            host: Some(host),
-        }
+    fn held_by(&self, holder: Option<Holder>) -> LedgerError {
+        LedgerError::Server(ServerError::ServedByAnother {
+            name: self.name.clone(),
+            holder,
+        })
     }
 
     pub(super) async fn give_back(&self) {
-        let given = async {
-            let mut connection = self.connect().await.ok()?;
-            let mut db = Db::Postgres(&mut connection);
-            // Also what only reads is in a transaction: behind a pooler each has a session.
-            db.run(BEGIN).await.ok()?;
+        let given = self.once(BEGIN, async |db| {
             sql("DELETE FROM service_lease WHERE holder = $1")
                 .bind(&self.holder)
-                .execute(&mut db)
+                .execute(db)
                 .await
-                .ok()?;
-            db.run("COMMIT").await.ok()?;
-            connection.close().await.ok()
-        };
+        });
         let _ = timeout(PATIENCE, given).await;
     }
 }
@@ -289,18 +298,24 @@ struct Found {
     applied: Vec<(i64, Vec<u8>)>,
 }
 
-async fn find(connection: &mut PgConnection) -> Answer<Found> {
-    let mut db = Db::Postgres(connection);
+impl Found {
+    /// The schema of the tables; 0 where there are none.
+    fn newest(&self) -> i64 {
+        self.applied.last().map_or(0, |(version, _)| *version)
+    }
+}
+
+async fn find(db: &mut Db<'_>) -> Answer<Found> {
     let known: Option<(i64, Option<String>)> = sql(
         "SELECT current_setting('server_version_num')::bigint, to_regclass('podcal_schema')::text",
     )
-    .fetch_optional(&mut db)
+    .fetch_optional(db)
     .await?;
     let (server, table) = known.unwrap_or_default();
     let applied = match table {
         Some(_) => {
             sql("SELECT version, checksum FROM podcal_schema ORDER BY version")
-                .fetch_all(&mut db)
+                .fetch_all(db)
                 .await?
         }
         None => Vec::new(),
@@ -308,26 +323,24 @@ async fn find(connection: &mut PgConnection) -> Answer<Found> {
     Ok(Found { server, applied })
 }
 
-async fn apply_after(connection: &mut PgConnection, found: i64) -> Answer<()> {
-    let sqlx_error = |error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
-        error => error.into(),
-    };
-    connection
-        .ensure_migrations_table(MIGRATIONS_TABLE)
-        .await
-        .map_err(sqlx_error)?;
+/// Not by sqlx's own runner, whose statements have names that a pooler mixes up.
+async fn apply_after(db: &mut Db<'_>, found: i64) -> Answer<()> {
+    db.run(MAKE_SCHEMA_TABLE).await?;
     for migration in MIGRATIONS.iter().filter(|next| next.version > found) {
-        connection
-            .apply(MIGRATIONS_TABLE, migration)
-            .await
-            .map_err(sqlx_error)?;
+        db.run(migration.sql.as_str()).await?;
+        sql("INSERT INTO podcal_schema (version, description, checksum) VALUES ($1, $2, $3)")
+            .bind(migration.version)
+            .bind(&*migration.description)
+            .bind(migration.checksum.to_vec())
+            .execute(db)
+            .await?;
     }
-    Db::Postgres(connection).run("COMMIT").await
+    Ok(())
 }
 
 /// One statement: takes the lease, or renews it, where nobody else holds it.
 async fn renew(db: &mut Db<'_>, holder: &str) -> Answer<bool> {
+    let this = Holder::this();
     let done = sql(
         "INSERT INTO service_lease AS held (id, holder, host, pid, ends_at) \
          VALUES (1, $1, $2, $3, extract(epoch FROM clock_timestamp()) + $4::bigint) \
@@ -337,36 +350,50 @@ async fn renew(db: &mut Db<'_>, holder: &str) -> Answer<bool> {
          OR held.ends_at < extract(epoch FROM clock_timestamp())",
     )
     .bind(holder)
-    .bind(host())
-    .bind(i64::from(std::process::id()))
+    .bind(&this.host)
+    .bind(i64::from(this.pid))
     .bind(LEASE_SECONDS)
     .execute(db)
     .await?;
     Ok(done == 1)
 }
 
-async fn who(db: &mut Db<'_>) -> Answer<Option<(String, i64, f64)>> {
-    sql("SELECT host, pid, ends_at FROM service_lease")
+async fn who(db: &mut Db<'_>) -> Answer<Option<(Holder, f64)>> {
+    let found: Option<(String, i64, f64)> = sql("SELECT host, pid, ends_at FROM service_lease")
         .fetch_optional(db)
-        .await
+        .await?;
+    Ok(found.map(|(host, pid, ends_at)| {
+        let holder = Holder {
+            pid: u32::try_from(pid).unwrap_or_default(),
+            host,
+            command: String::new(),
+        };
+        (holder, ends_at)
+    }))
 }
 
-fn host() -> String {
-    let name = rustix::system::uname();
-    name.nodename().to_string_lossy().into_owned()
-}
-
-fn holder() -> String {
+fn random_name() -> String {
     use ring::rand::SecureRandom as _;
     let mut bytes = [0; 16];
     // Without randomness the process tells itself from others on this computer at least.
     if ring::rand::SystemRandom::new().fill(&mut bytes).is_err() {
-        return format!("{}-{}", host(), std::process::id());
+        let this = Holder::this();
+        return format!("{}-{}", this.host, this.pid);
     }
     crate::model::digest::hex(&bytes)
 }
 
-/// The name of the ledger for people: its address without a password.
+/// Neither the user nor what stands after `?`.
+fn name_by(options: &PgConnectOptions) -> PathBuf {
+    let host = match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let database = options.get_database().unwrap_or_default();
+    PathBuf::from(format!("postgres://{host}/{database}"))
+}
+
+/// The name of the ledger for people.
 pub(super) fn name_of(server: Option<&Server>, path: &Path) -> PathBuf {
     server.map_or_else(|| path.to_owned(), |server| server.name.clone())
 }

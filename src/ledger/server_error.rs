@@ -1,16 +1,15 @@
 //! What can go wrong with a ledger on a PostgreSQL server. Its SQLSTATE codes become variants
-//! here and nowhere else. The ledger is named by its address without a password.
+//! here and nowhere else. The ledger is named by its server and database, never by the whole address.
 
 use std::path::{Path, PathBuf};
 
+use super::error::in_brackets;
+use super::lock::Holder;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    #[error("the address of the ledger {} is not understood", name.display())]
-    Address {
-        name: PathBuf,
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("the address of the ledger (`ledger.url`) is not understood")]
+    Address,
     #[error("the PostgreSQL server of the ledger {} cannot be reached", name.display())]
     Unreachable {
         name: PathBuf,
@@ -44,6 +43,25 @@ pub enum ServerError {
         found: i64,
         needed: i64,
     },
+    #[error(
+        "the tables of the ledger {} were made by a newer podcal (schema {found}, this one knows up to {known})",
+        name.display()
+    )]
+    Newer {
+        name: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error(
+        "the tables of the ledger {} were made by another build of podcal (their schema {version} differs)",
+        name.display()
+    )]
+    Altered { name: PathBuf, version: i64 },
+    #[error("the ledger {} is in use by another podcal{}", name.display(), in_brackets(holder.as_ref()))]
+    ServedByAnother {
+        name: PathBuf,
+        holder: Option<Holder>,
+    },
     #[error("the PostgreSQL server of the ledger {} has no room left, or too many connections", name.display())]
     Full {
         name: PathBuf,
@@ -67,7 +85,8 @@ impl ServerError {
         let code = match &source {
             sqlx::Error::Database(error) => error.code().map(|code| code.into_owned()),
             sqlx::Error::Tls(_) => return Self::Tls { name, source },
-            sqlx::Error::Configuration(_) => return Self::Address { name, source },
+            // Such as a file of `sslrootcert` that cannot be read.
+            sqlx::Error::Configuration(_) => return Self::Tls { name, source },
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => {
                 return Self::Unreachable { name, source };
             }
@@ -91,15 +110,20 @@ impl ServerError {
         }
     }
 
-    pub(super) fn kind(&self) -> &'static str {
+    /// A stable key for logs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match self {
-            Self::Address { .. } => "ledger_address",
+            Self::Address => "ledger_address",
             Self::Unreachable { .. } | Self::NoAnswer { .. } => "ledger_unreachable",
             Self::Tls { .. } => "ledger_tls",
             Self::SignIn { .. } => "ledger_sign_in",
             Self::NoDatabase { .. } => "no_database",
             Self::MissingRight { .. } => "missing_right",
             Self::TooOld { .. } => "server_too_old",
+            Self::Newer { .. } => "newer_schema",
+            Self::Altered { .. } => "other_schema",
+            Self::ServedByAnother { .. } => "service_running",
             Self::Full { .. } => "server_full",
             Self::OnlyReads { .. } => "read_only",
             Self::Refused { .. } => "refused",
@@ -118,7 +142,7 @@ impl ServerError {
 
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Address { .. } => "write `ledger.url` as \"postgres://USER@HOST/DATABASE\"",
+            Self::Address => "write `ledger.url` as \"postgres://USER@HOST/DATABASE\"",
             Self::Unreachable { .. } | Self::NoAnswer { .. } => {
                 "is the server running, and can this computer reach its port (`pg_isready -h HOST`)?"
             }
@@ -134,6 +158,13 @@ impl ServerError {
                 "let the user own the database, or run `GRANT USAGE, CREATE ON SCHEMA public TO USER`"
             }
             Self::TooOld { .. } => "upgrade the server, or use a file (`ledger.path`)",
+            Self::Newer { .. } => "run the newer podcal, or let `ledger.url` name another database",
+            Self::Altered { .. } => {
+                "run the podcal that made them, or let `ledger.url` name another database"
+            }
+            Self::ServedByAnother { .. } => {
+                "stop the other one, or give this one a database of its own"
+            }
             Self::Full { .. } => {
                 "make room on the server's disk, or raise its `max_connections`; displays are served meanwhile"
             }

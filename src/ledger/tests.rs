@@ -2,16 +2,20 @@ use std::fs;
 use std::io::{self, BufRead as _};
 use std::process::{Command, Stdio};
 
-use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault as _;
+use crate::ledger::connection::options;
 use crate::model::agenda::Agenda;
+use crate::model::ledger_event::LedgerEvent;
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::memory::{FeedMemory, PodMemory, RememberedMeeting, RoomMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::sign_in::{AccountKey, SignIn};
+use crate::model::time::UnixTime;
 
 mod damage;
 mod old;
@@ -285,10 +289,10 @@ async fn a_second_service_on_one_ledger_is_refused_however_the_path_is_spelt() {
         let lock = Ledger::claim(&first).unwrap();
         for spelt in [&path, &inner.join("../podcal.db"), &link] {
             let error = Ledger::claim(spelt).unwrap_err();
-            let LedgerError::ServiceRunning { pid, .. } = &error else {
+            let LedgerError::ServiceRunning { holder, .. } = &error else {
                 panic!("{error}");
             };
-            assert_eq!(*pid, Some(std::process::id()));
+            assert_eq!(holder.as_ref().unwrap().pid, std::process::id());
         }
         let (ledger, _) = Ledger::open(lock, at(1)).await.unwrap();
         assert_eq!(ledger.path(), fs::canonicalize(&path).unwrap());
@@ -541,7 +545,7 @@ async fn a_file_system_without_shared_memory_gets_the_older_journal() {
     opened(&elsewhere).await.0.close().await;
     // That way of locking has a folder of this name.
     fs::remove_file(folder.path().join("moved.db.lock")).unwrap();
-    let options = super::options(&elsewhere).vfs("unix-dotfile");
+    let options = super::connection::options(&elsewhere).vfs("unix-dotfile");
     let Err(error) = begin::prepare(options, &elsewhere, begin::Depth::Whole).await else {
         panic!("it was opened");
     };
@@ -644,8 +648,10 @@ fn every_migration_is_in_the_binary_and_says_why() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut on_disk: Vec<(i64, String)> = fs::read_dir(folder)
         .unwrap()
+        .map(Result::unwrap)
+        // Of the other engine.
+        .filter(|file| file.file_type().unwrap().is_file())
         .map(|file| {
-            let file = file.unwrap();
             let name = file.file_name().into_string().unwrap();
             let version = name.split('_').next().unwrap().parse().unwrap();
             (version, fs::read_to_string(file.path()).unwrap())
@@ -790,7 +796,7 @@ async fn a_killed_process_leaves_a_ledger_that_is_whole() {
                 assert!(batch_in_any(&beside).await >= kills * 1_000_000 + 20);
                 let error = Ledger::claim(&path).unwrap_err();
                 assert!(
-                    matches!(&error, LedgerError::ServiceRunning { pid, .. } if *pid == Some(child.id())),
+                    matches!(&error, LedgerError::ServiceRunning { holder: Some(holder), .. } if holder.pid == child.id()),
                     "{error}"
                 );
                 child.kill().unwrap();

@@ -1,16 +1,17 @@
 //! The meetings of a display as a whole, and the difference between two such sets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::meeting::{Meeting, MeetingId};
 use super::time::UnixTime;
 
-/// The full set of meetings of a display: sorted by start, end and id, ids unique.
+/// The full set of meetings of a display: sorted by start, end and id, ids unique. Clones share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Agenda(Vec<Meeting>);
+pub struct Agenda(Arc<[Meeting]>);
 
 impl Agenda {
     /// Sorts; of meetings with one id the first in that order is kept.
@@ -21,7 +22,7 @@ impl Agenda {
         });
         let mut seen = std::collections::HashSet::new();
         meetings.retain(|meeting| seen.insert(meeting.id.clone()));
-        Self(meetings)
+        Self(meetings.into())
     }
 
     #[must_use]
@@ -94,7 +95,7 @@ impl Changes {
             .map(|meeting| (&meeting.id, meeting))
             .collect();
         let mut changes = Self::default();
-        for meeting in &after.0 {
+        for meeting in after.meetings() {
             match old.remove(&meeting.id) {
                 None => changes.added.push(meeting.clone()),
                 Some(same) if same.looks_like(meeting) => {}

@@ -60,6 +60,8 @@ pub struct FeedMemory {
     pub failing: Option<FailingMemory>,
     /// The host asked to be left alone until then.
     pub not_before: Option<UnixTime>,
+    /// Answers in a row that it is asked too often, without a time.
+    pub throttled: u32,
 }
 
 /// Failures in a row, since a success.
@@ -96,6 +98,10 @@ pub struct RoomFeedMemory {
     pub hold: Option<HoldMemory>,
     /// The version before the one in use, while the brake may still bring it back.
     pub replaced: Option<ReplacedMemory>,
+    /// Every version that was read lacked members.
+    pub is_uncertain: bool,
+    /// It failed for longer than the room shows it.
+    pub is_cleared: bool,
 }
 
 /// Meetings to come vanished whole and are kept.

@@ -49,7 +49,13 @@ impl Reduction {
     /// Whether a version reduced so serves a room with that filter at that time.
     #[must_use]
     pub fn serves(&self, filter: &str, now: UnixTime) -> bool {
-        self.from <= now && (self.filters.is_empty() || self.filters.contains(filter))
+        self.from <= now && self.has(filter)
+    }
+
+    /// Whether the events of that filter were kept, whatever the time is.
+    #[must_use]
+    pub fn has(&self, filter: &str) -> bool {
+        self.filters.is_empty() || self.filters.contains(filter)
     }
 }
 

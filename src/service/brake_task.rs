@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
+use super::restart::Keeper;
 use super::room_task::RoomLosses;
 use crate::control::brake::{Brake, BrakeSettings, BrakeState};
 use crate::telemetry::{self, words};
@@ -17,6 +18,20 @@ pub async fn run(
     state: watch::Sender<Arc<BrakeState>>,
 ) {
     let mut brake = Brake::new(*settings.borrow_and_update());
+    let mut keeper = Keeper::new("the brake across rooms");
+    while keeper
+        .failed(judge(clock, &mut brake, &mut settings, &mut losses, &state))
+        .await
+    {}
+}
+
+async fn judge(
+    clock: Clock,
+    brake: &mut Brake,
+    settings: &mut watch::Receiver<BrakeSettings>,
+    losses: &mut mpsc::UnboundedReceiver<RoomLosses>,
+    state: &watch::Sender<Arc<BrakeState>>,
+) {
     loop {
         let wait = brake.next_change(clock.now());
         tokio::select! {

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::feed_task::ServerDate;
+use super::restart::Keeper;
 use super::room_task::ClockState;
 use crate::control::clock::{ClockEvent, ClockWatch};
 use crate::telemetry::{self, words};
@@ -52,6 +53,19 @@ pub async fn run(
     mut watched: WatchedClock,
     mut dates: mpsc::UnboundedReceiver<ServerDate>,
     state: watch::Sender<ClockState>,
+) {
+    let mut keeper = Keeper::new("the watch over the clock");
+    while keeper
+        .failed(compare(clock, &mut watched, &mut dates, &state))
+        .await
+    {}
+}
+
+async fn compare(
+    clock: Clock,
+    watched: &mut WatchedClock,
+    dates: &mut mpsc::UnboundedReceiver<ServerDate>,
+    state: &watch::Sender<ClockState>,
 ) {
     loop {
         let look = clock.now().monotonic.plus(LOOK);

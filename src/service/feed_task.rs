@@ -2,7 +2,6 @@
 //! a time. Nothing of it outlives the task: a pull that is under way ends with it.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +29,7 @@ use crate::model::name::RoomName;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
-use crate::telemetry::metrics::{self, PullCount};
+use crate::telemetry::metrics::{self, DueWork, PullCount};
 use crate::telemetry::{self, words};
 
 mod held;
@@ -113,6 +112,8 @@ struct FeedTask {
     clock_state: ClockState,
     /// The size of the last download; more than what is held of it.
     last_size: Option<u64>,
+    /// The moment it was waited for, until what was due then begins.
+    due: Option<Monotonic>,
     recorded: Option<VersionId>,
 }
 
@@ -140,7 +141,10 @@ pub async fn run(
         let step = task.controller.next(now);
         task.publish_late_after();
         let wait = match step {
-            FeedStep::Wait(until) => until,
+            FeedStep::Wait(until) => {
+                task.due = None;
+                until
+            }
             FeedStep::Pull { afresh, insists } => {
                 let pull = PullNow { afresh, insists };
                 let began = Instant::now();
@@ -169,7 +173,7 @@ pub async fn run(
             Ok(()) = clock_state.changed() => {
                 task.learn_clock(*clock_state.borrow_and_update());
             }
-            () = task.shared.clock.sleep_until(wait) => {}
+            () = task.shared.clock.sleep_until(wait) => task.due = Some(wait),
         }
     }
 }
@@ -209,6 +213,7 @@ impl FeedTask {
                 steps: 0,
             },
             last_size: None,
+            due: None,
         }
     }
 
@@ -223,7 +228,8 @@ impl FeedTask {
         }
     }
 
-    /// Pulls, and meanwhile puts commands aside; `None` when nobody can send any more.
+    /// Pulls, and meanwhile puts commands aside; `None` when nobody can send any more. The pull
+    /// comes to its end also then, so that it is written down what became of the secret.
     async fn pull_while(
         &mut self,
         pull: PullNow,
@@ -232,17 +238,22 @@ impl FeedTask {
     ) -> Option<FeedOutcome> {
         let clock = self.shared.clock;
         let began = clock.now().monotonic;
-        let mut outcome = pin!(self.pull(pull.afresh, pull.insists));
+        // Large, and there are thousands of feeds of which few pull at a time.
+        let mut outcome = Box::pin(self.pull(pull.afresh, pull.insists));
         loop {
             tokio::select! {
                 outcome = &mut outcome => return Some(outcome),
-                command = commands.recv() => match command? {
+                command = commands.recv() => match command {
+                    None => {
+                        outcome.await;
+                        return None;
+                    }
                     // Whoever asks for a pull that has just begun anyway is served by it.
-                    FeedCommand::PullNow(asked)
+                    Some(FeedCommand::PullNow(asked))
                         if (pull.afresh || !asked.afresh)
                             && (pull.insists || !asked.insists)
                             && clock.now().monotonic.since(began) <= JUST_BEGUN => {}
-                    command => waiting.push_back(command),
+                    Some(command) => waiting.push_back(command),
                 },
             }
         }
@@ -342,6 +353,9 @@ impl FeedTask {
                 };
             }
         };
+        if let Some(due) = self.due.take() {
+            metrics::begun(DueWork::Pull, self.now().monotonic.since(due));
+        }
         let latest = self.controller.latest().cloned();
         let size = self.last_size.or_else(|| latest.as_deref().map(size));
         // Room for the body is taken when a host has answered: those that are silent, or are

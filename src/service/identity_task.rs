@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::restart::Keeper;
 use crate::control::identity::{Devices, PodIdentity};
 use crate::model::name::PodUrl;
 
@@ -28,11 +29,20 @@ pub async fn run(
     mut told: mpsc::UnboundedReceiver<Told>,
     devices: watch::Sender<Arc<Devices>>,
 ) {
+    let mut keeper = Keeper::new("the comparison of devices");
+    while keeper.failed(join(&mut known, &mut told, &devices)).await {}
+}
+
+async fn join(
+    known: &mut BTreeMap<PodUrl, PodIdentity>,
+    told: &mut mpsc::UnboundedReceiver<Told>,
+    devices: &watch::Sender<Arc<Devices>>,
+) {
     while let Some(first) = told.recv().await {
-        note(&mut known, first);
+        note(known, first);
         tokio::time::sleep(TOGETHER).await;
         while let Ok(more) = told.try_recv() {
-            note(&mut known, more);
+            note(known, more);
         }
         let joined = Devices::of(known.values().cloned());
         devices.send_if_modified(|published| {

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::control_socket::{Connection, ControlSocket, Request};
+use super::restart::Keeper;
 
 /// Commands that ask at the same time; others wait in the queue of the system.
 const AT_ONCE: usize = 64;
@@ -41,6 +42,11 @@ impl Drop for Listening {
 }
 
 async fn listen(socket: ControlSocket, questions: mpsc::Sender<Question>) {
+    let mut keeper = Keeper::new("the control socket");
+    while keeper.failed(accept(&socket, &questions)).await {}
+}
+
+async fn accept(socket: &ControlSocket, questions: &mpsc::Sender<Question>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {

@@ -22,6 +22,7 @@ mod brake_task;
 pub mod clock;
 mod clock_task;
 pub mod control_socket;
+pub mod explanation;
 pub mod feed_task;
 pub mod gate;
 pub mod history_text;
@@ -37,6 +38,7 @@ pub mod reading;
 pub mod recorder;
 pub mod reload;
 pub mod report;
+pub(crate) mod restart;
 pub mod room_task;
 pub mod run;
 pub mod signals;
@@ -47,12 +49,14 @@ pub mod status;
 pub mod study;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use self::clock::Clock;
 use self::feed_task::{FeedCommand, ServerDate};
@@ -62,6 +66,7 @@ use self::pod_task::PodCommand;
 use self::read_budget::ReadBudget;
 use self::recorder::Recorder;
 use self::reload::Difference;
+use self::restart::Restarts;
 use self::room_task::{ClockState, RoomCommand, RoomLosses};
 use self::snapshot::{Snapshot, Views};
 use self::status::{RoomState, Status};
@@ -71,7 +76,7 @@ use crate::control::identity::Devices;
 use crate::control::now::Monotonic;
 use crate::control::pod::PodView;
 use crate::control::published::{FeedView, Wanted};
-use crate::control::room::RoomView;
+use crate::control::room::{RoomSettings, RoomView};
 use crate::feed::Network;
 use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::telemetry::line::Line;
@@ -99,7 +104,7 @@ pub struct Ground {
 }
 
 /// A task, how to tell it something, and what it publishes. The task ends with this.
-pub struct Running<C, V> {
+pub struct Running<C, V, S = ()> {
     pub commands: mpsc::Sender<C>,
     pub view: watch::Receiver<V>,
     /// What it published first, kept where everything is done once: a pass tells what
@@ -107,10 +112,12 @@ pub struct Running<C, V> {
     first: Option<V>,
     /// By when the task has to have moved on.
     late_after: watch::Receiver<Monotonic>,
+    /// What it was told to read last.
+    sources: S,
     task: JoinHandle<()>,
 }
 
-impl<C, V> Running<C, V> {
+impl<C, V, S> Running<C, V, S> {
     fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
@@ -124,12 +131,17 @@ impl<C, V> Running<C, V> {
         }
     }
 
+    /// Nobody can tell it anything from now on, and it ends after what it is doing.
+    fn let_go(&mut self) {
+        self.commands = mpsc::channel(1).0;
+    }
+
     fn is_late(&self, by: Duration, now: Monotonic) -> bool {
         self.has_ended() || self.late_after.borrow().plus(by) < now
     }
 }
 
-impl<C, V: Clone> Running<C, V> {
+impl<C, V: Clone, S> Running<C, V, S> {
     /// What a pass that begins now compares with.
     fn before(&self) -> V {
         match &self.first {
@@ -140,7 +152,7 @@ impl<C, V: Clone> Running<C, V> {
 }
 
 /// None outlives its removal, also not in the middle of a request.
-impl<C, V> Drop for Running<C, V> {
+impl<C, V, S> Drop for Running<C, V, S> {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -148,24 +160,50 @@ impl<C, V> Drop for Running<C, V> {
 
 /// A room's task publishes two things: one for its pods, one for everybody else.
 pub struct RunningRoom {
-    pub room: Running<RoomCommand, RoomView>,
+    pub room: Running<RoomCommand, RoomView, RoomSources>,
     pub wanted: watch::Receiver<Wanted>,
 }
+
+/// What a room goes by.
+pub struct RoomSources {
+    settings: RoomSettings,
+    feeds: Vec<watch::Receiver<FeedView>>,
+}
+
+impl RoomSources {
+    fn is_same(&self, other: &Self) -> bool {
+        let (one, settings) = (&self.settings, &other.settings);
+        one.room == settings.room
+            && one.shared_by == settings.shared_by
+            && one.jitter == settings.jitter
+            && self.feeds.len() == other.feeds.len()
+            && self
+                .feeds
+                .iter()
+                .zip(&other.feeds)
+                .all(|(one, other)| one.same_channel(other))
+    }
+}
+
+type RunningFeed = Running<FeedCommand, FeedView>;
+type RunningPod = Running<PodCommand, PodView, watch::Receiver<Wanted>>;
 
 /// The tasks of all feeds, rooms and pods.
 pub struct Service {
     ground: Ground,
     config: Arc<Config>,
-    feeds: BTreeMap<FeedId, Running<FeedCommand, FeedView>>,
+    feeds: BTreeMap<FeedId, RunningFeed>,
     rooms: BTreeMap<RoomName, RunningRoom>,
-    pods: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
+    pods: BTreeMap<PodUrl, RunningPod>,
     /// Pods that left the configuration and are being cleared.
-    leaving: BTreeMap<PodUrl, Running<PodCommand, PodView>>,
+    leaving: BTreeMap<PodUrl, RunningPod>,
+    /// Feeds that left the configuration in the middle of a pull: what became of their
+    /// secrets is still written down.
+    leaving_feeds: BTreeMap<FeedId, RunningFeed>,
+    /// Of tasks that ended by a fault of podcal.
+    restarts: BTreeMap<String, Restarts>,
     joints: Joints,
 }
-
-/// Pods that left the configuration and are being cleared.
-pub struct Leaving(BTreeMap<PodUrl, Running<PodCommand, PodView>>);
 
 /// What joins tasks of one kind to all others.
 struct Joints {
@@ -191,8 +229,7 @@ impl Service {
     /// remembered; whoever takes longer than `grace` is cut short by [`Service::end`].
     pub async fn finish(&mut self, grace: Duration) {
         for pod in self.pods.values_mut() {
-            // Without anybody who could tell it something, a task ends after its contact.
-            pod.commands = mpsc::channel(1).0;
+            pod.let_go();
         }
         let ended = async {
             for pod in self.pods.values_mut() {
@@ -295,7 +332,8 @@ impl Service {
         )
     }
 
-    /// Tasks that have ended, or that should have moved on before this long.
+    /// Tasks that have ended, or that should have moved on before this long. Not those that
+    /// wait for their restart: that was said, and a restart of the process would not help.
     #[must_use]
     pub fn late(&self, by: Duration) -> Vec<String> {
         let now = self.ground.clock.now().monotonic;
@@ -305,11 +343,12 @@ impl Service {
             .iter()
             .filter(|(_, task)| task.room.is_late(by, now));
         let pods = self.pods.iter().filter(|(_, task)| task.is_late(by, now));
-        feeds
+        let late = feeds
             .map(|(feed, _)| format!("feed {feed}"))
             .chain(rooms.map(|(room, _)| format!("room {room}")))
-            .chain(pods.map(|(pod, _)| format!("pod {pod}")))
-            .collect()
+            .chain(pods.map(|(pod, _)| format!("pod {pod}")));
+        let waits = |what: &String| self.restarts.get(what).is_some_and(Restarts::is_waiting);
+        late.filter(|what| !waits(what)).collect()
     }
 
     /// Ends every task; when this is done, nothing of them is under way.
@@ -318,57 +357,57 @@ impl Service {
         let leaving = std::mem::take(&mut self.leaving).into_values();
         join_all(pods.chain(leaving).map(Running::end)).await;
         let feeds = std::mem::take(&mut self.feeds).into_values();
-        join_all(feeds.map(Running::end)).await;
+        let leaving = std::mem::take(&mut self.leaving_feeds).into_values();
+        join_all(feeds.chain(leaving).map(Running::end)).await;
         let rooms = std::mem::take(&mut self.rooms).into_values();
         join_all(rooms.map(|room| room.room.end())).await;
     }
 
-    /// The same for a service that begins anew; hands over the pods that are being cleared.
-    pub async fn end_for(&mut self, difference: &Difference) -> Leaving {
-        self.remove_pods(difference).await;
-        let leaving = Leaving(std::mem::take(&mut self.leaving));
-        self.end().await;
-        leaving
-    }
-
-    /// Takes over pods that are being cleared.
-    pub fn leave(&mut self, leaving: Leaving) {
-        self.leaving.extend(leaving.0);
-    }
-
-    /// Starts tasks anew that ended by a fault of podcal, from what is remembered; says
-    /// whether there were any.
+    /// Starts tasks anew that ended by a fault of podcal, from what is remembered, each after
+    /// a wait of its own; says whether there were any.
     pub async fn revive(&mut self) -> bool {
-        let feeds: Vec<FeedId> = ended(&self.feeds, Running::has_ended);
-        let rooms: Vec<RoomName> = ended(&self.rooms, |room| room.room.has_ended());
-        let pods: Vec<PodUrl> = ended(&self.pods, Running::has_ended);
         self.leaving.retain(|_, pod| !pod.has_ended());
+        self.leaving_feeds.retain(|_, feed| !feed.has_ended());
+        let now = Instant::now();
+        let restarts = &mut self.restarts;
+        let feeds = due(restarts, now, "feed", &self.feeds, Running::has_ended);
+        let rooms = due(restarts, now, "room", &self.rooms, |room| {
+            room.room.has_ended()
+        });
+        let pods = due(restarts, now, "pod", &self.pods, Running::has_ended);
         if feeds.is_empty() && rooms.is_empty() && pods.is_empty() {
             return false;
-        }
-        for what in feeds
-            .iter()
-            .map(|feed| format!("feed {feed}"))
-            .chain(rooms.iter().map(|room| format!("room `{room}`")))
-            .chain(pods.iter().map(|pod| format!("pod {pod}")))
-        {
-            telemetry::emit(words::service::failed_inside(&what));
         }
         feeds.iter().for_each(|feed| drop(self.feeds.remove(feed)));
         rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
         pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
         let config = self.config.clone();
-        // Whatever reads from a task that was begun anew has to be told.
-        let difference = Difference {
-            everything: true,
-            ..Difference::default()
-        };
-        self.arrange(&config, &difference).await;
+        self.arrange(&config, &Difference::default()).await;
         true
     }
 }
 
-fn ended<K: Clone + Ord, T>(tasks: &BTreeMap<K, T>, has_ended: impl Fn(&T) -> bool) -> Vec<K> {
-    let ended = tasks.iter().filter(|(_, task)| has_ended(task));
-    ended.map(|(key, _)| key.clone()).collect()
+/// The tasks of one kind that ended and whose wait is over. One that has just ended is said.
+fn due<K: Clone + Ord + Display, T>(
+    restarts: &mut BTreeMap<String, Restarts>,
+    now: Instant,
+    kind: &str,
+    tasks: &BTreeMap<K, T>,
+    has_ended: impl Fn(&T) -> bool,
+) -> Vec<K> {
+    let mut due = Vec::new();
+    for (key, _) in tasks.iter().filter(|(_, task)| has_ended(task)) {
+        let what = format!("{kind} {key}");
+        let restart = restarts.entry(what.clone()).or_default();
+        if restart.take_due(now) {
+            due.push(key.clone());
+        } else if !restart.is_waiting() {
+            restart.ended(now);
+            telemetry::emit(words::service::failed_inside(&what));
+        }
+    }
+    due
 }
+
+#[cfg(test)]
+mod tests;

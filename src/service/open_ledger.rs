@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::gate::{Gate, SignIns, credential_of};
 use super::recorder::Recorder;
+use super::restart::Keeper;
 use super::{Ground, Mode};
 use crate::config::Config;
 use crate::feed::Network;
@@ -16,6 +17,8 @@ use crate::telemetry::{self, words};
 
 /// For what was given up to be written down.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than the recorder takes at its stop.
+const LAST_WRITE: Duration = Duration::from_secs(12);
 
 /// The ledger of one process.
 pub struct OpenLedger {
@@ -100,12 +103,19 @@ impl OpenLedger {
     }
 
     /// Writes what is left, and gives the ledger back. Everything that works on it has ended.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         // A disk that does not answer must not keep the process.
         let _ = tokio::time::timeout(PATIENCE, self.gate.settle()).await;
         self.recorder.service_stopped();
         let _ = self.stop.send(true);
-        let _ = self.task.await;
+        if tokio::time::timeout(LAST_WRITE, &mut self.task)
+            .await
+            .is_err()
+        {
+            // Its writer waits after a fault of podcal.
+            self.task.abort();
+            self.recorder.write_now().await;
+        }
         if let Some(lease) = self.lease {
             lease.abort();
             let _ = lease.await;
@@ -139,10 +149,13 @@ async fn renew(ledger: Ledger) {
     }
 }
 
-async fn record(recorder: Recorder, mut stopped: watch::Receiver<bool>) {
-    recorder
-        .run(async move {
+async fn record(recorder: Recorder, stopped: watch::Receiver<bool>) {
+    let stop = || {
+        let mut stopped = stopped.clone();
+        async move {
             let _ = stopped.wait_for(|stop| *stop).await;
-        })
-        .await;
+        }
+    };
+    let mut keeper = Keeper::new("the writer of the ledger");
+    while keeper.failed(recorder.run(stop())).await {}
 }

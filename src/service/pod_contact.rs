@@ -27,10 +27,19 @@ impl SignInPermit {
                 class: FailureClass::SignInPaused,
                 kind: "sign_in_paused".to_owned(),
                 says: format!(
-                    "sign-in to the pod at {} is paused until {}: its password was rejected",
-                    pod.url, pause.until_wall
+                    "sign-in to the pod at {} is paused until {}: {}",
+                    pod.url,
+                    pause.until_wall,
+                    match pause.rejections {
+                        0 => "the last one was not answered",
+                        _ => "its password was rejected",
+                    }
                 ),
-                hint: "correct the password; to try it now add `--try-password`".to_owned(),
+                hint: match pause.rejections {
+                    0 => "wait until then; to try the password now add `--try-password`",
+                    _ => "correct the password; to try it now add `--try-password`",
+                }
+                .to_owned(),
                 is_passing: true,
                 retry_after: None,
                 secret_was_sent: false,

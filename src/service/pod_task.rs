@@ -30,7 +30,8 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::pod::{Access, PodClient, PodError, certificate};
-use crate::telemetry::{self, metrics, words};
+use crate::telemetry::metrics::{self, DueWork};
+use crate::telemetry::{self, words};
 
 mod history;
 pub mod requests;
@@ -104,12 +105,14 @@ struct PodTask {
     devices: watch::Receiver<Arc<Devices>>,
     clock_state: watch::Receiver<ClockState>,
     outputs: PodOutputs,
-    /// A person wants the password to be tried, once.
+    /// A person wants the password to be tried, by the next request alone.
     insists: bool,
     /// A person accepted whichever device answers first.
     expects_device: bool,
     clock_steps: u64,
     told: Option<PodIdentity>,
+    /// The moment it was waited for, until what was due then begins.
+    due: Option<Monotonic>,
     recorded: Option<u64>,
 }
 
@@ -142,6 +145,7 @@ pub async fn run(
         insists: false,
         expects_device: false,
         told: None,
+        due: None,
         recorded: None,
     };
     let permitted = task.shared.recorder.accepted_device(&task.config.pod.url);
@@ -156,10 +160,14 @@ pub async fn run(
         let step = task.controller.next(task.now());
         task.publish_late_after(&step);
         let until = match step {
-            PodStep::Wait(until) => until,
+            PodStep::Wait(until) => {
+                task.due = None;
+                until
+            }
             PodStep::Finished => return,
             step => {
-                let outcome = task.perform(step).await;
+                // Large, and of thousands of pods few are asked at a time.
+                let outcome = Box::pin(task.perform(step)).await;
                 // The newest of everything counts, before a push is decided on.
                 task.take_in();
                 let now = task.now();
@@ -177,7 +185,7 @@ pub async fn run(
             },
             Ok(()) = task.wanted.changed() => task.take_in(),
             Ok(()) = task.clock_state.changed() => task.take_in(),
-            () = task.shared.clock.sleep_until(until) => {}
+            () = task.shared.clock.sleep_until(until) => task.due = Some(until),
         }
     }
 }
@@ -301,12 +309,14 @@ impl PodTask {
         if step == PodStep::CheckSignIn {
             return self.check_sign_in().await;
         }
+        // For this step alone, whatever becomes of it.
+        let insists = std::mem::take(&mut self.insists);
         let begun = Instant::now();
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => return failed(&step, error.failure()),
         };
-        let permit = self.permit().await;
+        let permit = self.permit(insists).await;
         self.say_gate();
         let pass = match permit {
             Permit::Go(pass) => pass,
@@ -321,6 +331,9 @@ impl PodTask {
                 return failed(&step, not_writable(&self.config.pod, &says));
             }
         };
+        if let Some(due) = self.due.take() {
+            metrics::begun(DueWork::Contact, self.now().monotonic.since(due));
+        }
         // The gate alone decides about pauses.
         client.end_sign_in_pause().await;
         match step {
@@ -395,10 +408,10 @@ impl PodTask {
         }
     }
 
-    async fn permit(&mut self) -> Permit {
+    async fn permit(&self, insists: bool) -> Permit {
         let user = self.config.pod.url.key();
         let (gate, credential) = (&self.shared.gate, &self.credential);
-        if std::mem::take(&mut self.insists) {
+        if insists {
             gate.permit_insisting(credential, &user).await
         } else {
             gate.permit(credential, &user).await

@@ -15,6 +15,7 @@
 
 mod desk;
 mod trust;
+mod underway;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,6 +27,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::desk::{Desk, Extent};
+use self::underway::Underway;
 use crate::ledger::{Batch, HistoryLine, Ledger, LedgerError, Loaded, Result, ServiceTimes};
 use crate::model::failure::Failure;
 use crate::model::ledger_event::LedgerEvent;
@@ -77,6 +79,8 @@ struct Shared {
     listener: Listener,
     desk: Mutex<Desk>,
     state: Mutex<State>,
+    /// Held by whoever writes.
+    writing: tokio::sync::Mutex<()>,
     /// There is something to write.
     changed: Notify,
     /// The file may not be what it was.
@@ -133,6 +137,7 @@ impl Recorder {
                 failing: None,
                 keep_history,
             }),
+            writing: tokio::sync::Mutex::default(),
             changed: Notify::new(),
             doubted: Notify::new(),
         }))
@@ -231,7 +236,10 @@ impl Recorder {
     /// Writes what changed without waiting for the next round, for whoever reads the
     /// ledger right after.
     pub async fn write_now(&self) {
-        let _ = timeout(PATIENCE, self.write(Extent::Changes)).await;
+        let recorder = self.clone();
+        // Who waits may give up; the write comes to its end.
+        let write = tokio::spawn(async move { recorder.write(Extent::Changes).await });
+        let _ = timeout(PATIENCE, write).await;
     }
 
     /// How the service is doing, as it was written down last.
@@ -315,7 +323,7 @@ impl Recorder {
             };
             let now = Instant::now();
             look_due = now + pace.look;
-            let is_usable = match is_doubted || !self.0.ledger.is_in_place() {
+            let is_usable = match is_doubted || !self.is_in_place().await {
                 true => self.open_again().await,
                 false => retry_due.is_none_or(|due| now >= due),
             };
@@ -343,18 +351,21 @@ impl Recorder {
 
     /// Writes what there is to write; says whether all is written now.
     async fn write(&self, extent: Extent) -> bool {
+        // What is newer must not be overwritten by what is older.
+        let _turn = self.0.writing.lock().await;
         let outgoing = self.desk().outgoing(extent);
         if outgoing.batch.is_empty() {
             return self.failing().is_none();
         }
-        match self.store(&outgoing.batch).await {
+        let underway = Underway::new(self, outgoing);
+        match underway.store().await {
             Ok(()) => {
-                self.desk().wrote(outgoing);
+                underway.wrote();
                 self.recovered();
                 true
             }
             Err(error) => {
-                self.desk().failed(outgoing);
+                drop(underway);
                 self.failed(&error);
                 if error.is_damage() {
                     self.open_again().await;
@@ -362,6 +373,14 @@ impl Recorder {
                 false
             }
         }
+    }
+
+    /// Whether the file is still the one that was opened; asked beside the tasks, since a disk
+    /// may not answer.
+    async fn is_in_place(&self) -> bool {
+        let ledger = self.0.ledger.clone();
+        let look = tokio::task::spawn_blocking(move || ledger.is_in_place());
+        look.await.unwrap_or(false)
     }
 
     /// Waits for as long as the disk takes; a disk that takes long is said.
@@ -414,9 +433,7 @@ impl Recorder {
         drop(state);
         let path = self.0.ledger.name().to_owned();
         (self.0.listener)(match error {
-            LedgerError::ServiceRunning { host: None, .. } => {
-                LedgerEvent::LostToAnother { path, failure }
-            }
+            LedgerError::ServiceRunning { .. } => LedgerEvent::LostToAnother { path, failure },
             _ => LedgerEvent::WriteFailed { path, failure },
         });
     }

@@ -130,8 +130,6 @@ fn shared(config: &Config) -> impl PartialEq + use<> {
         config.memory,
         config.on_remove,
         config.keep_history,
-        // The same file spelt otherwise is the same one.
-        crate::ledger::resolve(&config.ledger).unwrap_or_else(|_| config.ledger.clone()),
-        config.ledger_server.clone(),
+        // Not the ledger: a service that runs has one, and a reload to another is refused.
     )
 }

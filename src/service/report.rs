@@ -23,6 +23,7 @@ pub struct RoomReport {
     /// Whether every feed was read and every display shows what it should.
     pub in_step: bool,
     /// Meetings that the displays should show; `None` while nothing is known.
+    #[serde(rename = "meeting_count")]
     pub meetings: Option<usize>,
     /// Entries of its feeds that could not be read as they were meant.
     pub unreadable: usize,
@@ -39,7 +40,8 @@ pub struct RoomReport {
 pub struct HeldReport {
     pub since: UnixTime,
     pub until: UnixTime,
-    pub missing: usize,
+    /// How many.
+    pub vanished: usize,
 }
 
 /// One feed in one pass.
@@ -85,13 +87,7 @@ pub struct DisplayReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<UnixTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<UnixTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missing: Option<usize>,
+    pub calendar_mode: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,7 +125,7 @@ impl RoomReport {
                 .map(|feed| feed.until)
                 .max()
                 .unwrap_or(first.until),
-            missing: view.held.iter().map(|feed| feed.missing).sum(),
+            vanished: view.held.iter().map(|feed| feed.missing).sum(),
         });
         let troubles: Vec<&Trouble> = feeds
             .iter()
@@ -225,7 +221,7 @@ impl DisplayReport {
             }
         };
         Self {
-            pod: after.identity.pod.key(),
+            pod: after.identity.pod.to_string(),
             result: result.to_owned(),
             detail: after.detail.clone(),
             state: after.state,
@@ -233,10 +229,7 @@ impl DisplayReport {
             changes: push.map(|push| push.changes.clone()),
             duration_ms: pushed
                 .map(|push| u64::try_from(push.duration.as_millis()).unwrap_or(u64::MAX)),
-            mode: after.mode.as_ref().map(|mode| mode.name().to_owned()),
-            since: held.map(|held| held.since),
-            until: held.map(|held| held.until),
-            missing: held.map(|held| held.missing),
+            calendar_mode: after.mode.as_ref().map(|mode| mode.name().to_owned()),
             error: failure.map(|failure| failure.says.clone()),
             error_type: failure.map(|failure| failure.kind.clone()),
             hint: failure.map(|failure| failure.hint.clone()),

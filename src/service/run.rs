@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Service;
@@ -17,17 +18,21 @@ use super::listening::{Listening, Question};
 use super::open_ledger::OpenLedger;
 use super::pass::{Pass, PassOptions};
 use super::pod_task::PodCommand;
-use super::reload::{self, Difference};
+use super::reload;
 use super::signals::{SignalRequest, Signals};
 use super::snapshot::{Snapshot, Views};
+use crate::config::Config;
 use crate::config::load::Loaded;
-use crate::config::{self, Config};
-use crate::fault::{Fault, chain};
+use crate::fault::Fault;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
 use crate::telemetry::{self, words};
 use crate::web::{Bound, WebError, WebServer};
+
+mod exchange;
+
+use self::exchange::Reloads;
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,7 +40,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const SUMMARY: Duration = Duration::from_secs(3600);
 /// What is in flight at a stop may take this long to end.
 const GRACE: Duration = Duration::from_secs(3);
-/// What a reload or a trust may take; a pass over all rooms has its own bound.
+/// A task that should have moved on before this long is late, for `status --healthy`.
 const LATE: Duration = Duration::from_secs(60);
 
 /// Questions that wait for the loop.
@@ -45,11 +50,9 @@ const QUESTIONS: usize = 64;
 pub struct Server {
     path: PathBuf,
     clock: Clock,
-    is_dry: bool,
     ledger: OpenLedger,
     service: Service,
     questions: mpsc::Receiver<Question>,
-    asking: mpsc::Sender<Question>,
     /// `None` where the folder does not allow a socket, or nothing is written.
     beside_ledger: Option<Listening>,
     for_config: Option<Listening>,
@@ -57,6 +60,8 @@ pub struct Server {
     views: Arc<Views>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     web: Option<WebServer>,
+    reloads: Reloads,
+    settling: Option<JoinHandle<()>>,
     first_pass: bool,
     next_summary: Instant,
 }
@@ -125,16 +130,16 @@ impl Server {
         Ok(Self {
             path,
             questions,
-            asking,
             beside_ledger,
             for_config,
             clock,
-            is_dry,
             ledger,
             service,
             views,
             snapshots,
             web,
+            reloads: Reloads::default(),
+            settling: None,
             first_pass: false,
             next_summary: Instant::now() + SUMMARY,
         })
@@ -149,10 +154,14 @@ impl Server {
                 asked = signals.next() => match asked {
                     SignalRequest::Stop { signal } => Next::Stop(signal),
                     SignalRequest::Reload => {
-                        let _ = self.reload().await;
+                        self.ask_reload(None);
                         Next::Go
                     }
                 },
+                (read, askers) = self.reloads.read() => {
+                    self.exchange(read, askers).await;
+                    Next::Go
+                }
                 Some(question) = self.questions.recv() => {
                     self.answer(question).await;
                     Next::Go
@@ -183,7 +192,7 @@ impl Server {
         if self.service.revive().await {
             self.views = Arc::new(self.service.views());
         }
-        self.ledger.gate.settle().await;
+        self.settle();
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
             telemetry::emit(self.service.summary(true));
@@ -194,6 +203,14 @@ impl Server {
         }
         if self.web.is_some() {
             self.publish();
+        }
+    }
+
+    /// Writes down what became of requests that were given up. Nobody waits for the disk.
+    fn settle(&mut self) {
+        if self.settling.as_ref().is_none_or(JoinHandle::is_finished) {
+            let gate = self.ledger.gate.clone();
+            self.settling = Some(tokio::spawn(async move { gate.settle().await }));
         }
     }
 
@@ -213,10 +230,10 @@ impl Server {
         } = question;
         let answer = match request {
             Request::Health => Answer::Done(self.health()),
-            Request::Reload => match self.reload().await {
-                Ok(says) => Answer::Done(json!({ "says": says })),
-                Err((says, hint)) => Answer::Refused { says, hint },
-            },
+            Request::Reload => {
+                self.ask_reload(Some(connection));
+                return;
+            }
             Request::Sync(request) => {
                 self.sync(connection, &request);
                 return;
@@ -303,135 +320,6 @@ impl Server {
             };
             let _ = connection.answer(&answer).await;
         });
-    }
-
-    /// Reads the configuration again. Everything new is opened before anything old ends; a bad
-    /// configuration, or one whose ledger cannot be opened, is refused.
-    async fn reload(&mut self) -> Result<String, (String, String)> {
-        let done = self.try_reload().await;
-        match &done {
-            Ok((says, true)) => {
-                let rooms = self.service.config().rooms.len();
-                telemetry::emit(words::service::config_reloaded(rooms, says));
-            }
-            Ok((_, false)) => telemetry::emit(words::service::config_unchanged()),
-            Err((says, hint)) => {
-                telemetry::emit(words::service::config_refused(&format!("{says}; {hint}")));
-            }
-        }
-        done.map(|(says, _)| says)
-    }
-
-    async fn try_reload(&mut self) -> Result<(String, bool), (String, String)> {
-        let loaded = config::load::load(&self.path).map_err(|faults| {
-            (
-                faults.to_string(),
-                "correct the file, then run `podcal reload`".to_owned(),
-            )
-        })?;
-        let difference = Difference::between(self.service.config(), &loaded.config);
-        if difference.is_nothing() {
-            return Ok((difference.says(), false));
-        }
-        let config = warned(loaded);
-        let refused = |error: LedgerError| (chain(&error), error.hint().into_owned());
-        let now_at = self.ledger.recorder.ledger().path().to_owned();
-        let place = config.ledger_place();
-        let is_same = crate::ledger::resolve(&place.path).map_err(refused)? == now_at
-            && self.ledger.recorder.ledger().is_on(place.server.as_deref());
-        let keep_history = config.keep_history;
-        let opened = match is_same || self.is_dry {
-            true => {
-                // Of a server the password may be another one.
-                let ledger = self.ledger.recorder.ledger();
-                ledger.use_server(&place).await.map_err(refused)?;
-                None
-            }
-            false => {
-                let opened = OpenLedger::open(&config, self.clock, self.is_dry).await;
-                Some(opened.map_err(refused)?)
-            }
-        };
-        // Last, as it may have to let go of the old address.
-        let bound = match self.bind(&config).await {
-            Ok(bound) => bound,
-            Err(refused) => {
-                if let Some(opened) = opened {
-                    opened.close().await;
-                }
-                return Err(refused);
-            }
-        };
-        if let Some(ledger) = opened {
-            let network = ledger.network();
-            let ground = ledger.ground(self.clock, &network, self.is_dry, false);
-            let listening = listen_beside(&ledger, self.is_dry, &self.asking);
-            // The old ones have ended before the new ones begin: nothing of theirs lands later.
-            let leaving = self.service.end_for(&difference).await;
-            self.service = Service::start(config, ground).await;
-            self.service.leave(leaving);
-            if let Some(old) = std::mem::replace(&mut self.beside_ledger, listening) {
-                old.end().await;
-            }
-            std::mem::replace(&mut self.ledger, ledger).close().await;
-        } else {
-            self.service.reload(config, &difference).await;
-        }
-        self.views = Arc::new(self.service.views());
-        self.publish();
-        if difference.web {
-            self.exchange_web(bound);
-        }
-        self.ledger.recorder.set_keep_history(keep_history);
-        Ok((difference.says(), true))
-    }
-
-    /// The address of a new configuration's page, where that is another one.
-    async fn bind(&mut self, config: &Config) -> Result<Option<Bound>, (String, String)> {
-        let Some(listen) = config.web.as_ref().map(|web| web.listen) else {
-            return Ok(None);
-        };
-        let old = self.web.as_ref().map(WebServer::listen);
-        if old == Some(listen) {
-            return Ok(None);
-        }
-        match Bound::bind(listen).await {
-            Ok(bound) => Ok(Some(bound)),
-            // From 127.0.0.1 to 0.0.0.0, the port in use is our own.
-            Err(_) if old.is_some_and(|old| old.port() == listen.port()) => {
-                if let Some(web) = self.web.take() {
-                    web.stop().await;
-                }
-                let bound = Bound::bind(listen).await;
-                if bound.is_err()
-                    && let Some(web) = &self.service.config().web
-                    && let Ok(bound) = Bound::bind(web.listen).await
-                {
-                    self.web = Some(self.serve_web(bound, web));
-                }
-                bound.map(Some)
-            }
-            Err(error) => Err(error),
-        }
-        .map_err(|error| (chain(&error), error.hint().into_owned()))
-    }
-
-    /// Serves the page as the configuration in force has it.
-    fn exchange_web(&mut self, bound: Option<Bound>) {
-        let web = self.service.config().web.clone();
-        match (web, bound) {
-            (None, _) => self.web = None,
-            (Some(web), Some(bound)) => self.web = Some(self.serve_web(bound, &web)),
-            (Some(web), None) => {
-                if let Some(server) = &self.web {
-                    server.set_login(&web);
-                }
-            }
-        }
-    }
-
-    fn serve_web(&self, bound: Bound, web: &config::Web) -> WebServer {
-        WebServer::serve(bound, web, self.snapshots.subscribe(), self.clock)
     }
 }
 

@@ -14,7 +14,7 @@ use super::pod_task::{self, PodCommand, PodConfig, PodInputs, PodOutputs, PodSha
 use super::read_budget::ReadBudget;
 use super::reload::{self, Difference, FeedPlan};
 use super::room_task::{self, RoomCommand, RoomInputs, RoomOutputs};
-use super::{Ground, Joints, Running, RunningRoom, Service};
+use super::{Ground, Joints, RoomSources, Running, RunningRoom, Service};
 use crate::config::{Config, OnRemove, Pod, Room};
 use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
@@ -54,6 +54,8 @@ impl Service {
             rooms: BTreeMap::new(),
             pods: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            leaving_feeds: BTreeMap::new(),
+            restarts: BTreeMap::new(),
             joints,
         };
         service.arrange(&config, &Difference::default()).await;
@@ -66,6 +68,7 @@ impl Service {
         self.joints
             .brake_settings
             .send_replace(brake_settings(&config, &self.ground));
+        self.joints.budget.resize(config.memory);
         self.arrange(&config, difference).await;
         self.config = config;
     }
@@ -78,12 +81,14 @@ impl Service {
     pub(super) async fn arrange(&mut self, config: &Arc<Config>, difference: &Difference) {
         let feeds = reload::feeds(config);
         for (id, plan) in &feeds {
-            self.arrange_feed(config, id, plan).await;
+            let is_known = self.feeds.contains_key(id);
+            if !is_known || !difference.is_nothing() {
+                self.arrange_feed(config, id, plan).await;
+            }
         }
-        self.feeds.retain(|id, _| feeds.contains_key(id));
+        self.remove_feeds(&feeds);
         for room in &config.rooms {
-            let is_changed = difference.everything || difference.changed.contains(&room.name);
-            self.arrange_room(config, room, &feeds, is_changed).await;
+            self.arrange_room(config, room, &feeds).await;
         }
         let pods: Vec<_> = reload::pods(config).collect();
         // Those that leave go first, so that a display that moves to another room is not
@@ -104,7 +109,10 @@ impl Service {
             .cloned()
             .collect();
         for name in gone {
-            self.rooms.remove(&name);
+            // Nothing of it is written down after it was forgotten.
+            if let Some(running) = self.rooms.remove(&name) {
+                running.room.end().await;
+            }
             // The brake forgets it.
             let _ = self.joints.losses.send(room_task::RoomLosses {
                 room: name,
@@ -149,10 +157,13 @@ impl Service {
                 .collect(),
         };
         if let Some(running) = self.feeds.get(id) {
-            // Told in any case: it compares, and what did not change disturbs nothing.
+            // It compares, and what did not change disturbs nothing.
             let command = FeedCommand::Configure(Box::new(feed_config));
             let _ = running.commands.send(command).await;
             return;
+        }
+        if let Some(leaving) = self.leaving_feeds.remove(id) {
+            leaving.end().await;
         }
         let now = self.ground.clock.now();
         let mut controller = FeedController::new(id.clone(), settings, now);
@@ -189,9 +200,19 @@ impl Service {
                 view: published,
                 first,
                 late_after: late,
+                sources: (),
                 task: tokio::spawn(task),
             },
         );
+    }
+
+    /// Feeds that left the configuration end after the pull that is under way.
+    fn remove_feeds(&mut self, feeds: &BTreeMap<FeedId, FeedPlan>) {
+        let gone = self.feeds.extract_if(.., |id, _| !feeds.contains_key(id));
+        for (id, mut running) in gone {
+            running.let_go();
+            self.leaving_feeds.insert(id, running);
+        }
     }
 
     async fn arrange_room(
@@ -199,7 +220,6 @@ impl Service {
         config: &Config,
         room: &Room,
         feeds: &BTreeMap<FeedId, FeedPlan>,
-        is_changed: bool,
     ) {
         let receivers: Vec<watch::Receiver<FeedView>> = room
             .feeds
@@ -219,14 +239,18 @@ impl Service {
                 due::jitter(room.name.as_str(), config.schedule.jitter)
             },
         };
-        if let Some(running) = self.rooms.get(&room.name) {
-            let lost_a_feed = receivers.len() != room.feeds.len();
-            if is_changed || lost_a_feed {
+        let sources = RoomSources {
+            settings: settings.clone(),
+            feeds: receivers.clone(),
+        };
+        if let Some(running) = self.rooms.get_mut(&room.name) {
+            if !running.room.sources.is_same(&sources) {
                 let command = RoomCommand::Configure {
                     settings,
                     feeds: receivers,
                 };
                 let _ = running.room.commands.send(command).await;
+                running.room.sources = sources;
             }
             return;
         }
@@ -259,6 +283,7 @@ impl Service {
                     view: published,
                     first,
                     late_after: late,
+                    sources,
                     task: tokio::spawn(task),
                 },
                 wanted: wanted_published,
@@ -312,10 +337,11 @@ impl Service {
             pod: pod.clone(),
             settings: settings.clone(),
         };
-        if let Some(running) = self.pods.get(&pod.url) {
+        if let Some(running) = self.pods.get_mut(&pod.url) {
             // Of two that clash, the later one is not written to.
             let has_moved = running.view.borrow().identity.place != place;
-            if is_changed || has_moved {
+            if is_changed || has_moved || !running.sources.same_channel(&wanted) {
+                running.sources = wanted.clone();
                 let command = PodCommand::Configure {
                     config: Box::new(pod_config),
                     wanted,
@@ -346,7 +372,7 @@ impl Service {
             identities: self.joints.identities.clone(),
         };
         let inputs = PodInputs {
-            wanted,
+            wanted: wanted.clone(),
             devices: self.joints.devices.clone(),
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
@@ -360,6 +386,7 @@ impl Service {
                 view: published,
                 first,
                 late_after: late,
+                sources: wanted,
                 task: tokio::spawn(task),
             },
         );

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::report::HeldReport;
 use crate::config::{Config, Room};
 use crate::control::pod::PodState;
 use crate::ledger::ServiceTimes;
@@ -312,13 +313,16 @@ impl RoomStatus {
             .collect();
         json!({
             "room": self.room,
-            "title": self.title,
+            "room_title": self.title,
             "state": self.state,
+            "state_since": self.since(),
             "in_step": self.state == RoomState::InStep,
             "stale_since": self.stale_since(),
-            "held_since": self.hold.as_ref().map(|hold| hold.since),
-            "held_until": self.hold.as_ref().map(|hold| hold.until),
-            "held": self.hold.as_ref().map_or(0, |hold| hold.missing),
+            "held": self.hold.as_ref().map(|hold| HeldReport {
+                since: hold.since,
+                until: hold.until,
+                vanished: hold.missing,
+            }),
             "troubles": self.troubles(),
             "feeds": feeds,
             "displays": displays,
@@ -349,7 +353,7 @@ impl DisplayStatus {
         let memory = &self.memory;
         let failing = memory.failing.as_ref();
         json!({
-            "pod": self.pod.key(),
+            "pod": self.pod.to_string(),
             "state": self.state,
             "state_since": memory.state_since,
             "detail": memory.detail,
@@ -361,6 +365,7 @@ impl DisplayStatus {
             "failing_since": failing.map(|failing| failing.since),
             "error": failing.map(|failing| &failing.failure.says),
             "error_type": failing.map(|failing| &failing.failure.kind),
+            "hint": failing.map(|failing| &failing.failure.hint),
             "meetings": memory.sent,
             "now": memory.sent.as_ref().and_then(|agenda| current(agenda, now)),
             "next": memory.sent.as_ref().and_then(|agenda| next(agenda, now)),

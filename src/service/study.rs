@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use super::feed_task::{self, Fetched};
 use super::reading::{self, Download, ReduceBy};
+use super::recorder::Recorder;
 use super::{Ground, stage};
 use crate::compose::{self, FeedMeetings};
 use crate::config::{Feed, Only, Room, Source};
 use crate::control::now::Now;
 use crate::control::published::{FeedFailing, FeedView};
+use crate::control::retry::Past;
 use crate::control::room::{Composition, RoomController, RoomSettings, RoomStep, RoomView};
 use crate::expand;
 use crate::ics::{self, Reading};
@@ -47,6 +51,8 @@ pub struct FeedStudy {
     pub unknown_zones: Vec<String>,
     /// Members that are listed and could not be had.
     pub missing: usize,
+    /// It was not pulled for this: what counts is what the service read last.
+    pub is_remembered: bool,
 }
 
 impl Study {
@@ -80,15 +86,45 @@ pub async fn study(
     for feed in &room.feeds {
         pulled.push(pull(ground, feed, now, insists).await);
     }
+    conclude(&ground.recorder, room, pulled, now, back).await
+}
+
+/// The same from what the service read last, without a request to anybody.
+pub async fn study_remembered(
+    recorder: &Recorder,
+    room: &Room,
+    feeds: Vec<FeedView>,
+    now: Now,
+    back: Duration,
+) -> Study {
+    let read = tokio::task::spawn_blocking(move || {
+        let feeds = feeds.into_iter();
+        feeds.map(Pulled::remembered).collect::<Vec<_>>()
+    });
+    let pulled = finished(read.await).await;
+    conclude(recorder, room, pulled, now, back).await
+}
+
+async fn conclude(
+    recorder: &Recorder,
+    room: &Room,
+    pulled: Vec<Pulled>,
+    now: Now,
+    back: Duration,
+) -> Study {
     let room = Arc::new(room.clone());
-    let memory = ground.recorder.memories();
+    let memory = recorder.memories();
     let memory = memory.room(&room.name);
     let memory = memory.map_or_else(RoomMemory::default, |memory| (**memory).clone());
-    let versions = remembered_versions(ground, &room, &memory).await;
+    let versions = remembered_versions(recorder, &room, &memory).await;
     let work =
         tokio::task::spawn_blocking(move || decide(&room, memory, &versions, pulled, now, back));
-    match work.await {
-        Ok(study) => study,
+    finished(work.await).await
+}
+
+async fn finished<T>(work: Result<T, JoinError>) -> T {
+    match work {
+        Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime is going down and drops this next.
@@ -98,7 +134,7 @@ pub async fn study(
 }
 
 async fn remembered_versions(
-    ground: &Ground,
+    recorder: &Recorder,
     room: &Room,
     memory: &RoomMemory,
 ) -> BTreeMap<(String, VersionId), Arc<FeedVersion>> {
@@ -106,7 +142,7 @@ async fn remembered_versions(
     for feed in &room.feeds {
         let part = memory.feeds.get(feed.id.as_str());
         if let Some(version) = part.and_then(|part| part.believed)
-            && let Some(found) = ground.recorder.version(&feed.id, version).await
+            && let Some(found) = recorder.version(&feed.id, version).await
         {
             versions.insert((feed.id.as_str().to_owned(), version), found);
         }
@@ -143,7 +179,7 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now, insists: bool) -> Pulled {
                 .and_then(|memory| memory.failing.as_ref().map(|failing| failing.since));
             view.failing = Some(FeedFailing {
                 since: since.unwrap_or(now.wall),
-                since_monotonic: now.monotonic,
+                began: since.map_or(Past::now(now), |since| Past::restored(since, now)),
                 failures: 1,
                 failure: failure.clone(),
                 not_before: None,
@@ -156,23 +192,38 @@ async fn pull(ground: &Ground, feed: &Feed, now: Now, insists: bool) -> Pulled {
         }
     };
     view.attempts = 1;
-    let trouble = view.latest.as_ref().map(|version| version.trouble.clone());
-    let trouble = trouble.unwrap_or_default();
-    let study = FeedStudy {
-        id: feed.id.clone(),
-        failure,
-        read_at: view.read_at.filter(|_| view.latest.is_some()),
-        troubles: trouble.entries,
-        unknown_zones: trouble.unknown_zones,
-        missing: view
-            .latest
-            .as_ref()
-            .map_or(0, |version| version.missing.len()),
-    };
-    Pulled {
-        view,
-        reading,
-        study,
+    Pulled::new(view, reading, failure)
+}
+
+impl Pulled {
+    fn new(view: FeedView, reading: Reading, failure: Option<Failure>) -> Self {
+        let latest = view.latest.as_ref();
+        let trouble = latest.map(|version| version.trouble.clone());
+        let trouble = trouble.unwrap_or_default();
+        let study = FeedStudy {
+            id: view.id.clone(),
+            failure,
+            read_at: view.read_at.filter(|_| latest.is_some()),
+            troubles: trouble.entries,
+            unknown_zones: trouble.unknown_zones,
+            missing: latest.map_or(0, |version| version.missing.len()),
+            is_remembered: false,
+        };
+        Self {
+            view,
+            reading,
+            study,
+        }
+    }
+
+    /// As the service knows it.
+    fn remembered(view: FeedView) -> Self {
+        let reading = view.latest.as_deref().map(stage::reading_of);
+        let failing = view.failing.as_ref();
+        let failure = failing.map(|failing| failing.failure.clone());
+        let mut remembered = Self::new(view, reading.unwrap_or_default(), failure);
+        remembered.study.is_remembered = true;
+        remembered
     }
 }
 

@@ -110,10 +110,7 @@ impl ResolvesServerCert for Certificate {
 ///
 /// Sessions are never resumed: a resumed one would not show a changed certificate, and memory for thousands of pods
 /// stays modest.
-pub(super) fn server_config(
-    certificate: Arc<Certificate>,
-    http2: bool,
-) -> io::Result<Arc<ServerConfig>> {
+pub(super) fn server_config(certificate: Arc<Certificate>) -> io::Result<Arc<ServerConfig>> {
     static PROVIDER: OnceLock<Arc<rustls::crypto::CryptoProvider>> = OnceLock::new();
     let provider = PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider()));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
@@ -123,10 +120,6 @@ pub(super) fn server_config(
         .with_cert_resolver(certificate);
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    config.alpn_protocols = if http2 {
-        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-    } else {
-        vec![b"http/1.1".to_vec()]
-    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -17,7 +17,6 @@
 //!
 //! `N` counts from 1; `all` in its place is every pod, for POST and DELETE. All of it with examples: `docs/simulate.md`.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -39,6 +38,7 @@ use super::request::RequestRecord;
 use super::secret::hex;
 use super::server::Site;
 use super::spec::Spec;
+use super::wall;
 
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -187,20 +187,7 @@ async fn index(State(control): State<Arc<Control>>, headers: HeaderMap) -> Respo
         let pods: Value = control.pods.iter().map(summary).collect();
         return Answer::json(&json!({ "pods": pods })).into_response();
     }
-    let mut html = INDEX.to_owned();
-    for sim in control.pods.iter() {
-        let (number, url) = (sim.number(), sim.url());
-        let (meetings, violations) = sim
-            .pod
-            .read(|state| (state.meetings.len(), state.log.violations.len()));
-        let _ = write!(
-            html,
-            "<tr><td><a href='/pods/{number}/'>{number}</a><td>{url}<td>{meetings}\
-             <td><a href='/pods/{number}/requests'>requests</a>\
-             <td><a href='/pods/{number}/violations'>{violations} violations</a>"
-        );
-    }
-    Answer::bytes(StatusCode::OK, "text/html; charset=utf-8", html.into()).into_response()
+    wall::page(&control.pods)
 }
 
 async fn pod(State(control): State<Arc<Control>>, Path(number): Path<String>) -> Reply {
@@ -388,8 +375,3 @@ fn request(seen: &RequestRecord) -> Value {
         "body": seen.body,
     })
 }
-
-const INDEX: &str = "<!doctype html><meta charset=utf-8><title>Simulated pods</title><style>\
-    body{font:16px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\
-    td,th{text-align:left;padding:.2rem 1.2rem .2rem 0}</style>\
-    <h1>Simulated pods</h1><table><tr><th>Display<th>Address<th>Meetings<th><th>";

@@ -41,6 +41,7 @@ mod secret;
 mod server;
 mod spec;
 mod traffic;
+mod wall;
 
 // One pod, and the operations on it.
 mod state;

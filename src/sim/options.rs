@@ -37,8 +37,6 @@ pub struct Options {
     pub camera: bool,
     /// Whether the cloud is reachable; if not, `rollback_timeout_seconds` rolls network changes back.
     pub cloud_reachable: bool,
-    /// Offer HTTP/2 as well.
-    pub http2: bool,
     /// How many requests and violations are kept.
     pub remember: usize,
 }
@@ -64,7 +62,6 @@ impl Default for Options {
             licensed: true,
             camera: true,
             cloud_reachable: true,
-            http2: false,
             remember: 10_000,
         }
     }

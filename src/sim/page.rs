@@ -25,10 +25,15 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 pub(super) fn page(pod: &Pod) -> Response<Body> {
     let (title, board) = pod.read(|state| (escaped(&room_name(state)), board(pod, state)));
-    let html = PAGE
-        .replace("{{title}}", &title)
-        .replace("{{board}}", &board);
-    let mut response = uncached("text/html; charset=utf-8", Body::from(html));
+    html(
+        PAGE.replace("{{title}}", &title)
+            .replace("{{board}}", &board),
+    )
+}
+
+/// A page whose script and style stand in it, and that loads nothing else.
+pub(super) fn html(page: String) -> Response<Body> {
+    let mut response = uncached("text/html; charset=utf-8", Body::from(page));
     let policy = HeaderValue::from_static(POLICY);
     response
         .headers_mut()
@@ -68,7 +73,7 @@ pub(super) fn events(pod: Arc<Pod>) -> Response<Body> {
     uncached("text/event-stream", Body::from_stream(stream))
 }
 
-fn room_name(state: &State) -> String {
+pub(super) fn room_name(state: &State) -> String {
     let name = state
         .settings
         .pointer("/display/name")
@@ -228,7 +233,7 @@ impl View {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -35,10 +35,6 @@ impl Site for Pod {
         Pod::tls(self).map(Some)
     }
 
-    fn http2(&self) -> bool {
-        self.options.http2
-    }
-
     fn router(self: Arc<Self>) -> Router {
         // One for all pods, as thousands of them would be large.
         static ROUTER: OnceLock<Router> = OnceLock::new();

@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::http::{Response, header};
 use axum::{Extension, Router};
 use bytes::Bytes;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,10 +30,6 @@ pub(super) trait Site: Send + Sync + 'static {
     /// `None` serves plain HTTP.
     fn tls(&self) -> io::Result<Option<Arc<rustls::ServerConfig>>> {
         Ok(None)
-    }
-
-    fn http2(&self) -> bool {
-        false
     }
 
     /// The handlers; they find a [`Cut`] among the extensions of a request.
@@ -195,17 +191,13 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let cut = Cut(Arc::new(Notify::new()));
-    let http2 = site.http2();
     let router = Router::new()
         .fallback_service(site.router())
         .layer(Extension(cut.clone()));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE);
-    builder.http2().timer(TokioTimer::new());
-    let builder = if http2 { builder } else { builder.http1_only() };
     let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = std::pin::pin!(serving);
     let mut told = false;

@@ -192,7 +192,7 @@ impl Pod {
                 return Ok(Arc::clone(config));
             }
             let certificate = Arc::clone(&presented.certificate);
-            let config = server_config(certificate, self.options.http2)?;
+            let config = server_config(certificate)?;
             Ok(Arc::clone(presented.tls.get_or_init(|| config)))
         })
     }

@@ -86,6 +86,7 @@ pub const EVENTS: &[Event] = &[
     event("service.started", &[Info], "the service began: version, rooms, pods, zone data"),
     event("service.stopped", &[Info], "the service was told to stop, and by which signal"),
     event("service.summary", &[Info], "how many rooms are in step: after the first pass, and every hour"),
+    event("service.task_failed", &[Error], "a task that all rooms need, such as the writer of the ledger, failed inside podcal; it is started again"),
     event("sign_in.not_writable", &[Error], "pauses of sign-in cannot be written, so secrets that never worked are not tried"),
     event("sign_in.paused", &[Error], "an account's password or token was rejected; it is not tried again for a while"),
     event("sign_in.paused_alone", &[Error], "one feed or pod of an account was rejected; the others go on"),
@@ -173,51 +174,6 @@ pub fn named(name: &str) -> Option<&'static Event> {
     EVENTS.iter().find(|event| event.name == name)
 }
 
-/// `docs/logging.md`.
-#[must_use]
-pub fn markdown() -> String {
-    let mut text = String::from(HEAD);
-    for event in EVENTS {
-        let levels: Vec<String> = event
-            .levels
-            .iter()
-            .map(|level| level.key().to_lowercase())
-            .collect();
-        text += &format!(
-            "| `{}` | {} | {} |\n",
-            event.name,
-            levels.join(", "),
-            event.means
-        );
-    }
-    text += "\n## Fields\n\n| field | what is in it |\n| --- | --- |\n";
-    for (name, means) in FIELDS {
-        text += &format!("| `{name}` | {means} |\n");
-    }
-    text
-}
-
-const HEAD: &str = "\
-# The log
-
-`podcal run` logs on stderr, one line for each event: as text, or with `--log-format json` as one JSON object with
-`timestamp`, `level`, `event`, `message` and the fields below. The names and levels of events are an interface: alerts may
-depend on them.
-
-- `error` wants a person; `warn` means that podcal carried on; `info` is a change; `debug` (with `--log-level debug`) is that nothing
-  changed, or a repetition that the log leaves out otherwise.
-- A feed or pod that goes on failing is said at the 1st, 10th, 100th failure, and one that fails and recovers by turns as one state.
-- Of lines alike about rooms, feeds and pods within a minute, five are written at once; with more than ten, the others are one line with
-  `count`.
-- Writing never holds up the service: lines that nobody takes are dropped, and `log.lost` counts them as soon as it can.
-- No password, token, address of a feed beyond its host, or text of a meeting is ever in it.
-
-## Events
-
-| event | level | what it means |
-| --- | --- | --- |
-";
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -302,6 +258,50 @@ mod tests {
             }
         }
     }
+
+    /// `docs/logging.md`.
+    fn markdown() -> String {
+        let mut text = String::from(HEAD);
+        for event in EVENTS {
+            let levels: Vec<String> = event
+                .levels
+                .iter()
+                .map(|level| level.key().to_lowercase())
+                .collect();
+            text += &format!(
+                "| `{}` | {} | {} |\n",
+                event.name,
+                levels.join(", "),
+                event.means
+            );
+        }
+        text += "\n## Fields\n\n| field | what is in it |\n| --- | --- |\n";
+        for (name, means) in FIELDS {
+            text += &format!("| `{name}` | {means} |\n");
+        }
+        text
+    }
+
+    const HEAD: &str = "\
+# The log
+
+`podcal run` logs on stderr, one line for each event: as text, or with `--log-format json` as one JSON object with
+`timestamp`, `level`, `event`, `message` and the fields below. The names and levels of events are an interface: alerts may
+depend on them.
+
+- `error` wants a person; `warn` means that podcal carried on; `info` is a change; `debug` (with `--log-level debug`) is that nothing
+  changed, or a repetition that the log leaves out otherwise.
+- A feed or pod that goes on failing is said at the 1st, 10th, 100th failure, and one that fails and recovers by turns as one state.
+- Of lines alike about rooms, feeds and pods within a minute, five are written at once; with more than ten, the others are one line with
+  `count`.
+- Writing never holds up the service: lines that nobody takes are dropped, and `log.lost` counts them as soon as it can.
+- No password, token, address of a feed beyond its host, or text of a meeting is ever in it.
+
+## Events
+
+| event | level | what it means |
+| --- | --- | --- |
+";
 
     /// With `PODCAL_WRITE_DOCS` set, the file is written instead.
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::time::UnixTime;
+use crate::net::clean;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,29 +100,7 @@ pub fn time(at: UnixTime) -> Value {
 /// What comes from outside must not be able to forge a line of the log, or to turn
 /// the text of a terminal around.
 fn one_line(text: &str) -> String {
-    let is_plain = |c: char| !c.is_control() && !is_invisible(c);
-    if text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => line.push_str(" | "),
-            '\t' => line.push(' '),
-            c if is_plain(c) => line.push(c),
-            c => line.extend(c.escape_unicode()),
-        }
-    }
-    line
-}
-
-/// Characters that change how the text around them is read: direction marks, zero-width
-/// ones and line separators.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-    )
+    clean::lines(text).replace('\n', " | ").replace('\t', " ")
 }
 
 #[cfg(test)]
@@ -162,5 +141,11 @@ mod tests {
             "{text}"
         );
         assert!(!forged.as_json("t").contains('\u{2028}'));
+        assert!(text.contains("a | ERROR b\\u{202e}c"), "{text}");
+        // Also what only the cleaning of titles knew: marks of Arabic, soft hyphens, tags.
+        for c in ['\u{61c}', '\u{ad}', '\u{e0041}'] {
+            let line = Line::new("push.done", Level::Info, format!("a{c}b"));
+            assert!(!line.as_text("t", false).contains(c), "{c:?}");
+        }
     }
 }

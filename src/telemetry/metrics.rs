@@ -6,10 +6,33 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry, Result};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Result};
 
 /// Seconds; a feed of fifty megabytes takes a while, a pod that reboots longer.
 const BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Seconds; a machine with enough processors begins what is due within a hundredth.
+const LATE_BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// What is begun when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueWork {
+    /// Of a feed.
+    Pull,
+    /// A look at a pod, or a push.
+    Contact,
+}
+
+impl DueWork {
+    const ALL: [Self; 2] = [Self::Pull, Self::Contact];
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Contact => "contact",
+        }
+    }
+}
 
 /// How a pull ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +64,7 @@ struct Counters {
     pull_duration: Histogram,
     pushes: IntCounterVec,
     push_duration: Histogram,
+    lateness: HistogramVec,
 }
 
 /// `None` only where a name here is not one that Prometheus allows.
@@ -75,6 +99,14 @@ impl Counters {
                 "podcal_push_duration_seconds",
                 "How long sending a set of meetings to a pod took, failed ones included.",
             )?,
+            lateness: HistogramVec::new(
+                HistogramOpts::new(
+                    "podcal_lateness_seconds",
+                    "How much later than it was due a pull of a feed or a contact with a pod began.",
+                )
+                .buckets(LATE_BUCKETS.to_vec()),
+                &["what"],
+            )?,
         };
         // All from the start: a series that appears with its first failure hides that one
         // from `rate()`.
@@ -82,6 +114,11 @@ impl Counters {
             counters
                 .pulls
                 .get_metric_with_label_values(&[result.key()])?;
+        }
+        for what in DueWork::ALL {
+            counters
+                .lateness
+                .get_metric_with_label_values(&[what.key()])?;
         }
         for result in PUSHED {
             counters.pushes.get_metric_with_label_values(&[result])?;
@@ -106,6 +143,17 @@ pub fn push_ended(is_done: bool, duration: Duration) {
     counters.push_duration.observe(duration.as_secs_f64());
 }
 
+/// Counts what was begun so much later than it was due.
+pub fn begun(what: DueWork, late: Duration) {
+    let Some(counters) = &*COUNTERS else { return };
+    let of_kind = counters
+        .lateness
+        .get_metric_with_label_values(&[what.key()]);
+    if let Ok(lateness) = of_kind {
+        lateness.observe(late.as_secs_f64());
+    }
+}
+
 fn add(counters: &IntCounterVec, result: &str) {
     if let Ok(counter) = counters.get_metric_with_label_values(&[result]) {
         counter.inc();
@@ -123,7 +171,8 @@ pub fn register(into: &Registry) -> Result<()> {
     into.register(Box::new(counters.pulls.clone()))?;
     into.register(Box::new(counters.pull_duration.clone()))?;
     into.register(Box::new(counters.pushes.clone()))?;
-    into.register(Box::new(counters.push_duration.clone()))
+    into.register(Box::new(counters.push_duration.clone()))?;
+    into.register(Box::new(counters.lateness.clone()))
 }
 
 #[cfg(test)]
@@ -146,6 +195,8 @@ mod tests {
             "podcal_pulls_total{result=\"paused\"}",
             "podcal_pulls_total{result=\"unchanged\"}",
             "podcal_pushes_total{result=\"failed\"}",
+            "podcal_lateness_seconds_count{what=\"pull\"}",
+            "podcal_lateness_seconds_bucket{what=\"contact\",le=\"1\"}",
         ] {
             assert!(before.contains(series), "{before}");
         }

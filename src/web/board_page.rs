@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::board::{Board, Tile};
 use super::frame::{Frame, mark, room_address, text};
-use super::times::{time, until};
+use super::times::{time, until, until_then};
 use crate::config::Room;
 use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
@@ -183,7 +183,10 @@ pub fn on_display(zone: &Zone, display: &DisplayStatus, now: UnixTime) -> Markup
             dd {
                 @match current(agenda, now) {
                     Some(one) => { b { (text(&one.title)) } " " (until(zone, one, now)) }
-                    None => { "Free" }
+                    None => {
+                        b { "Free" }
+                        @if let Some(one) = next(agenda, now) { " " (until_then(zone, one.start_time, now)) }
+                    }
                 }
             }
             dt { "Next" }

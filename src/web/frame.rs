@@ -27,6 +27,7 @@ impl Frame<'_> {
                     meta name="color-scheme" content="light dark";
                     title { (self.title) }
                     link rel="stylesheet" href=(versioned("/page.css"));
+                    link rel="icon" type="image/svg+xml" href=(versioned("/icon.svg"));
                     script defer src=(versioned("/page.js")) {}
                 }
                 body class=[self.is_wall.then_some("wall")] data-events=(self.events) {

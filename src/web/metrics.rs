@@ -94,7 +94,7 @@ fn gauges(snapshot: &Snapshot, registry: &Registry) -> Result<()> {
             let view = snapshot.views.pods.get(&display.pod);
             let live = view.and_then(|view| view.borrow().seen_at);
             if let Some(at) = live.or(display.memory.seen_at) {
-                let pod = display.pod.key();
+                let pod = display.pod.to_string();
                 set(&pod_success, &[name, &pod], at.seconds())?;
             }
         }

@@ -7,7 +7,7 @@
 //! | path | what |
 //! | --- | --- |
 //! | `/` | every room as a tile, worst first; `?view=wall` for a screen on a wall |
-//! | `/rooms/NAME` | one room with its displays, agenda, feeds and history |
+//! | `/rooms/NAME` | one room with its displays, agenda, feeds and history; `?at=` explains a moment |
 //! | `/events` | the tiles that change, as server-sent events |
 //! | `/api/v1/status` | the document of `podcal status --json` |
 //! | `/metrics` | Prometheus' text format |
@@ -18,12 +18,14 @@ mod board;
 mod board_page;
 mod error;
 mod events;
+mod explain;
 mod frame;
 mod login;
 mod metrics;
 mod room_page;
 mod server;
 mod site;
+mod timeline;
 mod times;
 
 use std::net::SocketAddr;
@@ -59,6 +61,12 @@ impl Bound {
         bound
             .await
             .map_err(|source| WebError::Listen { listen, source })
+    }
+
+    /// With the port that was had, where any would do.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

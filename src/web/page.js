@@ -45,12 +45,15 @@ function put(change) {
   filter();
 }
 
+// The parts of a room's page that change; the form keeps what one is typing.
 async function renew() {
-  const answer = await fetch(location.href);
+  const answer = await fetch(location.pathname);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const main = page.getElementById("main");
-  if (main) document.getElementById("main").replaceWith(document.adoptNode(main));
+  for (const id of ["live", "live-history"]) {
+    const part = page.getElementById(id);
+    if (part) document.getElementById(id).replaceWith(document.adoptNode(part));
+  }
 }
 
 function follow(address) {

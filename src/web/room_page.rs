@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use super::board::Board;
 use super::board_page::on_display;
 use super::frame::{Frame, mark, room_address, text};
+use super::timeline::timeline;
 use super::times::{maybe, span, stamp};
-use crate::config::Room;
-use crate::ledger::Entry;
+use crate::config::{Room, TlsTrust};
+use crate::ledger::{Entry, Event};
 use crate::model::agenda::{Agenda, Changes};
 use crate::model::digest::hex;
 use crate::model::meeting::Meeting;
@@ -26,11 +27,18 @@ use crate::telemetry::words::service::count;
 
 /// Lines of the history on the page; `podcal history` has all.
 const HISTORY: u32 = 50;
+/// Of one display.
+const DRIFTS: usize = 3;
 /// A disk that does not answer must not keep the page.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The page of the room at this place of the configuration.
-pub async fn page(snapshot: &Snapshot, place: usize, board: &Board) -> Option<Markup> {
+pub async fn page(
+    snapshot: &Snapshot,
+    place: usize,
+    board: &Board,
+    explain: &Markup,
+) -> Option<Markup> {
     let room = snapshot.config.rooms.get(place)?;
     let status = snapshot.room(place)?;
     let feeds: Vec<_> = room.feeds.iter().map(|feed| feed.id.clone()).collect();
@@ -56,11 +64,13 @@ pub async fn page(snapshot: &Snapshot, place: usize, board: &Board) -> Option<Ma
             p #lost.warning hidden { "The connection to podcal is lost; what you see may be old." }
         }
         main #main.room {
+            div #live {
             (how_it_stands(zone, &status, now))
             section aria-labelledby="displays" {
                 h2 #displays { "Displays" }
                 @for display in &status.displays {
-                    (display_card(snapshot, zone, display, &agenda, now))
+                    @let drifts = drifts(history.as_deref(), display);
+                    (display_card(snapshot, zone, display, &agenda, &drifts))
                 }
             }
             section aria-labelledby="agenda" {
@@ -71,9 +81,13 @@ pub async fn page(snapshot: &Snapshot, place: usize, board: &Board) -> Option<Ma
                 h2 #feeds { "Feeds" }
                 @for feed in &status.feeds { (feed_card(snapshot, zone, feed)) }
             }
+            }
+            (explain)
+            div #live-history {
             section aria-labelledby="history" {
                 h2 #history { "History" }
                 (happened(zone, history.as_deref(), room))
+            }
             }
         }
     };
@@ -140,15 +154,22 @@ fn display_card(
     zone: &Zone,
     display: &DisplayStatus,
     agenda: &Agenda,
-    now: UnixTime,
+    drifts: &[&Entry],
 ) -> Markup {
+    let now = snapshot.at.wall;
     let memory = &display.memory;
     let view = snapshot.views.pods.get(&display.pod);
     let (offset, cap) = view.map_or((None, None), |view| {
         let view = view.borrow();
         (view.clock_offset, view.cap)
     });
-    let pin = snapshot.recorder.pin(&display.pod);
+    let pods = snapshot.config.rooms.iter().flat_map(|room| &room.pods);
+    let mut pods = pods.filter(|pod| pod.url == display.pod);
+    let trust = pods.next().map(|pod| &pod.tls);
+    let certificate = certificate(
+        trust,
+        snapshot.recorder.pin(&display.pod).map(|pin| pin.sha256),
+    );
     html! {
         article.card {
             h3 { (text(&display.pod.to_string())) }
@@ -171,19 +192,42 @@ fn display_card(
                 }
                 (row("Calendar mode", html! { (text(memory.mode.as_deref().unwrap_or("not known yet"))) }))
                 (row("Device", html! { (text(memory.device_id.as_deref().unwrap_or("not known yet"))) }))
-                (row("Certificate", html! {
-                    @match pin {
-                        Some(pin) => { "pinned, SHA-256 " code { (hex(&pin.sha256)) } }
-                        None => { "none pinned" }
-                    }
-                }))
+                (row("Certificate", html! { (certificate) }))
                 (row("Clock", html! { (clock(offset)) }))
+                (row("Configuration", html! {
+                    @if drifts.is_empty() { "no drift in the latest history" }
+                    @for entry in drifts { p { (stamp(zone, entry.at)) ": " (text(&history_text::says(entry))) } }
+                }))
                 @if let Some(cap) = cap {
                     (row("Limit", html! { "shows " (count(cap, "meeting", "meetings")) " at most" }))
                 }
             }
         }
     }
+}
+
+/// What the pod proves itself by.
+fn certificate(trust: Option<&TlsTrust>, pin: Option<[u8; 32]>) -> String {
+    match (trust, pin) {
+        (Some(TlsTrust::Ca), _) => "checked by the system's certificate authorities".to_owned(),
+        (Some(TlsTrust::CaFile(_)), _) => "checked by the authorities of `ca_file`".to_owned(),
+        (Some(TlsTrust::Off), _) => "not checked (`verify = \"off\"`)".to_owned(),
+        (Some(TlsTrust::Sha256(sha256)), _) => {
+            format!("as configured, SHA-256 {}", hex(sha256))
+        }
+        (Some(TlsTrust::Pin) | None, Some(sha256)) => format!("pinned, SHA-256 {}", hex(&sha256)),
+        (Some(TlsTrust::Pin) | None, None) => "none pinned yet".to_owned(),
+    }
+}
+
+/// The latest drifts of the configuration of a display's pod.
+fn drifts<'a>(history: Option<&'a [Entry]>, display: &DisplayStatus) -> Vec<&'a Entry> {
+    let address = display.pod.to_string();
+    let entries = history.unwrap_or_default().iter();
+    let is_its_own = |entry: &&Entry| {
+        matches!(entry.event, Event::Drift { .. }) && history_text::subject(&entry.event) == address
+    };
+    entries.filter(is_its_own).take(DRIFTS).collect()
 }
 
 /// Of a pod, where it is known to be off.
@@ -229,6 +273,7 @@ fn by_day(zone: &Zone, agenda: &Agenda, now: UnixTime) -> Markup {
         @if days.is_empty() { p { "No meetings." } }
         @for (day, meetings) in &days {
             h3 { (day.strftime("%A %Y-%m-%d").to_string()) @if *day == today { " (today)" } }
+            (timeline(zone, *day, agenda.meetings(), now))
             ul.agenda {
                 @for meeting in meetings {
                     li data-on=[(meeting.start_time <= now).then_some("now")] {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::service::restart::Keeper;
 
 /// Further ones wait until one of these ends.
 const MAX_CONNECTIONS: usize = 256;
@@ -32,7 +34,7 @@ impl Listening {
     pub fn start(listener: TcpListener, router: Router) -> Self {
         let disconnect = Arc::new(Notify::new());
         Self {
-            task: tokio::spawn(accept(listener, router, disconnect.clone())),
+            task: tokio::spawn(serve(listener, router, disconnect.clone())),
             disconnect,
         }
     }
@@ -55,7 +57,12 @@ impl Drop for Listening {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, disconnect: Arc<Notify>) {
+async fn serve(listener: TcpListener, router: Router, disconnect: Arc<Notify>) {
+    let mut keeper = Keeper::new("the page");
+    while keeper.failed(accept(&listener, &router, &disconnect)).await {}
+}
+
+async fn accept(listener: &TcpListener, router: &Router, disconnect: &Notify) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -73,9 +80,8 @@ async fn accept(listener: TcpListener, router: Router, disconnect: Arc<Notify>) 
 
 async fn connection(stream: TcpStream, router: Router) {
     let _ = stream.set_nodelay(true);
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER);

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, watch};
 use super::answer::{answer, failed_inside, file, harden, html, text};
 use super::board::{Board, Keeper};
 use super::board_page::{self, Filter};
+use super::explain::{self, Question};
 use super::login::{Admission, Login};
 use super::{events, metrics, room_page};
 use crate::net::clean;
@@ -111,6 +112,10 @@ pub fn router(site: Arc<Site>) -> Router {
             "/page.js",
             get(async || file("text/javascript; charset=utf-8", include_str!("page.js"))),
         )
+        .route(
+            "/icon.svg",
+            get(async || file("image/svg+xml", include_str!("icon.svg"))),
+        )
         .fallback(async || text(StatusCode::NOT_FOUND, "there is no such page; see /\n"))
         .layer(from_fn_with_state(site.clone(), guard))
         .with_state(site)
@@ -159,7 +164,11 @@ async fn board(State(site): State<Arc<Site>>, request: Request) -> Response<Body
     }
 }
 
-async fn room(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Response<Body> {
+async fn room(
+    State(site): State<Arc<Site>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response<Body> {
     let snapshot = site.snapshot();
     let mut rooms = snapshot.config.rooms.iter();
     let Some(place) = rooms.position(|room| room.name.as_str() == name) else {
@@ -168,7 +177,20 @@ async fn room(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Respon
     let Some(board) = site.board().await else {
         return failed_inside();
     };
-    match room_page::page(&snapshot, place, &board).await {
+    let Some(room) = snapshot.config.rooms.get(place) else {
+        return failed_inside();
+    };
+    let query = request.uri().query().unwrap_or_default();
+    let question = Question::of_query(query, &room.zone, snapshot.at.wall);
+    let explanation = match question {
+        Question::At(at) => {
+            let _one = site.large.lock().await;
+            Some(explain::explanation(&snapshot, room, at).await)
+        }
+        Question::Nothing | Question::Invalid(_) => None,
+    };
+    let explain = explain::section(room, &question, explanation.as_ref(), snapshot.at.wall);
+    match room_page::page(&snapshot, place, &board, &explain).await {
         Some(page) => html(StatusCode::OK, page),
         None => failed_inside(),
     }

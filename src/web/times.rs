@@ -44,13 +44,22 @@ pub fn is_all_day(zone: &Zone, meeting: &Meeting) -> bool {
         && is_start_of_day(meeting.end_time)
 }
 
-/// "all day" or "until Tue 10:30", for a meeting that is on.
+/// "until 17:49", or with the day where that is another one.
+pub fn until_then(zone: &Zone, at: UnixTime, now: UnixTime) -> Markup {
+    let (then, today) = (zone.local(at), zone.local(now));
+    if then.date() != today.date() {
+        return html! { "until " (time(zone, at, now)) };
+    }
+    html! { "until " time datetime=(at.to_string()) { (then.strftime("%H:%M").to_string()) } }
+}
+
+/// "all day" or "until 10:30", for a meeting that is on.
 pub fn until(zone: &Zone, meeting: &Meeting, now: UnixTime) -> Markup {
     let day = Duration::from_secs(36 * 3600);
     if is_all_day(zone, meeting) && meeting.end_time.since(meeting.start_time) < day {
         return html! { "all day" };
     }
-    html! { "until " (time(zone, meeting.end_time, now)) }
+    until_then(zone, meeting.end_time, now)
 }
 
 /// "09:00 to 10:30", "all day", or with the day where it ends on another one.
@@ -85,6 +94,16 @@ mod tests {
             start_time: UnixTime::parse(start).unwrap(),
             end_time: UnixTime::parse(end).unwrap(),
         }
+    }
+
+    #[test]
+    fn today_needs_no_weekday() {
+        let zone = Zone::named("Europe/Berlin").unwrap();
+        let at = |text: &str| UnixTime::parse(text).unwrap();
+        let now = at("2026-10-24T08:00:00Z");
+        let says = |then: &str| until_then(&zone, at(then), now).into_string();
+        assert!(says("2026-10-24T15:49:00Z").ends_with(">17:49</time>"));
+        assert!(says("2026-10-24T22:30:00Z").ends_with(">Sun 00:30</time>"));
     }
 
     #[test]

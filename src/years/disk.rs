@@ -108,7 +108,7 @@ impl Recorder {
         let is_change = written.is_none_or(|written| {
             written.latest != memory.latest
                 || written.client_state != memory.client_state
-                || written.not_before.is_some() != memory.not_before.is_some()
+                || written.not_before != memory.not_before
                 || written.failing.as_ref().map(|one| one.since)
                     != memory.failing.as_ref().map(|one| one.since)
         });

@@ -121,10 +121,6 @@ pub struct FeedModel {
     pub is_collection: bool,
     pub document: Document,
     pub fault: Fault<HostFault>,
-    /// Counts changes of the secret that the host accepts.
-    pub secret: u32,
-    /// The host asked to be left alone until then.
-    pub asked_until: u64,
 }
 
 pub struct Env {
@@ -177,8 +173,6 @@ impl Env {
                     is_collection: plan.collections[feed],
                     document,
                     fault: Fault::default(),
-                    secret: 0,
-                    asked_until: 0,
                 }
             })
             .collect();

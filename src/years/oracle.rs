@@ -27,7 +27,6 @@ pub struct Beliefs {
 #[derive(Clone, Debug)]
 pub struct FeedBelief {
     pub latest: Arc<Reading>,
-    pub at: u64,
     pub is_failing: bool,
 }
 
@@ -104,6 +103,8 @@ pub struct Oracle {
     pub beliefs: Beliefs,
     /// The configuration as the operator's files have it now.
     pub configured: ConfigPlan,
+    /// As the service read it last.
+    loaded: ConfigPlan,
     pub host_secrets: Vec<u32>,
     pub feeds: Vec<FeedFacts>,
     pub pods: Vec<PodFacts>,
@@ -137,6 +138,7 @@ impl Oracle {
         Self {
             beliefs: Beliefs::default(),
             configured: plan.config.clone(),
+            loaded: plan.config.clone(),
             host_secrets: vec![0; plan.hosts],
             feeds: vec![FeedFacts::default(); plan.feeds.len()],
             pods: vec![PodFacts::default(); plan.config.pod_secrets.len()],
@@ -206,6 +208,8 @@ impl Oracle {
 
     pub fn starts(&mut self, beliefs: Beliefs, now: u64) {
         self.beliefs = beliefs;
+        let (before, after) = (self.loaded.clone(), self.configured.clone());
+        self.reloaded(&before, &after, now);
         self.is_running = true;
         let stepped = self
             .clock_set_at
@@ -250,6 +254,7 @@ impl Oracle {
     /// What a change of rules changes: the guard of a feed begins anew where its filter did.
     pub fn reloaded(&mut self, before: &ConfigPlan, after: &ConfigPlan, now: u64) {
         self.reloaded_at = now;
+        self.loaded = after.clone();
         for (room, (old, new)) in before.rooms.iter().zip(&after.rooms).enumerate() {
             let is_same = |feed: usize| {
                 old.is_present
@@ -293,11 +298,7 @@ impl Oracle {
         let window = self.window(wall);
         let is_believed = self.is_clock_believed;
         if let Some(latest) = reading.filter(|_| is_success) {
-            let belief = FeedBelief {
-                latest,
-                at: now,
-                is_failing,
-            };
+            let belief = FeedBelief { latest, is_failing };
             self.beliefs.feeds.insert(feed, belief);
         }
         let Some(latest) = self.beliefs.feeds.get(&feed).map(|one| one.latest.clone()) else {
@@ -431,7 +432,9 @@ impl Oracle {
         let wait = u64::try_from(pause(rejections).as_millis()).unwrap_or(0);
         let since = now - facts.at;
         // The ledger counts whole seconds.
-        if since + 1500 < wait {
+        // A request of another feed that was under way may have begun the pause.
+        let slack = if is_pod { 1500 } else { 25_000 };
+        if since + slack < wait {
             let rejections = facts.rejections;
             self.complain(|| {
                 format!(
@@ -462,9 +465,15 @@ impl Oracle {
                 facts.is_loose = false;
             }
             Verdict::Accepted => {
-                let of_user = self.secrets.get_mut(user);
-                if let Some(facts) = of_user.and_then(|secrets| secrets.get_mut(credential)) {
-                    *facts = SecretFacts::default();
+                // It works, for whichever feed of the account.
+                for (one, secrets) in &mut self.secrets {
+                    let Some(facts) = secrets.get_mut(credential) else {
+                        continue;
+                    };
+                    facts.rejections = 0;
+                    if one == user {
+                        *facts = SecretFacts::default();
+                    }
                 }
             }
             _ => {}

@@ -359,7 +359,7 @@ impl Plan {
 
     fn add_actions(&mut self, rng: &mut Rng, addresses: usize) {
         let is_calm = rng.once_in(10);
-        let families = 10;
+        let families = 11;
         for family in 0..families {
             let rate = match is_calm {
                 true => 0,
@@ -392,9 +392,32 @@ impl Plan {
         for _ in 0..all {
             let at = rng.below(last.max(1));
             let ms = rng.between(10 * SECOND, pace.longest);
-            if let Some(what) = self.action(family, ms, rng, addresses) {
+            if family == 10 {
+                self.add_pair(at, ms, rng, addresses);
+            } else if let Some(what) = self.action(family, ms, rng, addresses) {
                 self.actions.push(Timed { at, what });
             }
+        }
+    }
+
+    /// A calendar that is empty or fails, and soon after it something of another kind.
+    fn add_pair(&mut self, at: u64, ms: u64, rng: &mut Rng, addresses: usize) {
+        let feed = rng.index(self.feeds.len());
+        let fault = match rng.once_in(3) {
+            true => host_fault(rng),
+            false => HostFault::Empty,
+        };
+        let what = Action::Feed {
+            feed,
+            fault,
+            ms: 2 * HOUR,
+        };
+        self.actions.push(Timed { at, what });
+        let soon = at + rng.between(2 * MINUTE, 14 * MINUTE);
+        let family = rng.pick(&[1, 4, 5, 5, 5, 6, 7]);
+        let short = ms.min(5 * MINUTE);
+        if let Some(what) = self.action(family, short, rng, addresses) {
+            self.actions.push(Timed { at: soon, what });
         }
     }
 

@@ -314,7 +314,7 @@ impl Process {
         let secret = shell.secret;
         let room = shell.room;
         let (outcome, verdict) = answer(address, room, &flight, secret, env);
-        if matches!(flight.step, PodStep::Put(_)) && env.kill_at_put.is_some() {
+        if env.put_was_done && env.kill_at_put.is_some() {
             // Killed between a push and its record; the world does that.
             return;
         }

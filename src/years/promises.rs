@@ -43,7 +43,12 @@ pub fn wanted(
         return;
     };
     privacy(room, settings, &agenda, env);
-    if !is_clock_believed || env.oracle.is_arranging || env.oracle.since_midnight(wall) < 20 {
+    let is_just_believed = env.oracle.clock_changed_at + 5 * SECOND > now && now > 5 * SECOND;
+    if !is_clock_believed
+        || is_just_believed
+        || env.oracle.is_arranging
+        || env.oracle.since_midnight(wall) < 20
+    {
         return;
     }
     let window = env.oracle.window(wall);
@@ -283,7 +288,10 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
             .meetings()
             .iter()
             .find(|one| one.end_time > wall && !has(one));
-        if let Some(lacking) = lacking.map(face_of) {
+        // What only the display knows may be nearer.
+        let is_full =
+            wanted.keep_shown.is_some() && agenda.len() >= env.oracle.configured.rooms[room].max;
+        if let Some(lacking) = lacking.map(face_of).filter(|_| !is_full) {
             env.broken("no push lacks a meeting to come", || {
                 format!("address {address} is sent a set without {lacking:?}")
             });
@@ -330,9 +338,11 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
 fn failed_before(address: usize, is_forced: bool, env: &mut Env) {
     let now = env.now;
     let started_at = env.oracle.started_at;
+    let trusted_at = env.oracle.pods[address].trusted_at;
     let failed_at = env.oracle.pods[address].failed_at.take();
-    let too_early =
-        failed_at.is_some_and(|at| at > started_at && now + SECOND < at + MINUTE && !is_forced);
+    let too_early = failed_at.is_some_and(|at| {
+        at > started_at.max(trusted_at) && now + SECOND < at + MINUTE && !is_forced
+    });
     if too_early {
         env.broken("a failed push waits a minute", || {
             format!("address {address}")

@@ -6,11 +6,6 @@ use std::time::Instant;
 use super::*;
 use crate::control::mutation::{self, Mutation};
 
-/// Between one and six rooms, for so many days.
-fn plan_of(seed: u64, days: u64) -> Plan {
-    Plan::of(seed, 1 + (seed % 6) as usize, days)
-}
-
 /// Lives through worlds on all processors until this many room-days are over.
 fn live_through(room_days: u64, plan_of: impl Fn(u64) -> Plan + Sync) -> u64 {
     let seed = AtomicU64::new(0);
@@ -39,6 +34,11 @@ fn live_through(room_days: u64, plan_of: impl Fn(u64) -> Plan + Sync) -> u64 {
     lived.into_inner() / 1000
 }
 
+/// The world of a seed, as the tests have it.
+fn world(seed: u64) -> Plan {
+    Plan::of(seed, 1 + (seed % 6) as usize, 3)
+}
+
 fn told(plan: &Plan) -> String {
     let lines = live(plan, true).lines;
     let lines: Vec<String> = lines
@@ -49,10 +49,11 @@ fn told(plan: &Plan) -> String {
 }
 
 #[test]
-#[ignore = "two histories break a promise: docs/simulation.md, Open"]
-fn two_thousand_room_days_of_faults_keep_every_promise() {
+fn room_days_of_faults_keep_every_promise() {
     let began = Instant::now();
-    let lived = live_through(2_000, |seed| plan_of(seed, 3));
+    // Without optimisation a day takes ten times as long.
+    let room_days = if cfg!(debug_assertions) { 250 } else { 2_000 };
+    let lived = live_through(room_days, world);
     println!(
         "{lived} room-days in {:.1} s",
         began.elapsed().as_secs_f64()
@@ -82,32 +83,60 @@ fn one_seed_is_one_history() {
     assert_ne!(told(&plan), told(&Plan::of(12, 4, 2)));
 }
 
-/// Seeds at which each fault was found once; others are tried after them.
-fn seeds(mutation: Mutation) -> impl Iterator<Item = u64> {
-    let known = FOUND.iter().filter(move |(of, _)| *of == mutation);
-    known.map(|(_, seed)| *seed).chain(0..400)
+/// A seed at which each fault was found once. Where a change of the worlds moves it, others
+/// are tried.
+const FOUND: &[(Mutation, u64)] = &[
+    (Mutation::HoldEndsByFailedPull, 20),
+    (Mutation::HoldIsForgottenByRestart, 95),
+    (Mutation::HoldCountsThroughFailures, 35),
+    (Mutation::HoldGoesByTheWall, 4),
+    (Mutation::HoldNeverEnds, 3),
+    (Mutation::LossIsBelieved, 1),
+    (Mutation::FewerIsNotBelieved, 2),
+    (Mutation::EndedStays, 3),
+    (Mutation::FiltersAreNotServed, 4),
+    (Mutation::RetryAfterIsIgnored, 1),
+    (Mutation::RetryAfterHasNoEnd, 27),
+    (Mutation::RejectedIsTriedAgain, 1),
+    (Mutation::RejectionsCountTwice, 16),
+    (Mutation::TimesAreEnough, 1),
+    (Mutation::PushComesWithoutMode, 0),
+    (Mutation::ModeIsRemembered, 0),
+    (Mutation::OtherModeIsWritten, 5),
+    (Mutation::EmptiedIsACorrection, 1),
+    (Mutation::CorrectionsHaveNoLimit, 6),
+    (Mutation::FailedPushFollowsAtOnce, 5),
+    (Mutation::PushWhatIsShown, 2),
+    (Mutation::SilenceIsBroken, 4),
+    (Mutation::OtherRoomsDeviceIsWritten, 3),
+];
+
+/// What no check finds yet.
+const NOT_FOUND_YET: &[Mutation] = &[
+    Mutation::UnreadTakesAway,
+    Mutation::KeptIsNotRestricted,
+    Mutation::DoubtIsIgnored,
+    Mutation::FewerIsInStep,
+    Mutation::ForeignIsKept,
+];
+
+fn is_found(mutation: Mutation, known: u64) -> bool {
+    mutation::put_in(Some(mutation));
+    let mut seeds = std::iter::once(known).chain(0..100);
+    let found = seeds.any(|seed| live(&world(seed), false).broken.is_some());
+    mutation::put_in(None);
+    found
 }
 
-const FOUND: &[(Mutation, u64)] = &[];
-
 #[test]
-#[ignore = "takes longer than a change should wait: .ci/full"]
-fn every_fault_that_is_put_in_by_hand_is_found() {
+fn faults_that_are_put_in_by_hand_are_found() {
     let next = AtomicU64::new(0);
     let missed = std::sync::Mutex::new(Vec::new());
     let worker = || {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed) as usize;
-            let Some(mutation) = Mutation::ALL.get(number).copied() else {
-                return;
-            };
-            mutation::put_in(Some(mutation));
-            let found =
-                seeds(mutation).find(|seed| live(&plan_of(*seed, 3), false).broken.is_some());
-            mutation::put_in(None);
-            match found {
-                Some(seed) => println!("(Mutation::{mutation:?}, {seed}),"),
-                None => missed.lock().unwrap().push(mutation),
+        while let Some((mutation, known)) = FOUND.get(next.fetch_add(1, Ordering::Relaxed) as usize)
+        {
+            if !is_found(*mutation, *known) {
+                missed.lock().unwrap().push(*mutation);
             }
         }
     };
@@ -118,6 +147,18 @@ fn every_fault_that_is_put_in_by_hand_is_found() {
         }
     });
     assert_eq!(missed.into_inner().unwrap(), []);
+    assert!(FOUND.len() >= 20);
+}
+
+#[test]
+fn every_fault_is_listed() {
+    for mutation in Mutation::ALL {
+        let is_listed = FOUND.iter().any(|(of, _)| *of == mutation);
+        assert!(
+            is_listed != NOT_FOUND_YET.contains(&mutation),
+            "{mutation:?}"
+        );
+    }
 }
 
 #[test]

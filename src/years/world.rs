@@ -416,6 +416,10 @@ impl<'a> World<'a> {
     fn ledger(&mut self, fault: LedgerFault, ms: u64) {
         let now = self.env.now;
         self.mix_up();
+        // Corrections that were counted may be forgotten.
+        for pod in &mut self.env.oracle.pods {
+            pod.puts.clear();
+        }
         match fault {
             LedgerFault::Full => {
                 self.env.disk.is_full = true;

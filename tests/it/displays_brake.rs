@@ -55,7 +55,7 @@ async fn a_host_that_turns_empty_takes_nothing_off_the_displays() {
     let ran = world.sync().await.exits(1);
     for room in 0..ROOMS {
         let held = &ran.room(&name(room))["held"];
-        assert_eq!(held["missing"], shown(room).len(), "{ran}");
+        assert_eq!(held["vanished"], shown(room).len(), "{ran}");
     }
     all_show_their_meetings(&world).await;
     let log = service.stop().await;

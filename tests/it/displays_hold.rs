@@ -97,7 +97,7 @@ async fn a_hold_goes_on_over_failures_restarts_and_reloads() {
     pulled(&world).await;
     refilled(&world).await;
     let room = status(&world).await;
-    assert_eq!(room["held"], 8, "{room}");
+    assert_eq!(room["held"]["vanished"], 8, "{room}");
     let log = service.stop().await;
     assert!(!log.contains("room.released"), "{log}");
     for pod in world.pods("oak") {

@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     clippy::string_slice,
     reason = "a test says what failed"
 )]
@@ -33,8 +34,11 @@ mod displays_pods;
 mod displays_unread;
 
 mod command_check;
+mod command_demo;
 mod command_init;
+mod command_man;
 mod command_pod;
+mod command_pod_every_room;
 mod command_sync;
 mod commands_read;
 mod service;
@@ -43,6 +47,7 @@ mod beside_commands;
 mod beside_health;
 mod fair_reload;
 mod fair_slow;
+mod json_documents;
 mod ledger_faults;
 mod ledger_old;
 mod lockout_feeds;
@@ -51,4 +56,5 @@ mod log_damping;
 mod log_events;
 mod log_stderr;
 mod replicas;
+mod web_browser;
 mod web_pages;

@@ -63,7 +63,7 @@ async fn a_second_service_is_refused_and_one_after_a_kill_is_not() {
         .podcal(&["run"])
         .await
         .exits(2)
-        .says(&["is in use by another `podcal run`"]);
+        .says(&["is in use by another podcal"]);
     let pushes = world.pushes("oak");
     service.kill().await;
     let service = world.serve();

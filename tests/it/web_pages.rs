@@ -1,5 +1,6 @@
 //! The page, the metrics and the health check of `podcal run`, asked over HTTP.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -172,13 +173,17 @@ async fn the_page_shows_every_room_and_runs_nothing_of_it() {
         );
         assert_eq!(page.header("cache-control"), Some("no-store"));
     }
-    let room = get(&address, "/rooms/oak").await.body;
+    // The history is written once a second.
+    let room = until("the push in the history", &address, "/rooms/oak", |page| {
+        page.body.contains("pushed")
+    });
+    let room = room.await.body;
     for words in [
         "Times are in UTC",
         "1 meeting, as it should",
         "3rd party only",
         "pinned, SHA-256",
-        "pushed",
+        "no drift in the latest history",
     ] {
         assert!(room.contains(words), "`{words}` is not on the page\n{room}");
     }
@@ -398,4 +403,76 @@ async fn a_port_in_use_is_an_error_at_start_and_refuses_a_reload() {
         .await;
     service.stop().await;
     assert!(TcpStream::connect(&second).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_explained_stays_as_private_as_the_display() {
+    let private = meeting("Salary of Ada", 2).replace("SUMMARY", "CLASS:PRIVATE\r\nSUMMARY");
+    let mut world = world().await;
+    world.set_feed("oak", &calendar(&[meeting("Standup", 1), private]));
+    world.set_room("oak", "time_zone", "\"Asia/Tokyo\"");
+    let service = world.serve();
+    let address = address(&service).await;
+    in_step(&address).await;
+    // Of the second meeting, by the clock of the room.
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
+    let then = jiff::Timestamp::from_second(crate::support::hour(2) + 600).unwrap();
+    let then = then.to_zoned(zone).strftime("%Y-%m-%dT%H:%M").to_string();
+    let path = format!("/rooms/oak?at={then}");
+    let page = get(&address, &path).await.body;
+    assert!(
+        page.contains("the display shows `Private meeting`"),
+        "{page}"
+    );
+    assert!(
+        page.contains("Standup") && !page.contains("Salary"),
+        "{page}"
+    );
+    let wrong = get(&address, "/rooms/oak?at=noon").await;
+    assert!(wrong.body.contains("role=\"alert\""), "{}", wrong.body);
+
+    // Where titles are hidden, the answer hides them all.
+    world.set_room(
+        "oak",
+        "meetings",
+        "{ hide_titles = true, hidden_title = \"Taken\" }",
+    );
+    service.signal("HUP").await;
+    let hidden = until("titles to be hidden", &address, &path, |page| {
+        page.body.contains("the display shows `Taken`")
+    });
+    let answer = hidden.await.body;
+    let (_, answer) = answer.split_once("class=\"answer\"").unwrap();
+    let (answer, _) = answer.split_once("id=\"live-history\"").unwrap();
+    assert!(!answer.contains("Standup"), "{answer}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn promtool_finds_no_fault_with_the_metrics() {
+    let world = world().await;
+    let service = world.serve();
+    let address = address(&service).await;
+    in_step(&address).await;
+    let metrics = get(&address, "/metrics").await.body;
+    let mut command = tokio::process::Command::new("promtool");
+    let command = command.args(["check", "metrics"]).stdin(Stdio::piped());
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        let is_required = std::env::var_os("PODCAL_REQUIRE_PROMTOOL").is_some();
+        assert!(!is_required, "promtool is not installed");
+        eprintln!("left out: promtool is not installed");
+        return;
+    };
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(metrics.as_bytes()).await.unwrap();
+    drop(input);
+    let checked = within("promtool", child.wait_with_output()).await.unwrap();
+    let says = [checked.stdout, checked.stderr].concat();
+    let says = String::from_utf8(says).unwrap();
+    assert!(checked.status.success() && says.is_empty(), "{says}");
+    service.stop().await;
 }

@@ -6,6 +6,7 @@ use crate::config::{Pod, TlsTrust};
 use crate::model::time::UnixTime;
 use crate::pod::config::{LegacyConfig, PodConfig};
 use crate::pod::{CalendarMode, PodClient, PodError};
+use crate::telemetry::words::service::count;
 
 /// What a look at a pod shows.
 pub(super) struct Seen {
@@ -46,8 +47,9 @@ pub(super) fn pod_found(
             seen.device_id.as_deref().unwrap_or("(not told)")
         ),
         format!(
-            "calendar mode: {}; {} meetings on the display",
-            seen.mode, seen.meetings
+            "calendar mode: {}; {} on the display",
+            seen.mode,
+            count(seen.meetings, "meeting", "meetings")
         ),
     ];
     if let Some(fingerprint) = client.seen() {

@@ -2,6 +2,7 @@
 //! seconds, with nothing to set up and no network but loopback.
 
 mod feeds;
+mod page;
 mod picture;
 
 use std::net::Ipv4Addr;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use self::feeds::{Around, SAMPLES, Sample};
+use self::page::Page;
 use self::picture::Display;
 use super::Failure;
 use super::output::{Ended, Output, table};
@@ -28,6 +30,7 @@ use crate::model::zone::Zone;
 use crate::service::Service;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
+use crate::service::signals::Signals;
 use crate::service::study::study;
 use crate::sim::feedhost::FeedHost;
 use crate::sim::{Options, Sim};
@@ -40,14 +43,47 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Starts three simulated pods and three calendars on this machine, runs the real
 /// service against them for a few seconds, changes a calendar, restarts a pod, and
-/// draws what each display shows and why.
+/// draws what each display shows and why. A page shows the same in a browser.
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Open the page in a browser, and stay until Ctrl-C.
+    #[arg(long)]
+    open: bool,
+    /// Stay until Ctrl-C: the page and the displays go on working.
+    #[arg(long)]
+    stay: bool,
+}
 
-pub async fn run(_args: DemoArgs, output: Output) -> Result<Ended, Failure> {
+pub async fn run(args: DemoArgs, output: Output) -> Result<Ended, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
     let folder = Folder::new().map_err(cannot)?;
     let stage = Stage::set(&folder.0).await?;
-    let ended = stage.play(output).await;
+    let stays = args.open || args.stay;
+    let played = async {
+        if args.open && !stage.page.open().await {
+            super::note(&format!(
+                "no browser could be opened; open {} in one",
+                stage.page.url()
+            ));
+        }
+        stage.play(output).await
+    };
+    let ended = tokio::select! {
+        ended = stage.beside_its_page(played) => ended,
+        signal = signals.stop() => Err(Failure::at_work(
+            format!("stopped by {signal} before it was done"),
+            "run it again",
+        )),
+    };
+    if stays && ended.is_ok() {
+        if !output.json {
+            output.line(&format!(
+                "\nThe page of these rooms is at {} until you press Ctrl-C.",
+                stage.page.url()
+            ));
+        }
+        stage.beside_its_page(signals.stop()).await;
+    }
     stage.close().await;
     ended
 }
@@ -82,6 +118,7 @@ struct Stage {
     network: Network,
     ledger: OpenLedger,
     service: Service,
+    page: Page,
     began: Instant,
 }
 
@@ -110,6 +147,7 @@ impl Stage {
         let network = ledger.network();
         let ground = ledger.ground(clock, &network, false, false);
         let service = Service::start(config.clone(), ground).await;
+        let page = Page::serve(&service, clock).await?;
         Ok(Self {
             pods,
             calendars,
@@ -118,6 +156,7 @@ impl Stage {
             network,
             ledger,
             service,
+            page,
             began,
         })
     }
@@ -126,6 +165,14 @@ impl Stage {
         self.service.finish(Duration::from_secs(1)).await;
         self.service.end().await;
         self.ledger.close().await;
+    }
+
+    /// Does something while the page is told what is new.
+    async fn beside_its_page<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.page.publish(&self.service) => never,
+        }
     }
 
     async fn play(&self, output: Output) -> Result<Ended, Failure> {
@@ -153,7 +200,7 @@ impl Stage {
         let now = clock();
         let rooms = self.rooms(now).await?;
         if output.json {
-            output.json(&json!({ "now": now, "rooms": rooms.iter().map(Shown::as_json).collect::<Vec<_>>() }));
+            output.json(&json!({ "at": now, "rooms": rooms.iter().map(Shown::as_json).collect::<Vec<_>>() }));
             return Ok(Ended::Well);
         }
         say("\nThis is what hangs beside the doors now, as the displays themselves report it:\n");
@@ -304,10 +351,17 @@ impl Shown {
             .verdicts
             .iter()
             .map(|verdict| {
-                json!({ "start_time": verdict.start, "title": title(verdict), "rule": verdict.rule.key() })
+                json!({
+                    "rule": verdict.rule.key(),
+                    "says": verdict.rule.to_string(),
+                    "shown": verdict.rule.is_shown(),
+                    "title": title(verdict),
+                    "start_time": verdict.start,
+                    "end_time": verdict.end,
+                })
             })
             .collect();
-        json!({ "room": self.sample.key, "on_display": self.meetings, "verdicts": verdicts })
+        json!({ "room": self.sample.key, "meetings": self.meetings, "verdicts": verdicts })
     }
 }
 
@@ -338,6 +392,7 @@ Your own rooms: write a podcal.toml (config.example.toml names every key), such 
     podcal check --connect     is it right, and does everything answer?
     podcal sync --dry-run      what would each display be sent?
     podcal run                 the service; `podcal status` tells how it is doing
+    podcal demo --open         this again, with a page in your browser, until Ctrl-C
     podcal simulate            a pod to try things with, where there is no hardware"#;
 
 fn configuration(pods: &[Sim], calendars: &FeedHost) -> String {

@@ -44,8 +44,8 @@ impl First {
         };
         if output.json {
             output.json(&json!({
-                "config": path,
-                "rooms": draft.rooms.len(),
+                "file": path,
+                "room_count": draft.rooms.len(),
                 "time_zone": draft.time_zone,
                 "password_file": password_file,
                 "unused_columns": unused,

@@ -23,11 +23,16 @@ Examples:
   podcal pod aurora config set display.calendar.show=true
   podcal pod 192.0.2.11 trust
   podcal pod 192.0.2.11 --password-file pw --fingerprint 0f9c... info --json
-  podcal pod aurora trust")]
+  podcal pod aurora trust
+  podcal pod --every-room trust")]
 pub struct PodArgs {
     /// A room of the configuration, or the address of a pod such as 192.0.2.11
-    #[arg(value_name = "ROOM|URL")]
-    pub target: String,
+    #[arg(value_name = "ROOM|URL", required_unless_present = "every_room")]
+    pub target: Option<String>,
+
+    /// Instead of one room all pods; for `trust` alone, listed and confirmed first
+    #[arg(long, conflicts_with = "target")]
+    pub every_room: bool,
 
     #[command(subcommand)]
     pub action: Action,
@@ -58,6 +63,10 @@ pub struct Options {
     /// Try the password although sign-in is paused after a rejected one
     #[arg(long, global = true)]
     pub try_password: bool,
+
+    /// With --every-room: accept without being asked
+    #[arg(long, global = true)]
+    pub yes: bool,
 
     /// Print one JSON document: the global `--json`
     #[arg(skip)]

@@ -7,14 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::args::PodArgs;
+use super::every_room;
 use super::input::{Job, job};
-use super::run::{Outcome, Streams, Target, run};
+use super::run::{Outcome, Streams, Target, error_document, run};
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
 use crate::cli::{Failure, Global, load, room};
 use crate::compose::{self, FromFeed};
 use crate::config::{Config, MeetingRules, Only, Room};
-use crate::ledger::{Ledger, LedgerError, WHICHEVER_ANSWERS};
+use crate::ledger::{Ledger, WHICHEVER_ANSWERS};
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
@@ -46,7 +47,10 @@ enum Meant {
 /// Runs `podcal pod`.
 pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Result<Ended, Failure> {
     args.options.json = output.json;
-    let meant = meant(global, &args)?;
+    let Some(target) = &args.target else {
+        return every_room::trust(global, &args, output).await;
+    };
+    let meant = meant(global, target, &args)?;
     let zone = match &meant {
         Meant::Room { room, .. } => room.zone.clone(),
         Meant::Address(_) => Zone::utc(),
@@ -96,18 +100,22 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         [] => Ok(Ended::Well),
         errors => {
             let texts: Vec<String> = errors.iter().map(|error| report::print(error)).collect();
+            // Of several pods each has its own error in the document that was printed.
+            let only = targets.len() == 1;
+            let document = errors.first().filter(|_| only).map(error_document);
             Err(Failure {
                 text: texts.join("\n"),
                 code: report::FAILURE,
+                document: document.map(Box::new),
             })
         }
     }
 }
 
 /// A room of the configuration; else an address, which needs no configuration.
-fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
-    let address = PodUrl::parse(&args.target);
-    let looks_like_address = args.target.contains(['.', ':', '[']) || args.target == "localhost";
+fn meant(global: &Global, target: &str, args: &PodArgs) -> Result<Meant, Failure> {
+    let address = PodUrl::parse(target);
+    let looks_like_address = target.contains(['.', ':', '[']) || target == "localhost";
     if let Some(url) = address.clone().ok().filter(|_| looks_like_address) {
         if args.options.address.are_given() || !global.config.exists() {
             return Ok(Meant::Address(url));
@@ -131,13 +139,13 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
         });
     }
     let configured = load(global).and_then(|config| {
-        let room = room::find(&config, &args.target)?.clone();
+        let room = room::find(&config, target)?.clone();
         Ok((config, room))
     });
     let (config, room) = match (configured, address) {
         (Err(_), Err(says)) if looks_like_address => {
             return Err(Failure::usage(
-                format!("the address `{}` {says}", clean::line(&args.target, 100)),
+                format!("the address `{}` {says}", clean::line(target, 100)),
                 "write it in full, or name a room of the configuration",
             ));
         }
@@ -145,10 +153,7 @@ fn meant(global: &Global, args: &PodArgs) -> Result<Meant, Failure> {
     };
     if args.options.address.are_given() {
         return Err(Failure::usage(
-            format!(
-                "`{}` is a room, and these options are for a bare address",
-                args.target
-            ),
+            format!("`{target}` is a room, and these options are for a bare address"),
             "leave them out; the configuration says how its pods are reached",
         ));
     }
@@ -212,7 +217,7 @@ async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
 
 /// Keeps certificates as pins, and that a person accepts a device: the service does it where
 /// one runs, since it alone owns what is known of its pods.
-async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
+pub async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
     let is_trust = !outcome.trusted.is_empty();
     if outcome.pins.is_empty() && !is_trust {
         return Ok(());
@@ -228,7 +233,7 @@ async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failure> {
     let (ledger, _) = match Ledger::claim_and_open(&config.ledger_place(), clock()).await {
         Ok(opened) => opened,
         // It meets the pod itself, and pins what it finds then.
-        Err(LedgerError::ServiceRunning { .. }) if !is_trust => return Ok(()),
+        Err(error) if error.is_held() && !is_trust => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     for (url, pin) in &outcome.pins {

@@ -11,7 +11,7 @@ use super::input::Job;
 use super::show::{self, Shown};
 use crate::cli::Failure;
 use crate::config::{Pod, TlsTrust};
-use crate::fault::Fault as _;
+use crate::fault::{self, Fault as _};
 use crate::model::failure::Failure as ModelFailure;
 use crate::model::name::PodUrl;
 use crate::net::clean;
@@ -79,7 +79,7 @@ pub struct Outcome {
 /// Does a job on all targets and prints what came.
 ///
 /// With one pod `--json` prints its document; with several an array of
-/// `{"pod", "result"}` or `{"pod", "error"}`.
+/// `{"pod", "answer"}` or `{"pod", "error", "error_type", "hint"}`.
 ///
 /// # Errors
 /// Several pods where only one makes sense, or output that cannot be written.
@@ -108,7 +108,7 @@ pub async fn run(
                 write_image(&shown, streams)?;
                 if options.json {
                     documents.push(if several {
-                        json!({"pod": pod.key(), "result": shown.json})
+                        json!({"pod": pod.to_string(), "answer": shown.json})
                     } else {
                         shown.json
                     });
@@ -121,14 +121,7 @@ pub async fn run(
             Err(Stop::All(failure)) => return Err(failure),
             Err(Stop::Pod(error)) => {
                 if options.json && several {
-                    documents.push(json!({
-                        "pod": pod.key(),
-                        "error": {
-                            "type": error.key(),
-                            "message": error.to_string(),
-                            "hint": error.hint(),
-                        },
-                    }));
+                    documents.push(error_document(&error));
                 }
                 outcome.errors.push(error);
             }
@@ -143,6 +136,16 @@ pub async fn run(
         say(streams.out, &clean::json(&text))?;
     }
     Ok(outcome)
+}
+
+/// Why a pod could not do it.
+pub fn error_document(error: &PodError) -> Value {
+    json!({
+        "pod": error.pod.to_string(),
+        "error": fault::chain(error),
+        "error_type": error.key(),
+        "hint": error.hint(),
+    })
 }
 
 fn check_targets(job: &Job, options: &Options, targets: &[Target]) -> Result<(), Failure> {

@@ -47,7 +47,7 @@ impl Shown {
             let (path, length) = (path.display().to_string(), bytes.len());
             shown = Self::new(
                 format!("{path}: {length} bytes"),
-                json!({"file": path, "bytes": length}),
+                json!({"file": path, "image_bytes": length}),
             );
         }
         shown.image = Some((bytes, file));
@@ -257,8 +257,8 @@ pub fn trusted(before: Option<Fingerprint>, now: Fingerprint, kept: bool) -> Sho
         text,
         json!({
             "sha256": now.to_string(),
-            "previous": before.map(|before| before.to_string()),
-            "changed": changed,
+            "sha256_before": before.map(|before| before.to_string()),
+            "certificate_changed": changed,
         }),
     );
     if kept {

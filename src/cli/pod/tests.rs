@@ -413,7 +413,7 @@ async fn an_image_comes_back_as_it_was_sent() {
         "--json",
     ];
     let saw = typed(&targets, &get, b"").await.ok();
-    assert_eq!(saw.json()["bytes"], png.len());
+    assert_eq!(saw.json()["image_bytes"], png.len());
     assert_eq!(std::fs::read(path("out.png")).unwrap(), png);
     let names = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(names, 2);
@@ -454,7 +454,7 @@ async fn a_new_certificate_is_refused_until_it_is_trusted() {
     assert_eq!(wrong.error().key(), "certificate_changed");
     assert!(sim.requests().is_empty());
     let trust = typed(&[pod.clone()], &["trust", "--json"], b"").await.ok();
-    assert_eq!(trust.json()["changed"], json!(true));
+    assert_eq!(trust.json()["certificate_changed"], json!(true));
     let pins = trust.ran.unwrap().pins;
     assert_eq!(pins[0].1, Fingerprint(sim.fingerprint()));
     assert!(sim.requests().is_empty());
@@ -488,8 +488,8 @@ async fn of_several_pods_one_is_chosen_or_all() {
     let saw = typed(&targets, &["calendar", "list", "--json"], b"").await;
     assert_eq!(saw.error().key(), "wrong_password");
     let document = saw.json();
-    assert_eq!(document[0]["result"], json!({"meetings": []}));
-    assert_eq!(document[1]["error"]["type"], "wrong_password");
+    assert_eq!(document[0]["answer"], json!({"meetings": []}));
+    assert_eq!(document[1]["error_type"], "wrong_password");
     assert!(!saw.everything().contains("Solstice&1"));
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::FeedEvent;
 use crate::control::now::{Monotonic, Now};
-use crate::control::retry::worth_saying;
+use crate::control::retry::{Past, worth_saying};
 use crate::model::failure::Failure;
 use crate::model::memory::FailingMemory;
 use crate::model::time::UnixTime;
@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug)]
 pub(super) struct Failing {
     pub(super) since: UnixTime,
-    pub(super) since_monotonic: Monotonic,
+    pub(super) began: Past,
     /// Pulls that were tried and failed; 0 where sign-in was paused from the start.
     pub(super) failures: u32,
     pub(super) failure: Failure,
@@ -43,15 +43,11 @@ impl Health {
     }
 
     pub(super) fn restore(&mut self, memory: Option<&FailingMemory>, now: Now) {
-        self.failing = memory.map(|memory| {
-            let elapsed = now.wall.since(memory.since);
-            let running = now.monotonic.since(Monotonic::default());
-            Failing {
-                since: memory.since,
-                since_monotonic: Monotonic::from_start(running.saturating_sub(elapsed)),
-                failures: memory.failures,
-                failure: memory.failure.clone(),
-            }
+        self.failing = memory.map(|memory| Failing {
+            since: memory.since,
+            began: Past::restored(memory.since, now),
+            failures: memory.failures,
+            failure: memory.failure.clone(),
         });
     }
 
@@ -75,7 +71,7 @@ impl Health {
         let is_flapping = self.flapping.is_some();
         let failing = self.failing.get_or_insert_with(|| Failing {
             since: now.wall,
-            since_monotonic: now.monotonic,
+            began: Past::now(now),
             failures: 0,
             failure: failure.clone(),
         });
@@ -108,7 +104,7 @@ impl Health {
         }
         self.failing = Some(Failing {
             since: now.wall,
-            since_monotonic: now.monotonic,
+            began: Past::now(now),
             failures: 0,
             failure: failure.clone(),
         });

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::control::retry::Past;
 use crate::model::cron::Cron;
 use crate::model::version::{Reduction, Trouble, VersionId};
 use crate::model::zone::Zone;
@@ -270,8 +271,8 @@ fn a_failure_never_changes_what_was_read() {
         UnixTime::parse("2027-03-02T10:05:00Z").unwrap()
     );
     assert_eq!(
-        failing.since_monotonic,
-        Monotonic::from_start(Duration::from_secs(300))
+        failing.began,
+        Past::at(Monotonic::from_start(Duration::from_secs(300)))
     );
 }
 
@@ -308,6 +309,59 @@ fn a_host_that_is_asked_too_often_is_asked_less_and_less() {
     story.host = throttled(None);
     story.live(420);
     assert_eq!(apart(story.pulls()), [1, 2]);
+}
+
+#[test]
+fn how_often_in_a_row_a_host_was_asked_too_often_is_known_after_a_restart() {
+    let mut story = Story::every("0 * * * * *");
+    story.host = Host::Fails(failure(FailureClass::TimedOut));
+    story.live(200);
+    story.host = throttled(None);
+    story.live(200);
+    let throttled = |feed: &FeedController| feed.memory(story.now).throttled;
+    assert_eq!(throttled(&story.feed), 2);
+    let restarted = |memory: &FeedMemory| {
+        let id = story.feed.id.clone();
+        let mut feed = FeedController::new(id, settings("0 * * * * *"), story.now);
+        feed.restore(memory, None, story.now);
+        feed
+    };
+    assert_eq!(throttled(&restarted(&story.feed.memory(story.now))), 2);
+    // Also after another failure, of which there were as many.
+    let memory = FeedMemory {
+        throttled: 0,
+        ..story.feed.memory(story.now)
+    };
+    assert_eq!(throttled(&restarted(&memory)), 0);
+}
+
+#[test]
+fn since_when_it_succeeds_is_told_to_whoever_misses_a_failure() {
+    let mut story = Story::every("0 * * * * *");
+    let since = |story: &Story| story.feed.view(story.now).succeeding_since;
+    assert_eq!(since(&story), None);
+    story.live(150);
+    let start = Monotonic::default();
+    assert_eq!(since(&story), Some(start));
+    story.host = Host::Fails(failure(FailureClass::Unreachable));
+    story.live(60);
+    assert_eq!(since(&story), None);
+    story.host = Host::Unchanged;
+    story.live(300);
+    let again = since(&story).unwrap().since(start).as_secs();
+    assert!((151..=270).contains(&again), "{again}");
+    // A new process knows of no failure, and what was failing began to succeed in it.
+    let restarted = |story: &Story| {
+        let mut other = Story::every("0 * * * * *");
+        let memory = story.feed.memory(story.now);
+        let latest = story.feed.latest().cloned();
+        other.feed.restore(&memory, latest, other.now);
+        other
+    };
+    assert_eq!(since(&restarted(&story)), Some(start));
+    story.host = Host::Fails(failure(FailureClass::Unreachable));
+    story.live(60);
+    assert_eq!(since(&restarted(&story)), None);
 }
 
 #[test]

@@ -30,6 +30,15 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    /// Whether the display of a pod that left the configuration is being cleared.
+    pub(super) fn is_clearing(&self) -> bool {
+        match self {
+            Self::Look(purpose) | Self::AskMode(purpose) => *purpose == Purpose::Clear,
+            Self::Put(plan) => plan.class == PushClass::Clear,
+            _ => false,
+        }
+    }
+
     pub(super) fn is_poll(&self) -> bool {
         matches!(
             self,

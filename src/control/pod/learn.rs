@@ -23,6 +23,11 @@ impl PodController {
         let before = self.marks();
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
         let events = match (outcome, phase) {
+            // Whatever was under way when it ended.
+            (_, Phase::Finished) => {
+                self.phase = Phase::Finished;
+                Vec::new()
+            }
             (PodOutcome::SignInPaused { until, is_rejected }, phase) => {
                 self.paused(phase, until, is_rejected, now)
             }
@@ -33,10 +38,7 @@ impl PodController {
                 }
                 Vec::new()
             }
-            (PodOutcome::SignInBusy, phase) => {
-                self.schedule.busy_until = Some(now.monotonic.plus(BUSY));
-                self.keep_clearing(phase)
-            }
+            (PodOutcome::SignInBusy, phase) => self.busy(phase, now),
             (PodOutcome::Look(answer), Phase::Look(purpose)) => self.looked(answer, purpose, now),
             (PodOutcome::Look(answer), Phase::Verify(check)) => self.verified(answer, check, now),
             (PodOutcome::Mode(answer), Phase::AskMode(purpose)) => {
@@ -105,7 +107,12 @@ impl PodController {
         self.counts.looks += 1;
         self.checked_at = Some(now.wall);
         let is_same = |agenda: &&Arc<Agenda>| **agenda == answer.shown;
-        let known = [&self.shown, &self.sent.agenda]
+        // The room's own first: what is one and the same is compared without its texts.
+        let wanted = self
+            .wanted
+            .as_ref()
+            .and_then(|wanted| wanted.agenda.as_ref());
+        let known = [wanted, self.shown.as_ref(), self.sent.agenda.as_ref()]
             .into_iter()
             .flatten()
             .find(is_same);
@@ -187,6 +194,9 @@ impl PodController {
                 let why = "its calendar is in another mode".to_owned();
                 events.extend(self.finish(Removal::NotCleared { why }));
             }
+            Purpose::Clear if self.is_proven_empty() => {
+                events.extend(self.finish(Removal::Cleared));
+            }
             Purpose::Clear => {
                 self.phase = Phase::Put(Plan {
                     agenda: Arc::default(),
@@ -211,6 +221,14 @@ impl PodController {
             Purpose::Poll | Purpose::Push => events.extend(self.end_contact(now)),
         }
         events
+    }
+
+    /// Whether the display is empty beyond doubt: it reads so, and what was sent to it before
+    /// was seen on it; or nothing ever was sent, and it says that it is in our mode.
+    fn is_proven_empty(&self) -> bool {
+        let reads_empty = self.shown.as_ref().is_some_and(|shown| shown.is_empty());
+        let is_ours = self.mode == Some(ReportedMode::ThirdParty);
+        reads_empty && (self.sent.is_shown || (self.sent.agenda.is_none() && is_ours))
     }
 
     pub(super) fn set_mode(&mut self, mode: ReportedMode, now: Now) -> Vec<PodEvent> {
@@ -272,10 +290,7 @@ impl PodController {
         now: Now,
     ) -> Vec<PodEvent> {
         self.pause_sign_in(until, now);
-        if matches!(
-            phase,
-            Phase::Look(Purpose::Clear) | Phase::AskMode(Purpose::Clear)
-        ) {
+        if phase.is_clearing() {
             let why = "sign-in is paused".to_owned();
             return self.finish(Removal::NotCleared { why });
         }
@@ -293,15 +308,15 @@ impl PodController {
         self.log.note(state, Some(detail), 1, now)
     }
 
-    /// A step of a removal that could not be taken now is taken a little later.
-    fn keep_clearing(&mut self, phase: Phase) -> Vec<PodEvent> {
-        match phase {
-            Phase::Look(Purpose::Clear) | Phase::AskMode(Purpose::Clear) | Phase::Finished => {
-                let why = "another program is just signing in".to_owned();
-                self.finish(Removal::NotCleared { why })
-            }
-            _ => Vec::new(),
+    /// A step was not taken because the secret is just being tried elsewhere. A removal does
+    /// not wait for that.
+    fn busy(&mut self, phase: Phase, now: Now) -> Vec<PodEvent> {
+        self.schedule.busy_until = Some(now.monotonic.plus(BUSY));
+        if !phase.is_clearing() {
+            return Vec::new();
         }
+        let why = "another program is just signing in".to_owned();
+        self.finish(Removal::NotCleared { why })
     }
 
     pub(super) fn not_cleared(&mut self, failure: &Failure) -> Vec<PodEvent> {

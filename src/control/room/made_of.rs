@@ -29,7 +29,7 @@ impl RoomController {
 
     /// `None` where meetings are kept that no reading accounts for.
     pub(super) fn made_of_now(&self, now: Now) -> Option<MadeOf> {
-        let is_sure = |part: &Part| !part.is_unread() && !part.is_uncertain;
+        let is_sure = |part: &Part| !part.is_unsure();
         let ends = self.parts.iter().flat_map(|part| part.to_come(now));
         let until = ends.map(|one| one.meeting.end_time).min();
         self.parts.iter().all(is_sure).then(|| MadeOf {

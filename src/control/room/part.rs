@@ -12,6 +12,7 @@ use crate::control::guard::{self, Counts, Hold, Judgement};
 use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
+use crate::control::retry::Past;
 use crate::model::memory::{ReplacedMemory, RoomFeedMemory};
 use crate::model::name::FeedId;
 use crate::model::version::{FeedVersion, VersionId};
@@ -49,13 +50,13 @@ pub(super) struct Part {
 #[derive(Clone, Debug)]
 struct Replaced {
     version: Arc<FeedVersion>,
-    at: Monotonic,
+    at: Past,
 }
 
 /// Everything to come was taken away by a good reading.
 #[derive(Clone, Copy, Debug)]
 struct Loss {
-    at: Monotonic,
+    at: Past,
     to_come: usize,
 }
 
@@ -96,18 +97,19 @@ impl Part {
                 .as_ref()
                 .filter(|_| !mutation::is(Mutation::HoldIsForgottenByRestart))
                 .map(|hold| Hold::restore(hold, guard, now));
+            part.is_uncertain = memory.is_uncertain;
+            part.is_cleared = memory.is_cleared;
             part.loss = part.hold.as_ref().map(|hold| Loss {
-                at: now.monotonic,
+                at: Past::restored(hold.since, now),
                 to_come: hold.missing,
             });
         }
         if let Some(replaced) = &memory.replaced
             && let Some(version) = version(replaced.version)
         {
-            // On the clock of this process the loss cannot lie before its start.
             part.replaced = Some(Replaced {
                 version,
-                at: now.monotonic,
+                at: Past::restored(replaced.at, now),
             });
         }
         part
@@ -125,14 +127,21 @@ impl Part {
             hold: self.hold.as_ref().map(|hold| hold.memory(guard, now)),
             replaced: self.replaced.as_ref().map(|replaced| ReplacedMemory {
                 version: replaced.version.id,
-                at: now.wall_before(replaced.at),
+                at: replaced.at.wall(now),
             }),
+            is_uncertain: self.is_uncertain,
+            is_cleared: self.is_cleared,
         }
     }
 
     /// Whether there is no version that this room can use.
     pub(super) fn is_unread(&self) -> bool {
         self.believed.is_none()
+    }
+
+    /// Whether what it lacks may still take place.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.is_unread() || self.is_uncertain
     }
 
     pub(super) fn held(&self, guard: Guard, now: Now) -> Option<HeldFeed> {
@@ -237,7 +246,9 @@ impl Part {
         let mut events = Vec::new();
         // A version that lacks what the room's filter asks for now is none.
         if let Some(believed) = &self.believed
-            && !believed.reduction.serves(&self.filter, now.wall)
+            // A clock that was set back takes nothing away: what the version says still counts,
+            // and the guard goes by it when the next one comes.
+            && !believed.reduction.has(&self.filter)
         {
             self.believed = None;
             self.replaced = None;
@@ -311,7 +322,7 @@ impl Part {
                 }
                 let replaced = is_loss.then_some(Replaced {
                     version: believed,
-                    at: now.monotonic,
+                    at: Past::now(now),
                 });
                 self.believe(latest, replaced);
                 self.end_hold(reason.into(), events);
@@ -358,7 +369,7 @@ impl Part {
 
     fn note_loss(&mut self, to_come: usize, now: Now) {
         self.loss.get_or_insert(Loss {
-            at: now.monotonic,
+            at: Past::now(now),
             to_come,
         });
     }
@@ -387,21 +398,21 @@ impl Part {
         if !brake.holds(&self.id) || self.hold.is_some() || self.to_come(now).next().is_some() {
             return;
         }
+        let within = guard.hold.max(brake.within);
+        let is_usable = |replaced: &&Replaced| {
+            replaced.at.elapsed(now.monotonic) < within
+                && replaced.version.reduction.has(&self.filter)
+        };
+        // One that cannot be used yet stays.
+        let version = self.replaced.as_ref().filter(is_usable);
+        let to_come = version.map_or(0, |replaced| self.count(&replaced.version, now));
+        if to_come == 0 {
+            return;
+        }
         let Some(replaced) = self.replaced.take() else {
             return;
         };
-        let to_come = self.count(&replaced.version, now);
-        let serves = replaced.version.reduction.serves(&self.filter, now.wall);
-        if to_come == 0 || !serves {
-            return;
-        }
-        let lost = Now {
-            wall: now.wall_before(replaced.at),
-            monotonic: replaced.at,
-        };
-        let mut view = self.view.clone();
-        view.succeeded_at = Some(replaced.at);
-        let hold = Hold::begin(to_come, true, &view, lost);
+        let hold = Hold::resume(to_come, replaced.at, &self.view, now);
         self.believed = Some(replaced.version);
         self.keep(
             hold,
@@ -425,9 +436,12 @@ impl Part {
 
     pub(super) fn judge_staleness(&mut self, rules: &MeetingRules, now: Now) -> Option<RoomEvent> {
         let failing = self.view.failing.as_ref();
-        let too_stale = failing.is_some_and(|failing| {
-            is_too_stale(rules, now.monotonic.since(failing.since_monotonic))
-        });
+        let too_stale = match self.view.attempts {
+            // Before it was tried, what an earlier process decided stands.
+            0 => self.is_cleared && is_too_stale(rules, Duration::MAX),
+            _ => failing
+                .is_some_and(|failing| is_too_stale(rules, failing.began.elapsed(now.monotonic))),
+        };
         let was_cleared = std::mem::replace(&mut self.is_cleared, too_stale);
         let failing = failing.filter(|_| too_stale && !was_cleared && self.believed.is_some())?;
         Some(RoomEvent::StaleCleared {
@@ -438,8 +452,7 @@ impl Part {
 
     pub(super) fn next_change(&self, max_stale: Option<Duration>, now: Now) -> Option<Monotonic> {
         let failing = self.view.failing.as_ref();
-        let stale =
-            max_stale.and_then(|most| failing.map(|failing| failing.since_monotonic.plus(most)));
+        let stale = max_stale.and_then(|most| failing.map(|failing| failing.began.plus(most)));
         [self.waits_until, stale]
             .into_iter()
             .flatten()
@@ -450,7 +463,7 @@ impl Part {
     /// Meetings of versions that nobody uses any more.
     fn forget_old(&mut self, now: Now) {
         if let Some(replaced) = &self.replaced
-            && now.monotonic.since(replaced.at) > LONGEST_REPLACED
+            && replaced.at.elapsed(now.monotonic) > LONGEST_REPLACED
         {
             self.replaced = None;
         }

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::config::WhenStale;
 use crate::config::check::{NoVariable, check as check_config};
 use crate::control::published::FeedFailing;
+use crate::control::retry::Past;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::version::{Reduction, Trouble};
@@ -95,12 +98,20 @@ impl World {
         self.reads_version(feed, version)
     }
 
+    /// A version of which members are missing.
+    fn partial(&mut self, meetings: &[(&'static str, i64, i64)]) -> Arc<FeedVersion> {
+        let mut version = (*self.version(meetings)).clone();
+        version.missing = vec!["member.ics".to_owned()];
+        Arc::new(version)
+    }
+
     fn reads_version(&mut self, feed: usize, version: Arc<FeedVersion>) -> &mut Self {
         let view = &mut self.views[feed];
         view.latest = Some(version);
         view.successes += 1;
         view.attempts += 1;
         view.succeeded_at = Some(self.now.monotonic);
+        view.succeeding_since.get_or_insert(self.now.monotonic);
         view.failing = None;
         let view = view.clone();
         let events = self.room.learn_feed(view, self.now);
@@ -111,9 +122,10 @@ impl World {
     fn fails(&mut self, feed: usize) -> &mut Self {
         let view = &mut self.views[feed];
         view.attempts += 1;
+        view.succeeding_since = None;
         view.failing.get_or_insert(FeedFailing {
             since: self.now.wall,
-            since_monotonic: self.now.monotonic,
+            began: Past::now(self.now),
             failures: 1,
             failure: Failure {
                 class: FailureClass::TimedOut,
@@ -220,7 +232,11 @@ impl World {
             view.successes = 0;
             view.attempts = 0;
             view.succeeded_at = None;
-            view.failing = None;
+            if let Some(failing) = &mut view.failing {
+                failing.began = Past::restored(failing.since, self.now);
+            }
+            let is_well = view.latest.is_some() && view.failing.is_none();
+            view.succeeding_since = is_well.then_some(Monotonic::default());
         }
         for view in self.views.clone() {
             let events = self.room.learn_feed(view, self.now);
@@ -531,3 +547,190 @@ fn what_had_ended_by_a_clock_that_was_ahead_comes_back_with_the_right_time() {
     world.events.extend(events);
     world.settle().shows(&ABC);
 }
+
+#[test]
+fn titles_that_are_to_be_hidden_are_hidden_while_the_clock_is_not_believed() {
+    let mut world = World::new(1);
+    world.reads(0, &THREE).shows(&ABC);
+    let events = world.room.learn_clock(false, world.now);
+    world.events.extend(events);
+    let hides = settings(room(1, "meetings = { hide_titles = true }"), 1);
+    world.configured(hides);
+    world.shows(&["Reserved", "Reserved", "Reserved"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_ends_no_hold() {
+    let mut world = World::new(1);
+    world
+        .passes(2 * 3600)
+        .reads(0, &LATER)
+        .passes(300)
+        .reads(0, &[]);
+    world.is_held(3);
+    world.now.wall = world.now.wall.minus(Duration::from_secs(3600));
+    world.passes(1).is_held(3);
+    world.reads(0, &[]).is_held(3).shows(&ABC);
+}
+
+/// A room that takes a feed off its displays that fails for two hours.
+fn clears_stale(feeds: usize) -> World {
+    World::of(settings(
+        room(
+            feeds,
+            "meetings = { max_stale = \"2h\", when_stale = \"clear\" }",
+        ),
+        1,
+    ))
+}
+
+fn stale_cleared(world: &World) -> usize {
+    let cleared = |event: &&RoomEvent| matches!(event, RoomEvent::StaleCleared { .. });
+    world.events.iter().filter(cleared).count()
+}
+
+#[test]
+fn max_stale_goes_on_over_a_restart_and_in_a_run_of_one_pass() {
+    let mut world = clears_stale(1);
+    world.reads(0, &LATER).fails(0).shows(&ABC);
+    // An hour here, an hour there: each process sees half of it.
+    world.passes(3600).restarts().fails(0).shows(&ABC);
+    world.passes(3599).fails(0).shows(&ABC);
+    world.passes(1).shows(&[]);
+    assert_eq!(stale_cleared(&world), 1);
+    // It stays so until it was read, and is not said again.
+    world.passes(60).restarts().shows(&[]);
+    world.fails(0).shows(&[]);
+    assert_eq!(stale_cleared(&world), 1);
+    world.restarts().reads(0, &LATER).shows(&ABC);
+    // One pass after three hours in which nothing ran: it is tried once, and that is all.
+    world.fails(0);
+    world.now.wall = world.now.wall.plus(Duration::from_secs(3 * 3600));
+    world.restarts();
+    world.shows(&["B", "C"]);
+    world.fails(0).shows(&[]);
+}
+
+#[test]
+fn a_failure_that_the_room_did_not_see_begins_a_hold_anew() {
+    let mut world = World::new(1);
+    world.reads(0, &LATER).reads(0, &[]).is_held(3);
+    world.passes(14 * MINUTE);
+    // It failed and was read again before the room looked.
+    world.views[0].succeeding_since = Some(world.now.monotonic);
+    world.reads(0, &[]).is_held(3);
+    world.passes(14 * MINUTE).reads(0, &[]).is_held(3);
+    world.passes(MINUTE).reads(0, &[]).is_held(0).shows(&[]);
+}
+
+#[test]
+fn what_a_version_lacks_because_members_are_missing_is_kept_over_a_restart() {
+    let mut world = World::new(1);
+    world.reads(0, &LATER);
+    let memory = RoomMemory {
+        feeds: BTreeMap::new(),
+        keeps_shown: true,
+        ..world.room.memory(world.now)
+    };
+    let settings = world.room.settings().clone();
+    world.room = RoomController::new(settings, memory, &BTreeMap::new(), world.now);
+    let partial = world.partial(&LATER[..1]);
+    world.reads_version(0, partial).shows(&ABC);
+    assert!(world.room.wanted().keep_shown.is_some());
+    world.restarts().shows(&ABC);
+    assert!(world.room.wanted().keep_shown.is_some());
+    // A whole reading takes them away.
+    world.reads(0, &LATER[..1]).shows(&["A"]);
+    assert_eq!(world.room.wanted().keep_shown, None);
+}
+
+#[test]
+fn a_kept_meeting_that_moved_is_shown_once() {
+    let mut world = World::new(1);
+    world.reads(0, &LATER);
+    let memory = RoomMemory {
+        feeds: BTreeMap::new(),
+        ..world.room.memory(world.now)
+    };
+    let settings = world.room.settings().clone();
+    world.room = RoomController::new(settings, memory, &BTreeMap::new(), world.now);
+    let moved = world.partial(&[("A", 500, 530)]);
+    world.reads_version(0, moved).shows(&["B", "C", "A"]);
+    assert_eq!(world.room.view(world.now).kept, 2);
+}
+
+#[test]
+fn what_the_brake_brings_back_is_no_older_than_what_it_counts() {
+    let pulled = |within: u64, world: &World| {
+        Arc::new(BrakeState {
+            feeds: [world.views[0].id.clone()].into(),
+            within: Duration::from_secs(within),
+            ..BrakeState::default()
+        })
+    };
+    for (age, within, is_back) in [
+        (14 * MINUTE, 60, true),
+        (16 * MINUTE, 60, false),
+        (16 * MINUTE, 1800, true),
+        (31 * MINUTE, 1800, false),
+    ] {
+        for restarts in [false, true] {
+            let mut world = World::new(1);
+            world.reads(0, &LATER[..2]).reads(0, &[]).shows(&[]);
+            world.passes(age);
+            if restarts {
+                world.restarts();
+            }
+            let brake = pulled(within, &world);
+            let events = world.room.learn_brake(brake, world.now);
+            world.events.extend(events);
+            let shown: &[&str] = if is_back { &["A", "B"] } else { &[] };
+            world.settle().shows(shown);
+        }
+    }
+}
+
+#[test]
+fn a_replaced_version_that_cannot_be_used_yet_is_not_dropped() {
+    let filtered = |place: &str| {
+        let feed = format!(
+            "feeds = [{{ ics = \"https://host-0.example.com/a.ics\", only = {{ location = \"{place}\" }} }}]"
+        );
+        settings(room_with(&feed), 1)
+    };
+    let mut world = World::of(filtered("Oak"));
+    let of = |world: &World| world.room.settings().room.feeds[0].only.digest();
+    let oak = of(&world);
+    let elm = World::of(filtered("Elm"));
+    let elm = of(&elm);
+    let mut full = (*world.version(&LATER[..2])).clone();
+    full.reduction.filters = [oak.clone()].into();
+    world.reads_version(0, Arc::new(full));
+    let mut empty = (*world.version(&[])).clone();
+    empty.reduction.filters = [oak, elm].into();
+    world.reads_version(0, Arc::new(empty)).shows(&[]);
+    world.configured(filtered("Elm"));
+    let brake = Arc::new(BrakeState {
+        feeds: [world.views[0].id.clone()].into(),
+        within: Duration::from_secs(900),
+        ..BrakeState::default()
+    });
+    let events = world.room.learn_brake(brake, world.now);
+    world.events.extend(events);
+    // What was kept for Oak says nothing of Elm.
+    world.settle().shows(&[]);
+    world.configured(filtered("Oak")).shows(&["A", "B"]);
+}
+
+#[test]
+fn titles_that_are_to_be_hidden_are_hidden_by_the_first_word_of_a_new_process() {
+    let mut world = World::new(1);
+    world.reads(0, &THREE).shows(&ABC);
+    let memory = world.room.memory(world.now);
+    let hides = settings(room(1, "meetings = { hide_titles = true }"), 1);
+    // Before any version could be read, and whatever the feeds do.
+    world.room = RoomController::new(hides, memory, &BTreeMap::new(), world.now);
+    world.shows(&["Reserved", "Reserved", "Reserved"]);
+}
+
+const LATER: [(&str, i64, i64); 3] = [("A", 260, 290), ("B", 320, 350), ("C", 380, 410)];

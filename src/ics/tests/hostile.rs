@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::time::UnixTime;
 
 /// Reads it and says how long that took.
 fn timed(body: impl Into<Vec<u8>>) -> (Reading, Duration) {

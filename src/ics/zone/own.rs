@@ -16,6 +16,35 @@ use super::super::series::{Freq, Observance, OwnZone, Rule, Until};
 const MAX_OBSERVANCES: usize = 1_000;
 const MAX_DATES: usize = 2_000;
 const MAX_RULES: usize = 32;
+/// Observances and rules of all zones of a file; sixteen dates count as one, which they
+/// weigh. The whole IANA database since 1970 is about 20,000.
+const MAX_PARTS: usize = 50_000;
+const DATES_PER_PART: usize = 16;
+
+/// How much the zones of a file may still define.
+#[derive(Debug)]
+pub struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_PARTS)
+    }
+}
+
+impl Room {
+    fn take(&mut self, parts: usize) -> bool {
+        match self.0.checked_sub(parts) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// A cap that was reached: what it bounds, and at how many.
+pub type Cap = (&'static str, usize);
 
 /// A VTIMEZONE as it is read.
 #[derive(Debug, Default)]
@@ -25,6 +54,7 @@ pub struct Draft {
     observances: Vec<Observance>,
     location: Option<String>,
     open: Option<OpenObservance>,
+    caps: Vec<Cap>,
 }
 
 #[derive(Debug, Default)]
@@ -58,24 +88,48 @@ impl Draft {
             Name::Start => open.start = open.start.or_else(|| local(value)),
             Name::OffsetFrom => open.from = date::offset(value),
             Name::OffsetTo => open.to = date::offset(value),
-            Name::Rule if open.rules.len() < MAX_RULES => {
-                open.rules.extend(rrule::read(value).map(|text| text.rule));
+            Name::Rule => {
+                if let Ok(text) = rrule::read(value)
+                    && !open.rules.contains(&text.rule)
+                {
+                    if open.rules.len() >= MAX_RULES {
+                        return self.capped("rules in a part of a time zone", MAX_RULES);
+                    }
+                    open.rules.push(text.rule);
+                }
             }
             Name::Dates => {
-                let room = MAX_DATES.saturating_sub(open.dates.len());
-                open.dates
-                    .extend(value.split(',').filter_map(local).take(room));
+                for date in value.split(',').filter_map(local) {
+                    if open.dates.len() >= MAX_DATES {
+                        return self.capped("RDATEs in a part of a time zone", MAX_DATES);
+                    }
+                    open.dates.push(date);
+                }
             }
             _ => {}
         }
     }
 
+    fn capped(&mut self, cap: &'static str, at: usize) {
+        if !self.caps.contains(&(cap, at)) {
+            self.caps.push((cap, at));
+        }
+    }
+
+    /// The caps that were reached, each once.
+    pub fn take_caps(&mut self) -> Vec<Cap> {
+        std::mem::take(&mut self.caps)
+    }
+
     /// The END of a STANDARD or DAYLIGHT. Without TZOFFSETTO it says nothing.
-    pub fn close(&mut self) {
+    pub fn close(&mut self, room: &mut Room) {
         let Some(open) = self.open.take() else { return };
         let Some(offset_to) = open.to else { return };
         if self.observances.len() >= MAX_OBSERVANCES {
-            return;
+            return self.capped("parts of a time zone", MAX_OBSERVANCES);
+        }
+        if !room.take(1 + open.rules.len() + open.dates.len() / DATES_PER_PART) {
+            return self.capped("parts of time zones and their rules", MAX_PARTS);
         }
         self.observances.push(Observance {
             start: open
@@ -93,21 +147,42 @@ impl Draft {
         self.location.take()
     }
 
-    /// One zone for each TZID; without observances it defines nothing.
+    /// One zone for each TZID; without observances it defines nothing. Each further
+    /// name takes as much room as the first.
     #[must_use]
-    pub fn into_zones(mut self) -> Vec<Arc<OwnZone>> {
-        self.close();
-        let observances = self.observances;
-        self.tzids
-            .into_iter()
-            .map(|tzid| {
-                Arc::new(OwnZone {
-                    tzid,
-                    observances: observances.clone(),
-                })
-            })
-            .collect()
+    pub fn into_zones(mut self, room: &mut Room) -> (Vec<Arc<OwnZone>>, Vec<Cap>) {
+        self.close(room);
+        let parts: usize = self
+            .observances
+            .iter()
+            .map(|one| 1 + one.rules.len() + one.dates.len() / DATES_PER_PART)
+            .sum();
+        let mut zones = Vec::new();
+        for tzid in std::mem::take(&mut self.tzids) {
+            if !zones.is_empty() && !room.take(parts) {
+                self.capped("parts of time zones and their rules", MAX_PARTS);
+                break;
+            }
+            let observances = self.observances.clone();
+            zones.push(Arc::new(OwnZone { tzid, observances }));
+        }
+        (zones, self.take_caps())
     }
+}
+
+/// How much there is to look at in a zone.
+#[must_use]
+pub fn parts(zone: &OwnZone) -> usize {
+    #[cfg(test)]
+    COMPARED.set(COMPARED.get() + 1);
+    let parts = |one: &Observance| 1 + one.rules.len() + one.dates.len();
+    zone.observances.iter().map(parts).sum()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many zones were compared.
+    pub static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 fn local(text: &str) -> Option<DateTime> {

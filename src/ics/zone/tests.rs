@@ -476,3 +476,89 @@ fn the_short_way_through_a_vtimezone_agrees_with_the_database() {
         "not of that kind"
     );
 }
+
+fn zone_of(tzid: &str, observance: &str) -> String {
+    format!("BEGIN:VTIMEZONE\nTZID:{tzid}\n{observance}END:VTIMEZONE\n")
+}
+
+/// 40 zones of 1,000 observances with 32 rules each took 1.2 GB.
+#[test]
+fn what_the_zones_of_a_file_define_is_bounded_and_said() {
+    let rules: String = (1..=32)
+        .map(|day| format!("RRULE:FREQ=YEARLY;INTERVAL={day}\n"))
+        .collect();
+    let observance = format!(
+        "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n{rules}END:STANDARD\n"
+    );
+    let zones: String = (0..12)
+        .map(|zone| zone_of(&format!("Evil {zone}"), &observance.repeat(200)))
+        .collect();
+    let body = format!("BEGIN:VCALENDAR\n{zones}END:VCALENDAR\n");
+    let file = crate::ics::walk::walk(body.as_bytes()).unwrap();
+    let held: usize = file
+        .zones
+        .definitions
+        .values()
+        .map(|zone| own::parts(zone))
+        .sum();
+    assert!(held > 40_000 && held <= 50_000, "{held}");
+    let said = |cap: &str| {
+        let is_that = |rule: &verdict::Rule| matches!(rule, verdict::Rule::Capped { cap: said, .. } if *said == cap);
+        file.verdicts.iter().any(|(_, rule)| is_that(rule))
+    };
+    assert!(
+        said("parts of time zones and their rules"),
+        "{:?}",
+        file.verdicts
+    );
+}
+
+/// One more name for a zone costs as much as another zone.
+#[test]
+fn further_names_of_a_zone_are_bounded_as_well() {
+    let observance = "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nEND:STANDARD\n";
+    let zones: String = (0..8)
+        .map(|zone| {
+            let names: String = (0..15)
+                .map(|name| format!("TZID:Name {zone} {name}\n"))
+                .collect();
+            zone_of(&format!("Evil {zone}"), &(names + &observance.repeat(990)))
+        })
+        .collect();
+    let body = format!("BEGIN:VCALENDAR\n{zones}END:VCALENDAR\n");
+    let file = crate::ics::walk::walk(body.as_bytes()).unwrap();
+    let definitions = file.zones.definitions.values();
+    let held: usize = definitions.map(|zone| own::parts(zone)).sum();
+    assert!(held > 40_000 && held <= 50_000, "{held}");
+}
+
+/// Each calendar of a body has its own list of places, and one definition may serve all.
+#[test]
+fn a_definition_is_compared_with_its_name_once() {
+    let observance = "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0500\nTZOFFSETTO:+0500\nEND:STANDARD\n";
+    let compared = |calendars: usize| {
+        let event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART;TZID=Europe/Berlin:20260105T090000\n\
+                     END:VEVENT\nEND:VCALENDAR\n";
+        let zone = zone_of("Europe/Berlin", observance);
+        let body = format!(
+            "BEGIN:VCALENDAR\n{zone}END:VCALENDAR\n{}",
+            event.repeat(calendars)
+        );
+        let item = crate::model::item::FeedItem {
+            href: String::new(),
+            etag: None,
+            last_modified: None,
+            body: body.into_bytes().into(),
+        };
+        let before = own::COMPARED.get();
+        let reading = crate::ics::read(&item).unwrap();
+        assert!(
+            reading
+                .verdicts
+                .iter()
+                .any(|one| matches!(one.rule, verdict::Rule::ZoneDiffers { .. }))
+        );
+        own::COMPARED.get() - before
+    };
+    assert_eq!(compared(50), compared(5));
+}

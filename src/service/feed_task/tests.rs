@@ -321,6 +321,29 @@ async fn ten_feeds_of_one_account_try_a_wrong_password_once() {
 }
 
 #[tokio::test]
+async fn a_feed_that_is_removed_still_notes_what_became_of_its_secret() {
+    let world = World::new().await;
+    world.host.require(SignIn::basic("room", "right"));
+    let answer = FeedFault::slow(Duration::from_millis(500)).once();
+    world.host.fault(answer);
+    let feed = world.start("/oak.ics", password("right"));
+    world
+        .host
+        .wait_for(|host| !host.requests().is_empty())
+        .await;
+    let Running { task, commands, .. } = feed;
+    drop(commands);
+    timeout(Duration::from_secs(20), task)
+        .await
+        .expect("it ends")
+        .unwrap();
+    // A pull that was given up would count as unanswered, and pause sign-in.
+    let mut next = world.start("/oak.ics", password("right"));
+    let view = next.until(|view| view.attempts == 1).await;
+    assert!(view.failing.is_none(), "{:?}", view.failing);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_corrected_in_its_file_is_tried_at_once() {
     let world = World::new().await;
     world.host.require(SignIn::basic("room", "right"));

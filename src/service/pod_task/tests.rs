@@ -246,6 +246,29 @@ async fn a_wrong_password_is_tried_once_until_a_person_insists() {
     assert_eq!(house.sign_ins(), 2);
 }
 
+/// The pod is off while a person insists; later the pause of sign-in holds as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn insisting_is_for_one_request_also_where_that_could_not_be_sent() {
+    let house = House::new().await;
+    let url = &house.config.pod.url;
+    let credential = gate::credential_of(&house.config.pod);
+    let Permit::Go(pass) = house.gate.permit(&credential, &url.key()).await else {
+        panic!("nobody tried it before");
+    };
+    pass.report(Verdict::Rejected).await;
+    house.sim.fault(Fault::refuse());
+    let mut running = house.start(&["A"]);
+    let view = running.until(|view| view.counts.attempts > 0).await;
+    let attempts = view.counts.attempts;
+    running
+        .command(PodCommand::LookNow { try_password: true })
+        .await;
+    running.until(|view| view.counts.attempts > attempts).await;
+    house.sim.clear_faults();
+    running.until_state(PodState::SignInPaused).await;
+    assert_eq!(house.sign_ins(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_certificate_stops_everything_until_it_is_trusted() {
     let house = House::new().await;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures_util::FutureExt as _;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -475,4 +476,59 @@ async fn a_stop_while_the_disk_fails_does_not_hang() {
     let before = Instant::now();
     world.end().await;
     assert!(before.elapsed() < Duration::from_secs(5));
+}
+
+/// A recorder on a new ledger that nobody runs.
+async fn still() -> (TempDir, Recorder) {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, loaded) = open(&folder.path().join("podcal.db")).await;
+    let keep = Duration::from_secs(90 * 86_400);
+    let (wall, listener) = (Box::new(wall), Box::new(|_| {}));
+    let recorder = Recorder::with_pace(QUICK, ledger, loaded, keep, wall, listener);
+    (folder, recorder)
+}
+
+fn oak() -> RoomName {
+    RoomName::new("oak").unwrap()
+}
+
+fn lost(reason: &str) -> HistoryLine {
+    let event = Event::Lost {
+        pod: "192.0.2.1".to_owned(),
+        reason: reason.to_owned(),
+    };
+    HistoryLine::of_pod(Some(&oak()), &pod(), wall(), event)
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_loses_no_history() {
+    let (_folder, recorder) = still().await;
+    recorder.history(lost("restarted"));
+    {
+        let mut write = pin!(recorder.write(Extent::Changes));
+        // It waits for the disk now, and is dropped.
+        assert!(write.as_mut().now_or_never().is_none());
+    }
+    recorder.write_now().await;
+    let lines = recorder.ledger().history(&oak(), &[], 10).await.unwrap();
+    assert_eq!(lines.len(), 1);
+}
+
+#[tokio::test]
+async fn two_that_write_do_so_one_after_the_other() {
+    let (_folder, recorder) = still().await;
+    let turn = recorder.0.writing.lock().await;
+    recorder.pod(&pod(), memory(1));
+    let mut first = pin!(recorder.write_now());
+    assert!(first.as_mut().now_or_never().is_none());
+    recorder.pod(&pod(), memory(2));
+    // Whoever writes next takes the newest, and nobody has taken an older one.
+    assert_eq!(
+        recorder.desk().outgoing(Extent::Changes).batch.pods.len(),
+        1
+    );
+    drop(turn);
+    tokio::join!(first, recorder.write_now());
+    let loaded = recorder.ledger().load().await.unwrap();
+    assert_eq!(number(loaded.memories.pod(&pod()).unwrap()), 2);
 }

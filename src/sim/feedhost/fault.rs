@@ -269,11 +269,6 @@ impl Fault<HostFault> {
         Self::of(HostFault::Never304)
     }
 
-    #[must_use]
-    pub fn no_gzip() -> Self {
-        Self::of(HostFault::NoGzip)
-    }
-
     /// A `Date` header that is ahead by this many seconds, or behind if negative.
     #[must_use]
     pub fn date(offset_seconds: i64) -> Self {

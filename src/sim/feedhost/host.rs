@@ -79,7 +79,7 @@ impl Tls {
             address
         };
         let certificate = Arc::new(Certificate::derive(key, "calendar server", address)?);
-        let config = server_config(Arc::clone(&certificate), false)?;
+        let config = server_config(Arc::clone(&certificate))?;
         Ok(Self {
             certificate,
             config,

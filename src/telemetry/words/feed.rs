@@ -81,10 +81,11 @@ fn level(is_quiet: bool, level: Level) -> Level {
 }
 
 fn pulled(of: &str, is_new: bool, items: usize) -> Line {
-    let items_say = count(items, "item", "items");
-    let text = match is_new {
-        true => format!("{of}: brought something new; it has {items_say}"),
-        false => format!("{of}: nothing new"),
+    let text = match (is_new, items) {
+        // A calendar file is one item, whatever it has.
+        (true, 1) => format!("{of}: brought something new"),
+        (true, items) => format!("{of}: brought something new; it has {items} calendar objects"),
+        (false, _) => format!("{of}: nothing new"),
     };
     Line::new("feed.pulled", level(!is_new, Level::Info), text)
         .with("changed", is_new)

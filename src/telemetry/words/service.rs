@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::fault::{Fault, chain};
 use crate::telemetry::line::{Level, Line};
@@ -150,6 +151,19 @@ pub fn failed_inside(what: &str) -> Line {
         Level::Error,
         format!(
             "{what}: a step failed inside podcal; this is a fault of podcal, please report it; it is tried again"
+        ),
+    )
+}
+
+/// A task that all rooms need ended by a fault of podcal; started again after `pause`.
+#[must_use]
+pub fn task_failed(what: &str, pause: Duration) -> Line {
+    Line::new(
+        "service.task_failed",
+        Level::Error,
+        format!(
+            "{what} failed inside podcal; this is a fault of podcal, please report it; it is started again in {} s",
+            pause.as_secs()
         ),
     )
 }

@@ -21,8 +21,9 @@ use podcal::sim::feedhost::{FeedHost, FeedTls};
 use podcal::sim::{Options, Sim};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 pub use calendar::{broken, calendar, calendar_with, hour, meeting, meeting_at, now};
 pub use service::Service;
@@ -241,6 +242,36 @@ impl World {
             stdout: String::from_utf8(done.stdout).unwrap(),
             stderr: String::from_utf8(done.stderr).unwrap(),
         }
+    }
+
+    /// Starts a command that goes on until it is stopped: its process, and what it prints
+    /// until that is enough.
+    pub async fn begin(
+        &self,
+        arguments: &[&str],
+        is_enough: impl Fn(&str) -> bool,
+    ) -> (Child, String) {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut text = String::new();
+        let what = format!("`podcal {}` to print enough", arguments.join(" "));
+        let reading = async {
+            while !is_enough(&text) {
+                text += &lines.next_line().await.unwrap().unwrap();
+                text.push('\n');
+            }
+        };
+        within(&what, reading).await;
+        (child, text)
+    }
+
+    /// The same, with the one JSON document that it prints.
+    pub async fn begin_json(&self, arguments: &[&str]) -> (Child, Value) {
+        let parse = |text: &str| serde_json::from_str::<Value>(text);
+        let (child, text) = self.begin(arguments, |text| parse(text).is_ok()).await;
+        (child, parse(&text).unwrap())
     }
 
     /// Starts `podcal run`.

@@ -335,6 +335,94 @@ fn a_display_is_cleared_only_in_the_right_mode() {
     story.live(60).expect_puts(1);
 }
 
+fn removal(story: &Story) -> Option<Removal> {
+    let removals = story.events.iter().filter_map(|event| match event {
+        PodEvent::Removed { removal, .. } => Some(removal.clone()),
+        _ => None,
+    });
+    let removals: Vec<_> = removals.collect();
+    assert!(removals.len() <= 1, "{removals:?}");
+    removals.into_iter().next()
+}
+
+#[test]
+fn a_display_that_is_empty_beyond_doubt_is_not_cleared_again() {
+    // It showed what it was sent, and was emptied.
+    let mut story = Story::new();
+    story.want(&DAY).live(61);
+    story.pod.shown.clear();
+    story.controller.remove(true, story.now());
+    let before = story.second;
+    story.live(1);
+    assert_eq!(story.steps_since(before), ["look", "mode"]);
+    assert_eq!(removal(&story), Some(Removal::Cleared));
+
+    // Nothing was ever sent to it.
+    let mut story = Story::new();
+    story.live(61);
+    story.controller.remove(true, story.now());
+    let before = story.second;
+    story.live(1).expect_puts(0);
+    assert_eq!(story.steps_since(before), ["look", "mode"]);
+    assert_eq!(removal(&story), Some(Removal::Cleared));
+}
+
+#[test]
+fn a_display_that_always_reads_back_empty_is_cleared() {
+    let mut story = Story::new();
+    story.pod.quirk = Quirk::ReadsEmpty;
+    story.want(&DAY).live(61).expect_shown(&["A", "B", "C"]);
+    let before = story.second;
+    story.controller.remove(true, story.now());
+    story.live(1).expect_shown(&[]);
+    assert_eq!(story.steps_since(before), ["look", "mode", "put"]);
+    assert_eq!(removal(&story), Some(Removal::Cleared));
+}
+
+#[test]
+fn an_empty_display_in_another_mode_is_not_said_to_be_cleared() {
+    let mut story = Story::new();
+    story.want(&DAY).live(61);
+    story.pod.shown.clear();
+    story.pod.mode = other_mode();
+    story.controller.remove(true, story.now());
+    story.live(1).expect_puts(1);
+    assert!(matches!(removal(&story), Some(Removal::NotCleared { .. })));
+}
+
+#[test]
+fn a_removal_ends_also_where_its_push_may_not_be_made() {
+    let paused = |now: Now| PodOutcome::SignInPaused {
+        until: now.monotonic.plus(Duration::from_secs(300)),
+        is_rejected: true,
+    };
+    let busy = |_: Now| PodOutcome::SignInBusy;
+    let outcomes: [&dyn Fn(Now) -> PodOutcome; 2] = [&paused, &busy];
+    for outcome in outcomes {
+        for steps in 0..3 {
+            let mut story = Story::new();
+            story.want(&DAY).live(61);
+            story.controller.remove(true, story.now());
+            for _ in 0..steps {
+                let step = story.controller.next(story.now());
+                let answer = story.answer(step);
+                let now = story.now();
+                story.controller.learn(answer, now);
+            }
+            story.controller.next(story.now());
+            let now = story.now();
+            let events = story.controller.learn(outcome(now), now);
+            story.events.extend(events);
+            assert!(matches!(removal(&story), Some(Removal::NotCleared { .. })));
+            story
+                .live(3600)
+                .expect_puts(1)
+                .expect_shown(&["A", "B", "C"]);
+            assert_eq!(story.controller.next(story.now()), PodStep::Finished);
+        }
+    }
+}
+
 #[test]
 fn a_dry_run_ends_before_the_push() {
     let mut story = Story::with(settings().once(true));
