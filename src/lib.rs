@@ -57,7 +57,8 @@
 //! | [`ledger`] | the edge that remembers: one SQLite file | `model`, `fault` |
 //! | [`telemetry`] | log events and their words | `model`, `fault`, `control`'s events, `net` |
 //! | [`service`] | the shells: tasks, recorder, reload, one pass for `sync` | all of the above |
-//! | [`web`] | the page, `/metrics`, `/healthz`: an edge that only reads | `model`, `fault`, `config` types, `control`'s published values, `net`, `ledger`, `telemetry`, `service` |
+//! | [`web`] | the page, `/metrics`, `/healthz`: an edge that only reads | `model`, `fault`, `config` types, `control`'s published values, `net`, `ledger`, `telemetry`, what `service` publishes |
+//! | `server` | the loop of `podcal run`: joins `service`, control socket and page, none of which knows it | `config`, `fault`, `ledger`, `model`, `service`, `telemetry`, `web` |
 //! | [`app`], [`report`] | the clock of the process; an error as text for people | `model`; `fault` |
 //! | [`cli`] | one file for each command; no SQL, HTTP or iCalendar of its own | everything |
 //! | [`sim`] | pods that are not ours, written from the API's reference: it shares no type with [`pod`], so that a misspelt field cannot be wrong on both sides and pass | `model::time` |
@@ -77,20 +78,21 @@ pub mod fault;
 pub mod model;
 
 pub mod compose;
-pub mod control;
+pub(crate) mod control;
 pub mod expand;
 pub mod ics;
 
 pub(crate) mod net;
 
 pub mod feed;
-pub mod ledger;
+pub(crate) mod ledger;
 pub mod pod;
 
 pub(crate) mod app;
-pub mod service;
+pub(crate) mod server;
+pub(crate) mod service;
 pub mod telemetry;
-pub mod web;
+pub(crate) mod web;
 
 pub mod cli;
 pub(crate) mod report;

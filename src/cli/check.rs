@@ -4,18 +4,19 @@
 mod devices;
 mod pods;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use self::devices::Device;
 use self::pods::{look, pod_found};
 use super::output::{Ended, Output};
+use super::progress::Progress;
 use super::{Failure, Global};
 use crate::app::clock;
 use crate::config::{self, Config, Feed, Pod, Room};
@@ -100,11 +101,16 @@ pub async fn run(global: &Global, args: CheckArgs, output: Output) -> Result<End
             ground: ledger.ground(clock, &ledger.network(), true, true),
             insists: args.try_password,
         };
-        let work = config.rooms.iter().map(|room| checking.room(room));
+        let progress = Progress::new("rooms checked", config.rooms.len());
+        let work = config.rooms.iter().map(|room| {
+            let checked = checking.room(room);
+            checked.inspect(|_| progress.step())
+        });
         let done: Result<Vec<Vec<Finding>>, &str> = tokio::select! {
             checked = stream::iter(work).buffered(AT_ONCE).collect() => Ok(checked),
             signal = signals.stop() => Err(signal),
         };
+        drop(progress);
         ledger.close().await;
         checked = done.map_err(|signal| {
             Failure::at_work(
@@ -134,17 +140,54 @@ fn show_config(output: Output, global: &Global, config: &Config, warnings: &[Str
     let feeds: usize = config.rooms.iter().map(|room| room.feeds.len()).sum();
     let pods: usize = config.rooms.iter().map(|room| room.pods.len()).sum();
     output.line(&format!(
-        "{} is good: {} rooms, {feeds} feeds, {pods} pods.",
+        "{} is good: {}, {}, {}.",
         global.config.display(),
-        config.rooms.len()
+        count(config.rooms.len(), "room", "rooms"),
+        count(feeds, "feed", "feeds"),
+        count(pods, "pod", "pods")
     ));
     for warning in warnings {
         output.line(&format!("  warning: {warning}"));
     }
 }
 
+/// How good the worst finding of a room is.
+fn grade(findings: &[Finding]) -> Grade {
+    let grades = findings.iter().map(|finding| finding.grade);
+    grades.max().unwrap_or(Grade::Good)
+}
+
+/// Such as "498 of 500 rooms are good, 1 with warnings, 1 failed".
+fn summary(checked: &[Vec<Finding>]) -> String {
+    let of = |wanted| {
+        let grades = checked.iter().map(|findings| grade(findings));
+        grades.filter(|grade| *grade == wanted).count()
+    };
+    let mut says = format!(
+        "{} of {} good",
+        of(Grade::Good),
+        count(checked.len(), "room", "rooms")
+    );
+    for (wanted, words) in [(Grade::Warning, "with warnings"), (Grade::Failed, "failed")] {
+        match of(wanted) {
+            0 => {}
+            rooms => says = format!("{says}, {rooms} {words}"),
+        }
+    }
+    says
+}
+
+/// Problems first, each room with all that was found of it.
 fn show_findings(output: Output, config: &Config, checked: &[Vec<Finding>]) {
-    for (room, findings) in config.rooms.iter().zip(checked) {
+    if checked.is_empty() {
+        return;
+    }
+    let is_good = checked.iter().all(|one| grade(one) == Grade::Good);
+    output.line("");
+    output.verdict(&summary(checked), is_good);
+    let mut rooms: Vec<_> = config.rooms.iter().zip(checked).collect();
+    rooms.sort_by_key(|(_, findings)| Reverse(grade(findings)));
+    for (room, findings) in rooms {
         output.line(&format!("\n{} ({})", room.name, room.title));
         for finding in findings {
             let mut says = finding.says.iter();

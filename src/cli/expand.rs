@@ -5,19 +5,24 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Failure;
 use super::output::{Ended, Output};
+use super::progress::Shown;
+use super::when::When;
 use crate::model::item::FeedItem;
 use crate::model::meeting::Meeting;
-use crate::model::time::{UnixTime, Window};
+use crate::model::time::Window;
 use crate::model::zone::Zone;
 use crate::telemetry::words::service::count;
 use crate::{compose, expand, ics};
 
 /// Far more than any calendar; a pipe without an end is noticed.
 const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// In megabytes: reading more is shown on a terminal.
+const LARGE: usize = 5;
 
 /// List the instances of a calendar file that overlap a window; needs no configuration.
 ///
@@ -27,26 +32,42 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 pub struct ExpandArgs {
     /// An iCalendar file, or `-` for standard input.
     file: PathBuf,
-    /// The beginning of the window, such as 2026-03-02T00:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    from: UnixTime,
+    /// The beginning of the window, such as 2026-03-02T00:00:00Z, or "2026-03-02 00:00" in --time-zone.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    from: When,
     /// The end of the window, exclusive.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    to: UnixTime,
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    to: When,
     /// Where floating times and all-day events are, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     time_zone: Zone,
 }
 
+/// With `--json`. Written as it is: the calendar may have a hundred thousand meetings.
+#[derive(Serialize)]
+struct Listing {
+    meetings: Vec<Meeting>,
+}
+
 pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
-    let Some(window) = Window::new(args.from, args.to) else {
+    let (from, to) = (
+        args.from.in_zone(&args.time_zone),
+        args.to.in_zone(&args.time_zone),
+    );
+    let Some(window) = Window::new(from, to) else {
         return Err(Failure::usage(
             "the window is empty: --to is not after --from",
             "give a --to that is later",
         ));
     };
     let item = item(&args.file)?;
-    let reading = ics::merge(vec![ics::read(&item)?]);
+    let size = item.body.len() / 1_000_000;
+    let shown = (size >= LARGE)
+        .then(|| Shown::new(&format!("reading {} ({size} MB)", args.file.display())))
+        .flatten();
+    let reading = ics::merge(vec![ics::read_for(&item, window)?]);
+    // Beside its meetings, there is room for the largest.
+    drop(item);
     if reading.cut_off {
         super::note(
             "the calendar is cut off: END:VCALENDAR is missing; a feed like this would not be believed",
@@ -62,8 +83,9 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
         ));
     }
     let meetings = compose::plain(&expansion.occurrences);
+    drop(shown);
     if output.json {
-        output.json(&json!({ "meetings": meetings }));
+        output.json(&Listing { meetings });
     } else {
         output.table(
             &["start", "end", "title", "organizer"],
@@ -90,7 +112,11 @@ pub fn item(path: &Path) -> Result<FeedItem, Failure> {
     let read = if path == Path::new("-") {
         io::stdin().lock().take(LARGEST + 1).read_to_end(&mut body)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut body))
+        std::fs::File::open(path).and_then(|file| {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            body.reserve_exact(usize::try_from(size.min(LARGEST)).unwrap_or(0) + 1);
+            file.take(LARGEST + 1).read_to_end(&mut body)
+        })
     };
     match read {
         Err(error) => Err(Failure::at_work(
@@ -108,13 +134,6 @@ pub fn item(path: &Path) -> Result<FeedItem, Failure> {
             body: Bytes::from(body),
         }),
     }
-}
-
-/// A time on the command line.
-pub fn time(text: &str) -> Result<UnixTime, String> {
-    UnixTime::parse(text).ok_or_else(|| {
-        "expected a time with its offset (RFC 3339), such as 2026-03-02T09:00:00Z or 2026-03-02T09:00:00+01:00".into()
-    })
 }
 
 /// A zone on the command line.

@@ -45,7 +45,7 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
         rows.push(vec![
             when(entry, &room.zone),
             subject(&entry.event).to_owned(),
-            says(entry),
+            says(entry, &room.zone),
         ]);
         for detail in details(&entry.event, &room.zone) {
             rows.push(vec![String::new(), String::new(), detail]);

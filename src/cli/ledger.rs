@@ -42,13 +42,6 @@ struct CopyArgs {
     /// A file with the password of the user in the address; else `PODCAL_LEDGER_PASSWORD`.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    #[arg(
-        long,
-        env = "PODCAL_LEDGER_PASSWORD",
-        hide = true,
-        hide_env_values = true
-    )]
-    password: Option<String>,
 }
 
 pub async fn run(args: LedgerArgs, output: Output) -> Result<Ended, Failure> {
@@ -75,7 +68,8 @@ pub async fn run(args: LedgerArgs, output: Output) -> Result<Ended, Failure> {
                 "correct the path, or let this user read the file",
             )
         })?),
-        None => args.password,
+        // Not an option: other users of the computer see the command line.
+        None => std::env::var("PODCAL_LEDGER_PASSWORD").ok(),
     };
     let password = password.map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])));
     let to = LedgerPlace {

@@ -13,15 +13,17 @@ mod history;
 mod init;
 mod ledger;
 mod man;
-pub mod output;
-pub mod pod;
+mod output;
+mod pod;
+mod progress;
 mod reload;
 mod room;
 
 mod run;
-pub mod simulate;
+mod simulate;
 mod status;
 mod sync;
+mod when;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ use crate::fault::{self, Fault};
 use crate::ledger::LedgerError;
 use crate::model::zone;
 use crate::report;
-use crate::service::run::StartError;
+use crate::server::StartError;
 use crate::service::signals::Signals;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
@@ -158,7 +160,8 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(dispatch(cli));
     if let (true, Err(failure)) = (is_service, &ended) {
         // Whatever ends the service is an event too, for whoever watches the log.
-        telemetry::emit(telemetry::words::service::failed(&failure.text));
+        let says = failure.text.trim_start_matches("error: ");
+        telemetry::emit(telemetry::words::service::failed(says));
     }
     telemetry::finish();
     // What is still in flight is not waited for: a cycle can be repeated.

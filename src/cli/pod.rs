@@ -2,8 +2,8 @@
 //!
 //! `args` and `address` are the arguments and their help. `input` turns them into a
 //! finished request before a pod is asked, `run` sends it to each pod, `show` words
-//! what came. `command` knows which pods a room has and keeps their pins; `every_room`
-//! does the one thing that is done for a whole building.
+//! what came. `command` knows which pods a room has, `trust` keeps what was accepted, and
+//! `every_room` does the one thing that is done for a whole building.
 
 mod address;
 mod args;
@@ -12,6 +12,7 @@ mod every_room;
 mod input;
 mod run;
 mod show;
+mod trust;
 
 pub use args::PodArgs;
 pub use command::command;

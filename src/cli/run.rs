@@ -6,8 +6,8 @@ use super::output::Ended;
 use super::{Failure, Global};
 use crate::app::clock;
 use crate::config;
+use crate::server::{Server, warned};
 use crate::service::clock::Clock;
-use crate::service::run::{Server, warned};
 use crate::service::signals::Signals;
 
 /// Run the service: pull feeds, push what changed, poll pods, until SIGTERM or SIGINT.

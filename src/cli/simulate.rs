@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::output::{Ended, Output};
 use crate::config::load;
+use crate::service::signals::Signals;
 use crate::sim::action::{self, ScheduledCommand};
 use crate::sim::building::{Building, Setup, SetupError, Spread};
 use crate::sim::feedhost::{self, FeedFault, SignIn};
@@ -155,12 +156,7 @@ fn feed_fault_help() -> String {
 
 /// Runs the pods until SIGINT or SIGTERM.
 pub async fn run(args: SimulateArgs, output: Output) -> Result<Ended, Failure> {
-    let stop = stop_signal().map_err(|error| {
-        Failure::at_work(
-            format!("cannot handle signals: {error}"),
-            "see the system's limits",
-        )
-    })?;
+    let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
     let has_password = args.password.is_some() || args.password_file.is_some();
     let building = Building::open(setup(args)?).await.map_err(failure)?;
     if output.json {
@@ -168,7 +164,11 @@ pub async fn run(args: SimulateArgs, output: Output) -> Result<Ended, Failure> {
     } else {
         output.line(&as_text(&building, has_password));
     }
-    let ran = building.run_until(stop).await;
+    let ran = building
+        .run_until(async {
+            signals.stop().await;
+        })
+        .await;
     ran.map_err(|error| failure(error).after_its_document())?;
     Ok(Ended::Well)
 }
@@ -311,28 +311,4 @@ fn as_text(building: &Building, has_password: bool) -> String {
     }
     text.push_str("Ctrl-C stops.");
     text
-}
-
-/// Done at the first SIGINT or SIGTERM. Listening begins at once.
-#[cfg(unix)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Where Ctrl-C cannot be listened to, the process is ended by other means.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

@@ -79,12 +79,15 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
         output.json(&status.as_json());
         return Ok(ended);
     }
+    if args.watch {
+        output.clear();
+    }
     show(output, &shown, &status, args);
     Ok(ended)
 }
 
 fn show(output: Output, config: &Config, status: &Status, args: &StatusArgs) {
-    output.line(&summary(status));
+    output.verdict(&summary(status), status.is_well());
     output.line("");
     let mut rooms: Vec<(&Room, &RoomStatus)> = config.rooms.iter().zip(&status.rooms).collect();
     rooms.sort_by_key(|(_, room)| room.state);
@@ -95,18 +98,21 @@ fn show(output: Output, config: &Config, status: &Status, args: &StatusArgs) {
         let rows = rooms
             .iter()
             .flat_map(|(of, room)| rows(of, room, status.now));
-        output.table(
-            &[
-                "room",
-                "state",
-                "pod",
-                "on the display",
-                "pulled",
-                "pushed",
-                "what is wrong",
-            ],
-            rows,
-        );
+        let headings = [
+            "room",
+            "state",
+            "pod",
+            "on the display",
+            "pulled",
+            "pushed",
+            "what is wrong",
+        ];
+        if args.watch {
+            let more = "... and more, not worse than these (--problems shows problems alone)";
+            output.fitted_table(&headings, rows, 2, more);
+        } else {
+            output.table(&headings, rows);
+        }
     }
     if args.room.is_some() {
         for (of, room) in rooms {

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{Ended, Output};
+use super::progress::{Progress, Shown};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Config;
@@ -61,21 +62,29 @@ pub async fn run(global: &Global, args: SyncArgs, output: Output) -> Result<Ende
             "run it again; what was pushed is in step",
         )
     };
+    let all = config.rooms.len();
+    let waiting = Shown::new(&format!(
+        "bringing {} up to date",
+        count(all, "room", "rooms")
+    ));
     let begun = tokio::select! {
         begun = begin(&args, config, &rooms) => begun?,
         signal = signals.stop() => return Err(stopped(signal)),
     };
+    drop(waiting);
     let report = match begun {
         Begun::Done(report) => report,
         Begun::Here(once) => {
+            let progress = Progress::new("rooms done", all);
             let options = PassOptions {
                 force: args.force,
                 try_password: args.try_password,
             };
             let report = tokio::select! {
-                report = once.pass(options) => Ok(report),
+                report = once.pass(options, || progress.step()) => Ok(report),
                 signal = signals.stop() => Err(stopped(signal)),
             };
+            drop(progress);
             once.close().await;
             report?
         }
@@ -156,8 +165,13 @@ fn show(output: Output, config: &Config, report: &SyncReport) {
             .next()
             .map_or_else(Zone::utc, |room| room.zone.clone())
     };
+    output.verdict(&summary(report), report.is_in_step());
+    output.line("");
     let mut rows = Vec::new();
-    for room in &report.rooms {
+    let mut rooms: Vec<&RoomReport> = report.rooms.iter().collect();
+    // Problems first.
+    rooms.sort_by_key(|room| room.in_step);
+    for room in rooms {
         let zone = zone_of(room);
         let feeds: Vec<String> = room
             .feeds
@@ -185,6 +199,28 @@ fn show(output: Output, config: &Config, report: &SyncReport) {
             }
         }
     }
+}
+
+/// Such as "499 of 500 rooms in step; 12 displays pushed".
+fn summary(report: &SyncReport) -> String {
+    // What a dry run would push is not there yet.
+    let waits = |room: &RoomReport| room.displays.iter().any(|one| one.result == "would_push");
+    let in_step = report
+        .rooms
+        .iter()
+        .filter(|room| room.in_step && !waits(room));
+    let in_step = in_step.count();
+    let rooms = count(report.rooms.len(), "room", "rooms");
+    let displays = || report.rooms.iter().flat_map(|room| &room.displays);
+    let with = |result| displays().filter(|one| one.result == result).count();
+    let mut says = format!("{in_step} of {rooms} in step");
+    for (result, words) in [("pushed", "pushed"), ("would_push", "would be pushed")] {
+        match with(result) {
+            0 => {}
+            pushed => says = format!("{says}; {} {words}", count(pushed, "display", "displays")),
+        }
+    }
+    says
 }
 
 fn show_changes(

@@ -1,10 +1,12 @@
 //! Occurrences to the agenda of a display: what a display may show, and how.
 //! Pure.
 
-pub mod filter;
-pub mod text;
+pub(crate) mod filter;
+mod plain;
+pub(crate) mod text;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::config::{Description, MeetingRules, Only};
 use crate::model::agenda::Agenda;
@@ -12,6 +14,8 @@ use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::occurrence::{Details, Occurrence};
 use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::{Rule, Subject, Verdict};
+
+pub use plain::plain;
 
 /// What one feed of a room brought.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +82,12 @@ pub fn of_feed(
     let mut shown = one_of_each_instance(kept, &mut meetings.left_out);
     shown.sort_by_key(|instance| instance.order());
     let mut ids = Ids::default();
+    let mut texts: HashMap<*const Details, Texts> = HashMap::new();
     for instance in shown {
+        let details = &instance.occurrence.details;
+        let texts = texts
+            .entry(Arc::as_ptr(details))
+            .or_insert_with(|| Texts::of(details, rules));
         let rule = if instance.is_private {
             Rule::ShownPrivate
         } else {
@@ -87,7 +96,7 @@ pub fn of_feed(
         meetings.shown.push(verdict(instance.occurrence, rule));
         meetings
             .candidates
-            .push(instance.candidate(&mut ids, rules));
+            .push(instance.candidate(&mut ids, texts, rules));
     }
     meetings
 }
@@ -204,32 +213,6 @@ pub fn restrict(meeting: &mut Meeting, rules: &MeetingRules) {
     };
 }
 
-/// The instances as they are: no room's rules, no privacy, also without length;
-/// cancelled and free ones are left out. Sorted by start, end and id.
-#[must_use]
-pub fn plain(occurrences: &[Occurrence]) -> Vec<Meeting> {
-    let mut ids = Ids::default();
-    let mut sorted: Vec<&Occurrence> = occurrences
-        .iter()
-        .filter(|occurrence| filter::not_taking_place(&occurrence.details).is_none())
-        .collect();
-    sorted.sort_by_key(|occurrence| (occurrence.start, occurrence.end));
-    let mut meetings: Vec<Meeting> = sorted
-        .into_iter()
-        .map(|occurrence| Meeting {
-            id: ids.next(occurrence),
-            title: occurrence.details.summary.clone().unwrap_or_default(),
-            organizer: text::organizer(&occurrence.details),
-            description: text::join_links(&occurrence.details),
-            start_time: occurrence.start,
-            end_time: occurrence.end,
-        })
-        .collect();
-    meetings
-        .sort_by(|a, b| (a.start_time, a.end_time, &a.id).cmp(&(b.start_time, b.end_time, &b.id)));
-    meetings
-}
-
 /// A meeting that a display may show, by the rules of its room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -273,19 +256,12 @@ impl<'a> Instance<'a> {
         )
     }
 
-    fn candidate(&self, ids: &mut Ids, rules: &MeetingRules) -> Candidate {
-        let details = &self.occurrence.details;
-        let title = details.summary.as_deref().and_then(text::title);
-        let face = title.as_deref().and_then(face);
+    fn candidate(&self, ids: &mut Ids<'a>, texts: &Texts, rules: &MeetingRules) -> Candidate {
         let mut meeting = Meeting {
             id: ids.next(self.occurrence),
-            title: title.unwrap_or_else(|| untitled(rules)),
-            organizer: if rules.hide_organizers {
-                String::new()
-            } else {
-                text::organizer(details)
-            },
-            description: description(details, rules.description),
+            title: texts.title.clone(),
+            organizer: texts.organizer.clone(),
+            description: texts.description.clone(),
             start_time: self.occurrence.start,
             end_time: self.occurrence.end,
         };
@@ -299,7 +275,33 @@ impl<'a> Instance<'a> {
         Candidate {
             meeting,
             is_private: self.is_private,
-            face,
+            face: texts.face,
+            richness: texts.richness,
+        }
+    }
+}
+
+/// What a room shows of an event, the same for each of its instances.
+struct Texts {
+    title: String,
+    organizer: String,
+    description: Option<String>,
+    face: Option<u64>,
+    richness: u8,
+}
+
+impl Texts {
+    fn of(details: &Details, rules: &MeetingRules) -> Self {
+        let title = details.summary.as_deref().and_then(text::title);
+        Self {
+            face: title.as_deref().and_then(face),
+            title: title.unwrap_or_else(|| untitled(rules)),
+            organizer: if rules.hide_organizers {
+                String::new()
+            } else {
+                text::organizer(details)
+            },
+            description: description(details, rules.description),
             richness: richness(details),
         }
     }
@@ -480,19 +482,18 @@ fn richness(details: &Details) -> u8 {
 
 /// Ids that are unique within one set, also where a feed repeats a UID.
 #[derive(Default)]
-struct Ids {
-    used: BTreeMap<MeetingId, u32>,
+struct Ids<'a> {
+    used: HashMap<(&'a str, &'a str), u32>,
 }
 
-impl Ids {
-    fn next(&mut self, occurrence: &Occurrence) -> MeetingId {
-        let uid = &occurrence.details.uid;
-        let id = MeetingId::new(uid, &occurrence.instance);
-        let times = self.used.entry(id.clone()).or_default();
+impl<'a> Ids<'a> {
+    fn next(&mut self, occurrence: &'a Occurrence) -> MeetingId {
+        let (uid, instance) = (&occurrence.details.uid, &occurrence.instance);
+        let times = self.used.entry((uid, instance)).or_default();
         *times += 1;
         match *times {
-            1 => id,
-            nth => MeetingId::new(uid, &format!("{}#{nth}", occurrence.instance)),
+            1 => MeetingId::new(uid, instance),
+            nth => MeetingId::new(uid, &format!("{instance}#{nth}")),
         }
     }
 }

@@ -184,29 +184,29 @@ fn is_conference(url: &Url) -> bool {
         || (host.starts_with("meet.") || host.starts_with("jitsi.")) && path.len() > 1
 }
 
-static HTTPS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("https://"));
-static HTTP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("http://"));
+static HTTP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("http"));
 
 /// Every http(s) address in a text, without the brackets and stops around it.
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
     let searched = text
         .get(..floor_char_boundary(text, MAX_SEARCHED))
         .unwrap_or_default();
-    searched
-        .split(|c: char| {
-            c.is_whitespace()
-                || c.is_control()
-                || matches!(c, '<' | '>' | '"' | '\'' | '[' | ']' | '|')
-        })
-        .filter_map(|word| {
-            // Most words are too short; to make a searcher for each would take longer than to search.
-            let bytes = Some(word.as_bytes()).filter(|bytes| bytes.len() > "http://".len())?;
-            let at = HTTPS.find(bytes).or_else(|| HTTP.find(bytes))?;
-            Some(
-                word.get(at..)?
-                    .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '}']),
-            )
-        })
+    let ends_word = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '\'' | '[' | ']' | '|')
+    };
+    // Most texts have none or one, so that it is looked for before words are.
+    let mut rest = searched;
+    let words = std::iter::from_fn(move || {
+        let found = rest.get(HTTP.find(rest.as_bytes())?..)?;
+        let (word, behind) = found.split_at(found.find(ends_word).unwrap_or(found.len()));
+        rest = behind;
+        Some(word)
+    });
+    words.filter_map(|word| {
+        let at = word.find("https://").or_else(|| word.find("http://"))?;
+        let address = word.get(at..)?;
+        Some(address.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '}']))
+    })
 }
 
 fn floor_char_boundary(text: &str, at: usize) -> usize {
@@ -217,6 +217,9 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 }
 
 fn one_line(text: &str, max: usize) -> Option<String> {
+    if is_plain_line(text) && text.len() <= max {
+        return Some(text.to_owned());
+    }
     let text = text_of(text);
     let spaced: String = text
         .chars()
@@ -232,6 +235,19 @@ fn one_line(text: &str, max: usize) -> Option<String> {
         .collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     (!words.is_empty()).then(|| shortened(&words.join(" "), max))
+}
+
+/// Whether there is nothing to do for a line, as for most of them: words of ASCII with one
+/// blank between them, and neither markup nor entities.
+fn is_plain_line(text: &str) -> bool {
+    let mut before = b' ';
+    let is_plain = text.bytes().all(|byte| {
+        let is_shown = matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'&');
+        let is_second_blank = byte == b' ' && before == b' ';
+        before = byte;
+        is_shown && !is_second_blank
+    });
+    is_plain && before != b' '
 }
 
 /// The beginning of a text, without markup; more than this is never shown.

@@ -80,7 +80,7 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> (Config, Vec<N
     let keep_history = ledger
         .as_ref()
         .and_then(|table| table.get("keep"))
-        .and_then(|value| duration(&value, DAY, 10 * 366 * DAY));
+        .and_then(|value| duration(&value));
     let ledger = ledger::place(ledger.as_ref(), sources);
     let limits = limits(root);
     let pod = root.get("pod").and_then(|value| value.table(&keys::POD));
@@ -129,7 +129,6 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> (Config, Vec<N
     (config, included)
 }
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 const DAYS: u16 = 7;
 const KEEP_HISTORY: Duration = Duration::from_secs(90 * 24 * 3_600);
 
@@ -157,7 +156,9 @@ fn rooms(
         })
         .collect();
     let are_sound = included.iter().all(|noted| noted.problems.is_empty());
-    if rooms.are_none() && are_sound {
+    // Whoever wrote `[room.oak]` is told of that alone.
+    let is_misspelt = of_root.is_none() && root.has("room");
+    if rooms.are_none() && are_sound && !is_misspelt {
         let mut says = "there are no rooms; write `[rooms.NAME]` with `feed` and `pod`".to_owned();
         if root.get("include").is_some() && files.is_empty() {
             says += ", here or in a file that `include` names; it matches no file";
@@ -173,12 +174,11 @@ fn rooms(
 fn limits(root: &Table<'_>) -> Limits {
     let http = root.get("http").and_then(|value| value.table(&keys::HTTP));
     let get = |key| http.as_ref().and_then(|table| table.get(key));
-    let timeout = get("timeout")
-        .and_then(|value| duration(&value, Duration::from_millis(100), Duration::from_secs(600)));
+    let timeout = get("timeout").and_then(|value| duration(&value));
     Limits {
         timeout: timeout.unwrap_or(Duration::from_secs(20)),
         max_size: get("max_feed_size")
-            .and_then(|value| size(&value, 1, 4 << 30))
+            .and_then(|value| size(&value))
             .unwrap_or(50_000_000),
     }
 }
@@ -190,7 +190,7 @@ fn memory(root: &Table<'_>, limits: Limits) -> u64 {
         .and_then(|table| table.get("memory"));
     let memory = value
         .as_ref()
-        .and_then(|value| size(value, 16_000_000, 1 << 38))
+        .and_then(|value| size(value))
         .unwrap_or(256_000_000);
     if memory < limits.max_size
         && let Some(value) = value

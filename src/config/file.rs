@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::Section;
 use super::notes::{Kind, Noted, Notes, Place};
+use super::schema::{self, Entry, Shape};
 use super::units;
 
 /// Reads the text as TOML and hands its root, a table with the keys of `section`, to
@@ -58,8 +59,14 @@ impl<'a> Table<'a> {
             notes: self.notes,
             path: self.path_of(key),
             line: self.notes.line_of(written.span().start),
+            entry: schema::entry(self.section, key),
             raw: value.get_ref(),
         })
+    }
+
+    /// Whether this is written in it, known or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
     }
 
     /// Notes that a key is wrong which this table has, or should have.
@@ -115,6 +122,8 @@ pub struct Value<'a> {
     notes: &'a Notes,
     path: String,
     line: usize,
+    /// What there is to say about its key, where that is one and no name.
+    entry: Option<&'static Entry>,
     raw: &'a DeValue<'a>,
 }
 
@@ -247,9 +256,9 @@ impl<'a> Value<'a> {
         found.map(|(_, value)| *value)
     }
 
-    /// A whole number within bounds.
+    /// A whole number within the bounds of its key.
     #[must_use]
-    pub fn integer(&self, from: i64, to: i64) -> Option<i64> {
+    pub fn integer(&self) -> Option<i64> {
         if !self.raw.is_integer() {
             match self.raw.as_str().map(|text| text.trim().parse::<i64>()) {
                 Some(Ok(number)) => self.wrong(format!(
@@ -259,11 +268,19 @@ impl<'a> Value<'a> {
             }
             return None;
         }
-        let value = integer(self.raw).filter(|value| (from..=to).contains(value));
+        let value = integer(self.raw).filter(|value| match self.entry.map(|entry| &entry.shape) {
+            Some(Shape::Whole(from, to)) => (from..=to).contains(&value),
+            _ => true,
+        });
         if value.is_none() {
-            self.wrong(format!("is out of range; write {from} to {to}"));
+            self.out_of_range();
         }
         value
+    }
+
+    fn out_of_range(&self) {
+        let bounds = self.entry.and_then(Entry::bounds).unwrap_or_default();
+        self.wrong(format!("is out of range; write {bounds}"));
     }
 
     /// A table with these keys and no others.
@@ -304,6 +321,7 @@ impl<'a> Value<'a> {
                 notes: self.notes,
                 path: joined(&self.path, name.get_ref()),
                 line: self.notes.line_of(name.span().start),
+                entry: None,
                 raw: value.get_ref(),
             };
             (name.get_ref().as_ref(), value)
@@ -322,6 +340,7 @@ impl<'a> Value<'a> {
             notes: self.notes,
             path: format!("{}[{index}]", self.path),
             line: self.notes.line_of(value.span().start),
+            entry: None,
             raw: value.get_ref(),
         });
         Some(elements.collect())
@@ -348,8 +367,8 @@ fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Reads a size within bounds, in bytes.
-pub fn size(value: &Value<'_>, from: u64, to: u64) -> Option<u64> {
+/// Reads a size within the bounds of its key, in bytes.
+pub fn size(value: &Value<'_>) -> Option<u64> {
     if let Some(number) = integer(value.raw()) {
         value.wrong(format!(
             "has no unit; write {}",
@@ -361,19 +380,17 @@ pub fn size(value: &Value<'_>, from: u64, to: u64) -> Option<u64> {
     let bytes = units::size(text)
         .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
         .ok()?;
-    if !(from..=to).contains(&bytes) {
-        value.wrong(format!(
-            "is out of range; write {} to {}",
-            units::spelt_size(from),
-            units::spelt_size(to)
-        ));
+    if let Some(Shape::Size(from, to)) = value.entry.map(|entry| &entry.shape)
+        && !(from..=to).contains(&&bytes)
+    {
+        value.out_of_range();
         return None;
     }
     Some(bytes)
 }
 
-/// Reads a duration within bounds.
-pub fn duration(value: &Value<'_>, from: Duration, to: Duration) -> Option<Duration> {
+/// Reads a duration within the bounds of its key.
+pub fn duration(value: &Value<'_>) -> Option<Duration> {
     if let Some(number) = integer(value.raw()) {
         value.wrong(format!(
             "has no unit; write {}",
@@ -385,12 +402,11 @@ pub fn duration(value: &Value<'_>, from: Duration, to: Duration) -> Option<Durat
     let span = units::duration(text)
         .map_err(|says| value.wrong(format!("{} {says}", quoted(text))))
         .ok()?;
-    if !(from..=to).contains(&span) {
-        value.wrong(format!(
-            "is out of range; write {} to {}",
-            units::spelt(from),
-            units::spelt(to)
-        ));
+    if let Some(Shape::Duration(from, to) | Shape::DurationOrNever(from, to)) =
+        value.entry.map(|entry| &entry.shape)
+        && !(u128::from(*from)..=u128::from(*to)).contains(&span.as_millis())
+    {
+        value.out_of_range();
         return None;
     }
     Some(span)

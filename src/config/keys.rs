@@ -234,6 +234,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("pull", "sync"),
     ("max_size", "max_feed_size"),
     ("room", "rooms"),
+    ("pods", "pod"),
     ("includes", "include"),
     ("bind", "listen"),
     ("address", "listen"),
@@ -261,6 +262,9 @@ impl Section {
         match self.meant(unknown) {
             Some(known) => format!("unknown key; did you mean `{known}`?"),
             None => match elsewhere(unknown) {
+                Some(place) if place == ROOM.place => {
+                    "unknown key here; write it under `[rooms.NAME]`, for each room".to_owned()
+                }
                 Some(place) => format!("unknown key here; it belongs to {place}"),
                 None => format!("unknown key; known here: {}", listed(self.keys)),
             },
@@ -347,6 +351,12 @@ mod tests {
         check(&ROOM, "zone", "unknown key; did you mean `time_zone`?");
         check(&ROOT, "timezone", "unknown key; did you mean `time_zone`?");
         check(&ROOT, "tz", "unknown key; did you mean `time_zone`?");
+        check(&ROOT, "pods", "unknown key; did you mean `pod`?");
+        check(
+            &ROOT,
+            "feed",
+            "unknown key here; write it under `[rooms.NAME]`, for each room",
+        );
         check(
             &MEETINGS,
             "hide-titles",

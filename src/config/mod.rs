@@ -3,21 +3,21 @@
 //! `file` is the TOML exactly as written, `check` turns it into these types and
 //! gathers every problem, `load` is the only part that reads disk and environment.
 
-pub mod check;
-pub mod fault;
+pub(crate) mod check;
+pub(crate) mod fault;
 mod feeds;
 mod file;
 mod include;
 mod keys;
 mod known_feeds;
-pub mod ledger;
-pub mod load;
+pub(crate) mod ledger;
+pub(crate) mod load;
 mod notes;
 mod pods;
 mod rooms;
 mod rules;
 mod schedule;
-pub mod schema;
+pub(crate) mod schema;
 mod secret;
 mod syntax;
 mod text;

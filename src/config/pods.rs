@@ -118,7 +118,7 @@ pub fn settings(table: &Table<'_>, base: &Settings, sources: &Sources<'_>) -> Se
             secret(&value, sources, Empty::Allowed).map_or(Password::Wrong, Password::Known);
     }
     if let Some(value) = table.get("min_interval")
-        && let Some(span) = duration(&value, Duration::ZERO, Duration::from_secs(86_400))
+        && let Some(span) = duration(&value)
     {
         if span < VENDORS_ADVICE {
             value.warn("is shorter than 10s, the vendor's advice");

@@ -7,14 +7,12 @@ use super::file::{Table, Value, duration, quoted};
 use super::keys;
 use super::{Description, Guard, MeetingRules, WhenStale};
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-
 /// Days of the window, over `base`.
 pub fn window(value: &Value<'_>, base: u16) -> u16 {
     value
         .table(&keys::WINDOW)
         .and_then(|table| table.get("days"))
-        .and_then(|value| value.integer(1, 366))
+        .and_then(|value| value.integer())
         .and_then(|days| u16::try_from(days).ok())
         .unwrap_or(base)
 }
@@ -34,7 +32,7 @@ pub fn guard(value: &Value<'_>) -> (Guard, usize) {
     };
     let rooms = table
         .get("rooms")
-        .and_then(|value| value.integer(0, 100_000))
+        .and_then(|value| value.integer())
         .and_then(|rooms| usize::try_from(rooms).ok());
     (guard_over(&table, GUARD), rooms.unwrap_or(GUARD_ROOMS))
 }
@@ -47,12 +45,8 @@ pub fn guard_of_room(value: &Value<'_>, base: Guard) -> Guard {
 }
 
 fn guard_over(table: &Table<'_>, base: Guard) -> Guard {
-    let vanished = table
-        .get("vanished")
-        .and_then(|value| value.integer(0, 1_000));
-    let hold = table
-        .get("hold")
-        .and_then(|value| duration(&value, Duration::ZERO, 7 * DAY));
+    let vanished = table.get("vanished").and_then(|value| value.integer());
+    let hold = table.get("hold").and_then(|value| duration(&value));
     Guard {
         vanished: vanished
             .and_then(|count| u32::try_from(count).ok())
@@ -79,7 +73,7 @@ pub fn meetings(value: &Value<'_>, base: &MeetingRules) -> MeetingRules {
             .unwrap_or(base)
             .to_owned()
     };
-    let max = table.get("max").and_then(|value| value.integer(1, 1_000));
+    let max = table.get("max").and_then(|value| value.integer());
     let rules = MeetingRules {
         all_day: truth("all_day", base.all_day),
         tentative: truth("tentative", base.tentative),
@@ -136,7 +130,7 @@ fn max_stale(value: &Value<'_>) -> Option<Option<Duration>> {
     if value.raw().as_str().is_some_and(|text| text == "never") {
         return Some(None);
     }
-    duration(value, Duration::from_secs(60), 366 * DAY).map(Some)
+    duration(value).map(Some)
 }
 
 fn when_stale(value: &Value<'_>) -> Option<WhenStale> {

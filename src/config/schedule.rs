@@ -22,8 +22,7 @@ pub fn schedule(root: &Table<'_>) -> Schedule {
         Some(value) => cron(&value),
         None => Cron::parse(default).ok(),
     };
-    let jitter = get("jitter")
-        .and_then(|value| duration(&value, Duration::ZERO, Duration::from_secs(3_600)));
+    let jitter = get("jitter").and_then(|value| duration(&value));
     let (sync, health, config) = (
         line("sync", SYNC),
         line("health", HEALTH),

@@ -1,9 +1,12 @@
 //! A JSON schema of the configuration, for editors: made from the list of keys and the
 //! table below, which says of each key what it may be, what holds without it, and why.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::keys::{self, Section};
+use super::units;
 
 /// The schema as a JSON document (draft 7, which editors of TOML understand).
 #[must_use]
@@ -41,10 +44,12 @@ pub enum Shape {
     Truth,
     /// A whole number from and to.
     Whole(i64, i64),
-    Duration,
+    /// From and to, in milliseconds.
+    Duration(u64, u64),
     /// A duration, or "never".
-    DurationOrNever,
-    Size,
+    DurationOrNever(u64, u64),
+    /// From and to, in bytes.
+    Size(u64, u64),
     Cron,
     Words(&'static [&'static str]),
     Secret,
@@ -68,6 +73,33 @@ pub struct Entry {
     /// What holds without it, in TOML; empty where nothing does.
     pub default: &'static str,
     pub about: &'static str,
+}
+
+impl Entry {
+    /// The bounds of its value as people write them, such as "1d to 3660d"; `None` where it
+    /// has none.
+    #[must_use]
+    pub fn bounds(&self) -> Option<String> {
+        let span = |millis: &u64| units::spelt(Duration::from_millis(*millis));
+        match &self.shape {
+            Shape::Whole(from, to) => Some(format!("{from} to {to}")),
+            Shape::Duration(from, to) | Shape::DurationOrNever(from, to) => {
+                Some(format!("{} to {}", span(from), span(to)))
+            }
+            Shape::Size(from, to) => {
+                let (from, to) = (units::spelt_size(*from), units::spelt_size(*to));
+                Some(format!("{from} to {to}"))
+            }
+            _ => None,
+        }
+    }
+
+    fn about_and_bounds(&self) -> String {
+        match self.bounds() {
+            Some(bounds) => format!("{}; {bounds}.", self.about.trim_end_matches('.')),
+            None => self.about.to_owned(),
+        }
+    }
 }
 
 /// The entry of a key.
@@ -169,7 +201,7 @@ fn property(section: &Section, key: &str) -> Json {
         None => shape,
     };
     if let Some(property) = property.as_object_mut() {
-        property.insert("description".to_owned(), json!(entry.about));
+        property.insert("description".to_owned(), json!(entry.about_and_bounds()));
         if let Some(default) = default(entry) {
             property.insert("default".to_owned(), default);
         }
@@ -192,11 +224,11 @@ fn shape(shape: &Shape) -> Json {
         Shape::Texts => json!({ "type": "array", "items": text() }),
         Shape::Truth => json!({ "type": "boolean" }),
         Shape::Whole(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
-        Shape::Duration => json!({ "$ref": "#/definitions/duration" }),
-        Shape::DurationOrNever => {
+        Shape::Duration(..) => json!({ "$ref": "#/definitions/duration" }),
+        Shape::DurationOrNever(..) => {
             json!({ "anyOf": [{ "const": "never" }, { "$ref": "#/definitions/duration" }] })
         }
-        Shape::Size => json!({ "$ref": "#/definitions/size" }),
+        Shape::Size(..) => json!({ "$ref": "#/definitions/size" }),
         Shape::Cron => json!({ "$ref": "#/definitions/cron" }),
         Shape::Words(words) => json!({ "enum": words }),
         Shape::Secret => json!({ "$ref": "#/definitions/secret" }),

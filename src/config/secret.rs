@@ -115,7 +115,23 @@ fn written_out(value: &Value<'_>, literal: &str, empty: Empty) -> Option<Secret>
     let named = || "the text".to_owned();
     let secret = on_one_line(literal, SecretSource::Text, named, value)?;
     let noun = value.key().replace('_', " ");
-    value.warn(format!("the {noun} is written out; use {EXPECTED}"));
+    let is_name = |name: &str| {
+        let mut letters = name.chars();
+        name.len() > 1 && letters.all(|char| char.is_ascii_alphanumeric() || char == '_')
+    };
+    let variable = literal.strip_prefix('$').map(|name| {
+        let inner = name
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'));
+        inner.unwrap_or(name)
+    });
+    // Its name is not repeated: it may be the password after all.
+    value.warn(match variable.is_some_and(is_name) {
+        true => format!(
+            "the {noun} is taken as it is written, and not from a variable; write {{ env = \"NAME\" }}"
+        ),
+        false => format!("the {noun} is written out; use {EXPECTED}"),
+    });
     Some(secret)
 }
 

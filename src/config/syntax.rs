@@ -28,6 +28,19 @@ pub fn problems(
         .collect();
     faults.sort_by_key(|(line, span, _)| (*line, span.start));
     faults.retain(|(line, _, _)| seen.insert(*line));
+    // What stands below a heading that cannot be used seems to be given twice.
+    let headings: BTreeSet<usize> = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line.trim_start().starts_with('['))
+        .map(|(number, _)| number)
+        .collect();
+    let wrong: BTreeSet<usize> = faults.iter().map(|(line, _, _)| *line).collect();
+    faults.retain(|(line, _, fault)| {
+        let heading = headings.range(..line).next_back();
+        let is_below_fault = heading.is_some_and(|heading| wrong.contains(heading));
+        let is_follow_up = is_below_fault && !headings.contains(line);
+        !(is_follow_up && fault.message().starts_with(TWICE))
+    });
     let more = faults.len().saturating_sub(MOST_SYNTAX_PROBLEMS);
     let mut problems: Vec<Problem> = faults
         .iter()

@@ -42,6 +42,19 @@ pub enum ClockFault {
     Differs { host: String, date: UnixTime },
 }
 
+/// The time from which on a version is complete: now. By a clock that is not believed, or
+/// that the very answer (of this `date`) contradicts, only what was over long ago is left
+/// out.
+#[must_use]
+pub fn reduce_from(wall: UnixTime, is_believed: bool, date: Option<UnixTime>) -> UnixTime {
+    let contradicts = |date: UnixTime| wall.since(date) > TOLERANCE;
+    if is_believed && !date.is_some_and(contradicts) {
+        wall
+    } else {
+        wall.min(RELEASED)
+    }
+}
+
 /// Watches the wall clock.
 #[derive(Clone, Debug, Default)]
 pub struct ClockWatch {
@@ -55,17 +68,6 @@ impl ClockWatch {
     #[must_use]
     pub fn is_believed(&self) -> bool {
         !self.is_doubted
-    }
-
-    /// The latest time from which on a version may be reduced: now, or a time that is
-    /// surely past while the clock is not believed.
-    #[must_use]
-    pub fn reduce_from(&self, now: Now) -> UnixTime {
-        if self.is_doubted {
-            now.wall.min(RELEASED)
-        } else {
-            now.wall
-        }
     }
 
     /// Compares both clocks; to be called once a second.
@@ -197,16 +199,28 @@ mod tests {
         let mut watch = ClockWatch::default();
         let ahead = at("2027-03-09T10:00:00Z", 0);
         assert_eq!(watch.tick(ahead), []);
-        assert_eq!(watch.reduce_from(ahead), ahead.wall);
+        assert!(watch.is_believed());
         let date = time("2027-03-02T10:00:00Z");
         let events = watch.heard("dav.example.com", date, ahead);
         assert!(matches!(events[..], [ClockEvent::NotBelieved { .. }]));
-        assert_eq!(watch.reduce_from(ahead), RELEASED);
+        assert!(!watch.is_believed());
         // Set right an hour later: believed at once, before anybody answers again.
         let events = watch.tick(at("2027-03-02T11:00:00Z", 3_600));
         assert!(events.contains(&ClockEvent::Believed {
             wall: time("2027-03-02T11:00:00Z")
         }));
+    }
+
+    #[test]
+    fn by_a_clock_that_may_be_ahead_only_the_distant_past_is_left_out() {
+        let wall = time("2027-03-09T10:00:00Z");
+        let (near, far) = (time("2027-03-09T09:00:00Z"), time("2027-03-02T10:00:00Z"));
+        assert_eq!(reduce_from(wall, true, None), wall);
+        assert_eq!(reduce_from(wall, true, Some(near)), wall);
+        assert_eq!(reduce_from(wall, true, Some(far)), RELEASED);
+        assert_eq!(reduce_from(wall, false, Some(near)), RELEASED);
+        let start = time("1970-01-01T00:00:10Z");
+        assert_eq!(reduce_from(start, false, Some(near)), start);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::memory::{FailingMemory, FeedMemory};
 use crate::model::name::FeedId;
 use crate::model::time::UnixTime;
-use crate::model::version::FeedVersion;
+use crate::model::version::{FeedVersion, Trouble};
 
 /// After a failure that may pass, the first tries come quickly: 15, 30, 60 s.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
@@ -63,6 +63,8 @@ pub struct FeedController {
     sign_in: Option<SignInPause>,
     command: Option<PullNow>,
     pulling_since: Option<Monotonic>,
+    /// Why its newest refresh token ends with this process.
+    token_not_saved: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,7 @@ impl FeedController {
             sign_in: None,
             command: None,
             pulling_since: None,
+            token_not_saved: None,
         };
         feed.due = feed.soon(now);
         feed
@@ -144,7 +147,24 @@ impl FeedController {
             }),
             not_before: self.not_before.map(|at| now.wall_at(at)),
             throttled: self.throttled,
+            trouble: match &self.latest {
+                Some(latest) => latest.trouble.clone(),
+                None => Trouble::default(),
+            },
+            missing: self
+                .latest
+                .as_ref()
+                .map_or(0, |latest| latest.missing.len()),
+            token_not_saved: self.token_not_saved.clone(),
         }
+    }
+
+    /// Takes in what became of a new refresh token; worth saying once.
+    pub fn token_saved(&mut self, not_saved: Option<String>) -> Option<FeedEvent> {
+        (self.token_not_saved != not_saved).then(|| {
+            self.token_not_saved = not_saved.clone();
+            FeedEvent::TokenNotSaved { why: not_saved }
+        })
     }
 
     #[must_use]
@@ -255,19 +275,14 @@ impl FeedController {
         })
     }
 
-    /// The time by which the task has to have moved on.
+    /// The time by which the task has to have moved on. If it has not, that is a fault of
+    /// podcal, not of the host.
     #[must_use]
     pub fn late_after(&self) -> Monotonic {
         match self.pulling_since {
             Some(since) => since.plus(LONGEST_PULL),
             None => self.wake().plus(GRACE),
         }
-    }
-
-    /// Whether the task does not do its work: a matter of podcal, not of the host.
-    #[must_use]
-    pub fn is_late(&self, now: Now) -> bool {
-        now.monotonic > self.late_after()
     }
 
     /// Somebody asks for a pull now.

@@ -31,14 +31,16 @@ use serde_json::{Map, Value};
 use self::budget::{Corrections, Unshown};
 use self::contact::{Check, Phase, Purpose};
 use self::decide::Decision;
-pub use self::event::{Loss, PodEvent, PushReason, Removal};
+pub use self::event::{Loss, PodEvent, Removal};
 pub use self::settings::PodSettings;
 use self::state::StateLog;
 pub use self::step::{
     ConfigAnswer, LookAnswer, ModeAnswer, PatchAnswer, PodOutcome, PodStep, PutAnswer, PutFailure,
     ReportedMode,
 };
-pub use self::view::{PodCounts, PodState, PodView, PushFailing, PushReport, PushResult};
+pub use self::view::{
+    PodCounts, PodState, PodView, PushFailing, PushReason, PushReport, PushResult,
+};
 use super::due;
 use super::identity::{Devices, PodIdentity};
 use super::now::{Monotonic, Now};
@@ -369,14 +371,9 @@ impl PodController {
         may_write.then(|| drift::repair(wanted, config)).flatten()
     }
 
-    /// What others are to be told of its device, where that is not what they were told before.
+    /// What the other pods must know of its device.
     #[must_use]
-    pub fn told(&self, before: Option<&PodIdentity>) -> Option<PodIdentity> {
-        let identity = self.identity();
-        (before != Some(&identity)).then_some(identity)
-    }
-
-    fn identity(&self) -> PodIdentity {
+    pub fn identity(&self) -> PodIdentity {
         let is_own = self.device.blocked.is_none();
         PodIdentity {
             pod: self.settings.pod.clone(),

@@ -468,21 +468,6 @@ impl RoomController {
         self.set_wanted();
     }
 
-    /// Before anything is composed, what is to be hidden by the rules of today is hidden in
-    /// what was shown last: no clock that is doubted and no feed that fails puts that off.
-    fn hide(&mut self) {
-        if !self.is_known {
-            return;
-        }
-        let rules = &self.settings.room.meetings;
-        for one in &mut self.last {
-            if !mutation::is(Mutation::KeptIsNotRestricted) {
-                compose::restrict(&mut one.meeting, rules);
-            }
-        }
-        self.set_wanted();
-    }
-
     fn set_wanted(&mut self) {
         let rules = &self.settings.room.meetings;
         let agenda = Agenda::new(self.last.iter().map(|one| one.meeting.clone()).collect());

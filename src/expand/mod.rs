@@ -124,6 +124,8 @@ pub fn expand(series: &[Series], window: Window, zone: &Zone) -> Expansion {
 }
 
 #[cfg(test)]
+mod passed;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

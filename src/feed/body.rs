@@ -34,7 +34,12 @@ pub(super) fn decoded(sent: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bo
         .iter()
         .find(|encoding| !matches!(encoding.as_str(), "gzip" | "x-gzip" | "deflate"));
     if is_gzip(&sent) {
-        return inflated(MultiGzDecoder::new(&*sent), limit);
+        // Some hosts compress what is a compressed file already.
+        let once = inflated(MultiGzDecoder::new(&*sent), limit)?;
+        return match is_gzip(&once.bytes) {
+            true => inflated(MultiGzDecoder::new(&*once.bytes), limit),
+            false => Ok(once),
+        };
     }
     if is_text(&sent) || encodings.is_empty() || sent.is_empty() {
         return Ok(plain(sent));

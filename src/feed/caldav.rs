@@ -23,9 +23,10 @@ use super::discover;
 use super::error::{PullError, PullErrorKind};
 use super::exchange::Exchange;
 use super::fetch::{self, Fetched};
-use super::marks::is_young;
+use super::marks::{earlier, is_young};
 use super::member::{self, Key};
 use super::pace::Pace;
+use crate::model::digest::{hex, sha256};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{FeedState, Held, Pulled};
 
@@ -40,10 +41,15 @@ const IDLE_MOVES: u8 = 3;
 const DEADLINE_FACTOR: u32 = 30;
 
 /// What one pull leaves for the next, as JSON in `FeedState`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct State {
-    /// The calendar that discovery found.
-    url: String,
+    /// Of the address of the calendar that all this is about. The address itself may be
+    /// a secret, so it is found anew after a restart.
+    #[serde(default)]
+    calendar: String,
+    /// That address, as podcal kept it before version 0.2.
+    #[serde(default, rename = "url", skip_serializing)]
+    older: Option<String>,
     /// Absent where sync-collection does not work.
     sync_token: Option<String>,
     ctag: Option<String>,
@@ -90,9 +96,25 @@ impl State {
         }
     }
 
-    fn calendar(&self) -> Option<FeedUrl> {
-        FeedUrl::from_url(url::Url::parse(&self.url).ok()?)
+    /// Whether all this is about the calendar at this address.
+    fn is_of(&self, calendar: &FeedUrl) -> bool {
+        match &self.older {
+            Some(address) => address == calendar.reveal().as_str(),
+            None => self.calendar == digest_of(calendar),
+        }
     }
+
+    /// Where the calendar is, if that can be told without looking for it.
+    fn place(&self, configured: &FeedUrl) -> Option<FeedUrl> {
+        match &self.older {
+            Some(address) => FeedUrl::from_url(url::Url::parse(address).ok()?),
+            None => self.is_of(configured).then(|| configured.clone()),
+        }
+    }
+}
+
+fn digest_of(calendar: &FeedUrl) -> String {
+    hex(&sha256(calendar.reveal().as_str().as_bytes()))
 }
 
 pub(super) async fn pull(
@@ -103,9 +125,17 @@ pub(super) async fn pull(
 ) -> Result<Pulled, PullError> {
     let deadline = exchange.limits().timeout.saturating_mul(DEADLINE_FACTOR);
     let whole = pull_in_time(Dav { exchange }, url, wanted, held);
-    tokio::time::timeout(deadline, whole)
+    let pulled = tokio::time::timeout(deadline, whole)
         .await
-        .unwrap_or_else(|_| Err(PullErrorKind::TimedOut(deadline).at(url.host())))
+        .unwrap_or_else(|_| Err(PullErrorKind::TimedOut(deadline).at(url.host())));
+    match &pulled {
+        Ok(_) => exchange.memory().was_gone = false,
+        Err(error) if matches!(error.kind, PullErrorKind::NotFound(_)) => {
+            exchange.memory().was_gone = true;
+        }
+        Err(_) => {}
+    }
+    pulled
 }
 
 async fn pull_in_time(
@@ -114,16 +144,18 @@ async fn pull_in_time(
     wanted: Option<&str>,
     held: &Held,
 ) -> Result<Pulled, PullError> {
-    if let Some(known) = State::read(&held.state)
-        && let Some(calendar) = known.calendar()
-    {
-        if known.inside {
-            dav.exchange.set_inside();
-        }
-        // Discovery found this host over https, in an earlier life of this program.
-        dav.exchange.session().trust(url, &calendar);
-        match Collection::open(&dav, &calendar, held).await {
-            Ok((collection, marks)) => return update(&collection, known, marks).await,
+    let exchange = dav.exchange;
+    let known = State::read(&held.state);
+    if known.as_ref().is_some_and(|known| known.inside) {
+        exchange.set_inside();
+    }
+    let remembered = exchange.memory().calendar.clone();
+    let place = remembered.or_else(|| known.as_ref()?.place(url));
+    if let Some(place) = place {
+        // Discovery found this host over https, in an earlier life of this program perhaps.
+        exchange.session().trust(url, &place);
+        match Collection::open(&dav, &place, held).await {
+            Ok(opened) => return read(opened, known).await,
             // The server may have moved its calendars: look once more.
             Err(error)
                 if matches!(
@@ -131,13 +163,40 @@ async fn pull_in_time(
                     PullErrorKind::NotFound(_)
                         | PullErrorKind::NotDav(_)
                         | PullErrorKind::Redirect(_)
-                ) && !member::is_same(url, calendar.reveal().path()) => {}
+                ) && !member::is_same(url, place.reveal().path()) => {}
             Err(error) => return Err(error),
         }
     }
     let found = discover::find(&dav, url, wanted).await?;
-    let (collection, marks) = Collection::open(&dav, &found.url, held).await?;
-    compare(&collection, State::default(), marks, &HashSet::new()).await
+    read(Collection::open(&dav, &found.url, held).await?, known).await
+}
+
+/// What is new in a calendar that is there.
+async fn read(
+    (collection, marks): (Collection<'_>, Properties),
+    known: Option<State>,
+) -> Result<Pulled, PullError> {
+    let exchange = collection.dav.exchange;
+    let was_gone = {
+        let mut memory = exchange.memory();
+        memory.calendar = Some(collection.calendar.clone());
+        memory.was_gone
+    };
+    let known = known.filter(|known| known.is_of(&collection.calendar));
+    let known = known.map(|known| State {
+        calendar: digest_of(&collection.calendar),
+        older: None,
+        ..known
+    });
+    match known {
+        Some(known) if !was_gone => update(&collection, known, marks).await,
+        // Another calendar, or one made anew, may count its marks and tags from the
+        // beginning, so that nothing that is held is known to be the same.
+        _ => {
+            let all = collection.held_keys().copied().collect();
+            compare(&collection, State::default(), marks, &all).await
+        }
+    }
 }
 
 /// Whether anything changed, and then what.
@@ -240,6 +299,8 @@ async fn suspects(collection: &Collection<'_>, known: &State) -> Result<HashSet<
     let Some(token) = known.sync_token.as_deref() else {
         return Ok(HashSet::new());
     };
+    let earlier = earlier(token);
+    let token = earlier.as_deref().unwrap_or(token);
     Ok(match collection.changes(token).await? {
         Ok((changes, _)) if changes.entries.len() <= fetch::CHUNK => {
             let entries = changes.entries.iter();
@@ -287,7 +348,7 @@ async fn compare(
     let nothing = fetched.items.is_empty() && removed.is_empty();
     let state = State {
         idle_moves: if nothing { known.idle_moves } else { 0 },
-        url: collection.calendar.reveal().as_str().to_owned(),
+        calendar: digest_of(&collection.calendar),
         sync_token,
         young,
         ctag: marks.ctag,

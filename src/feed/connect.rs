@@ -1,5 +1,6 @@
 //! A connection to a calendar server: names looked up, the proxies of the
-//! environment, TLS. No request is made here, and no secret is sent.
+//! environment, TLS. Nothing is asked of the server here, and its login is not sent;
+//! a proxy is asked for the way to it, with the login of the proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use url::Host;
 use super::place::{Reach, is_loopback, is_private, is_written_private};
 use super::request_body::RequestBody;
 use crate::model::feed_url::FeedUrl;
+use crate::net::authorities::AuthoritiesError;
 use crate::net::lookup::{Lookup, LookupError};
 use crate::net::transport::Cause;
 
@@ -47,8 +49,7 @@ pub(super) struct Connector {
 #[derive(Debug)]
 pub(super) enum ConnectError {
     Unreachable(Cause),
-    /// The certificates of authorities could not be read.
-    NoTls(String),
+    NoAuthorities(AuthoritiesError),
     /// Its address is a private one, and it may only be a public one.
     Private,
 }

@@ -4,6 +4,8 @@
 //! Answers come from anywhere, so nothing in them is expanded, nesting has an
 //! end, and what is unknown is passed over.
 
+use std::fmt;
+
 use quick_xml::escape::escape;
 use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
@@ -12,7 +14,7 @@ use quick_xml::reader::NsReader;
 use super::error::XmlProblem;
 
 /// An answer of 207, as far as podcal needs it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Multistatus {
     pub responses: Vec<Response>,
     /// Of a sync-collection report.
@@ -20,7 +22,7 @@ pub(super) struct Multistatus {
 }
 
 /// What is said of one resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Response {
     /// As the server spells it.
     pub href: String,
@@ -31,7 +33,7 @@ pub(super) struct Response {
 
 /// The properties that came with a status of 2xx; empty ones count as absent,
 /// because some servers answer so for what they do not know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Properties {
     /// The names in `resourcetype` that matter.
     pub is_collection: bool,
@@ -48,6 +50,32 @@ pub(super) struct Properties {
     /// In upper case; empty where the server does not say.
     pub components: Vec<String>,
     pub offers_sync: bool,
+}
+
+/// Numbers only: hrefs and events do not reach a log by accident.
+impl fmt::Debug for Multistatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Multistatus")
+            .field("responses", &self.responses.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Properties")
+            .field("is_calendar", &self.is_calendar)
+            .field("home_sets", &self.home_sets.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Properties {

@@ -6,6 +6,7 @@
 //! found: from an address that answers 404, nothing is searched.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::dav::{Dav, Depth, Page, Reply};
 use super::dav_xml::{self, Response};
@@ -15,11 +16,18 @@ use super::pace::Pace;
 use crate::model::feed_url::FeedUrl;
 
 /// A calendar that this login can see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Calendar {
     pub url: FeedUrl,
     /// The display name, or the last part of the address; made fit for a line of text.
     pub name: String,
+}
+
+/// Without its name, which may be the last part of its address.
+impl fmt::Debug for Calendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Calendar({})", self.url.host())
+    }
 }
 
 /// The calendars that the address stands for.

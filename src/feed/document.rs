@@ -8,7 +8,7 @@ use crate::model::digest::{hex, sha256};
 use crate::model::item::{FeedItem, FeedState, Held, Pulled};
 
 /// Kept with the body, as JSON in `FeedState`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct State {
     pub etag: Option<String>,
     pub last_modified: Option<String>,

@@ -2,8 +2,8 @@
 //! cookies. Everything that HTTP needs and no more: what a status or a body means
 //! is left to `http` and `caldav`.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use hyper::Method;
@@ -39,6 +39,17 @@ pub(super) struct Settings {
     pub tls: TlsTrust,
     /// As configured.
     pub url: FeedUrl,
+    pub memory: Mutex<Memory>,
+}
+
+/// What one feed knows of its CalDAV calendar from one pull to the next, and does not keep
+/// beyond the process.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The calendar that discovery found.
+    pub calendar: Option<FeedUrl>,
+    /// The last pull found none where one was: what is there next may be another one.
+    pub was_gone: bool,
 }
 
 /// One pull: sends requests on behalf of one feed, and notes what is to be
@@ -105,6 +116,10 @@ impl<'a> Exchange<'a> {
     pub(super) fn is_a_day_ago(&self, then: i64) -> bool {
         let then = UnixTime::from_seconds(then);
         self.now.since(then) >= DAY || self.now < then
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'a, Memory> {
+        locked(&self.settings.memory)
     }
 
     pub(super) fn is_inside(&self) -> bool {

@@ -217,8 +217,8 @@ fn contains_calendar(body: &[u8]) -> bool {
 impl Fetched {
     fn miss(&mut self, collection: &Collection<'_>, member: &Member) {
         let held = collection.held(&member.key);
-        let name = held.map_or(member.name(), |held| held.href.as_str());
-        self.missing.push(name.to_owned());
+        let name = held.map_or_else(|| member.name(), |held| held.href.clone());
+        self.missing.push(name);
     }
 
     async fn add(
@@ -257,8 +257,7 @@ impl Fetched {
             self.items.push(FeedItem {
                 // Held under the name that it was first seen with: servers change
                 // their spelling, and one event must not become two.
-                href: held
-                    .map_or_else(|| wanted.member.name().to_owned(), |held| held.href.clone()),
+                href: held.map_or_else(|| wanted.member.name(), |held| held.href.clone()),
                 etag: Some(etag),
                 last_modified: None,
                 body,

@@ -23,6 +23,13 @@ pub(super) fn is_young(marks: &Properties, date: UnixTime) -> bool {
         .any(|seconds| (-ABOUT_NOW..=AHEAD).contains(&(seconds - date.seconds())))
 }
 
+/// A token before this one, where it counts seconds: what changed within its own second
+/// is not named by a report since it, and by one since this.
+pub(super) fn earlier(token: &str) -> Option<String> {
+    let seconds: i64 = token.parse().ok()?;
+    (token.len() <= 10).then(|| (seconds - 2).to_string())
+}
+
 /// The time that a mark shows, in seconds since 1970.
 fn time_in(mark: &str) -> Option<i64> {
     /// From the year 1 to 1970, where Google begins to count.
@@ -51,6 +58,14 @@ fn time_in(mark: &str) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::feed::tests::NOW;
+
+    #[test]
+    fn only_a_token_that_counts_seconds_has_one_before_it() {
+        assert_eq!(earlier("1795604657").as_deref(), Some("1795604655"));
+        for token in ["data:,6", "1795604657123", "http://sabre.io/ns/sync/11", ""] {
+            assert_eq!(earlier(token), None, "{token}");
+        }
+    }
 
     #[test]
     fn a_mark_that_is_a_clock_is_doubted_while_it_is_young() {

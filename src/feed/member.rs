@@ -2,11 +2,12 @@
 //! different ways (`%2B` and `%2b`, `@` and `%40`), so names are compared after
 //! decoding once, and asked for again in the server's own spelling.
 
+use std::fmt;
 use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 
-use crate::model::digest::Parts;
+use crate::model::digest::{Parts, hex};
 use crate::model::feed_url::FeedUrl;
 
 /// What two spellings of the same address share. A digest, since there may be very
@@ -17,7 +18,18 @@ pub(super) struct Key([u8; 16]);
 impl Key {
     /// Of an item that is held, by the name it is held under.
     pub(super) fn of_held(href: &str) -> Self {
-        Self::of(href)
+        Self::written(href).unwrap_or_else(|| Self::of(href))
+    }
+
+    /// The key in a name that [`Member::name`] made of it.
+    fn written(name: &str) -> Option<Self> {
+        let digits = name.strip_prefix('=')?;
+        let mut key = [0; 16];
+        let is_whole = digits.len() == 2 * key.len();
+        for (at, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        is_whole.then_some(Self(key))
     }
 
     fn of(path: &str) -> Self {
@@ -43,7 +55,7 @@ pub(super) enum Position {
 }
 
 /// Something that an answer names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub key: Key,
     pub position: Position,
@@ -52,11 +64,24 @@ pub(super) struct Member {
     name: Range<usize>,
 }
 
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Member({:?})", self.position)
+    }
+}
+
 impl Member {
-    /// What to hold it under: the last segment, or the whole path where it does
-    /// not lie in the calendar's own folder; as the server spells it.
-    pub(super) fn name(&self) -> &str {
-        self.href.get(self.name.clone()).unwrap_or_default()
+    /// What to hold it under: the last segment, as the server spells it, or a digest
+    /// where it does not lie in the calendar's own folder: a whole path may be a secret.
+    pub(super) fn name(&self) -> String {
+        match self.position {
+            Position::Inside => self
+                .href
+                .get(self.name.clone())
+                .unwrap_or_default()
+                .to_owned(),
+            Position::WithoutPrefix | Position::Elsewhere => format!("={}", hex(&self.key.0)),
+        }
     }
 
     /// Where to fetch it. What lies in the calendar is on the host that was asked,
@@ -224,7 +249,10 @@ mod tests {
         assert_eq!(found.name(), "x%2by.EML");
         assert_eq!(found.key, Key::of_held("x%2By.EML"));
         let elsewhere = member("/other/x.ics").unwrap();
-        assert_eq!(elsewhere.name(), "/other/x.ics");
+        assert!(!elsewhere.name().contains("other"));
+        assert_eq!(Key::of_held(&elsewhere.name()), elsewhere.key);
+        // As an older podcal held it.
+        assert_eq!(Key::of_held("/other/x.ics"), elsewhere.key);
         assert_eq!(elsewhere.key, Key::of_held("/other/x.ics"));
     }
 

@@ -44,7 +44,7 @@ mod tests;
 
 use hyper::header::HeaderValue;
 
-use crate::config::{Feed, Source};
+use crate::config::{Feed, Login, Source};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
@@ -79,6 +79,7 @@ impl FeedClient {
                 user_agent: user_agent(feed, url)?,
                 tls: feed.tls.clone(),
                 url: url.clone(),
+                memory: std::sync::Mutex::default(),
             }),
             Source::File { .. } => None,
         };
@@ -94,6 +95,18 @@ impl FeedClient {
     #[must_use]
     pub fn account(&self) -> Option<AccountKey> {
         AccountKey::of(&self.feed.source)
+    }
+
+    /// Why the newest refresh token of this feed ends with this process: it could not be
+    /// written beside the ledger. `None` where all is well.
+    pub async fn token_not_saved(&self) -> Option<String> {
+        let (Source::Ics { login, .. } | Source::CalDav { login, .. }) = &self.feed.source else {
+            return None;
+        };
+        match login {
+            Login::OAuth2(oauth2) => oauth::not_saved(&self.network, oauth2).await,
+            _ => None,
+        }
     }
 
     /// What changed since what is held.

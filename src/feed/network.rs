@@ -93,13 +93,6 @@ impl Network {
         }
     }
 
-    /// Why the token file could not be written the last time, if it could not: a
-    /// rotated token is then lost with this process.
-    #[must_use]
-    pub fn token_file_problem(&self) -> Option<String> {
-        self.inner.tokens.problem()
-    }
-
     pub(super) fn tokens(&self) -> &Tokens {
         &self.inner.tokens
     }
@@ -117,7 +110,7 @@ impl Network {
         opened.map_err(|error| {
             match error {
                 ConnectError::Unreachable(cause) => PullErrorKind::Unreachable(cause),
-                ConnectError::NoTls(reason) => PullErrorKind::NoClient(reason),
+                ConnectError::NoAuthorities(error) => PullErrorKind::NoAuthorities(error),
                 ConnectError::Private => {
                     PullErrorKind::Redirect(RedirectProblem::ToPrivate { to: url.host() })
                 }
@@ -142,7 +135,7 @@ impl Network {
             return Ok(Arc::clone(made));
         }
         // A failure is not kept: what is missing may be there the next time.
-        let made = tls::client_config(trust).map_err(ConnectError::NoTls)?;
+        let made = tls::client_config(trust).map_err(ConnectError::NoAuthorities)?;
         known.insert(key, Arc::clone(&made));
         Ok(made)
     }

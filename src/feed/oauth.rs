@@ -85,6 +85,14 @@ pub(super) async fn access_token(
     }
 }
 
+/// Why a refresh token that the server put in place of the configured one is lost when
+/// this process ends, if so.
+pub(super) async fn not_saved(network: &Network, oauth2: &OAuth2) -> Option<String> {
+    let credential = network.tokens().credential(oauth2);
+    let state = credential.state.lock().await;
+    state.not_saved.clone()
+}
+
 /// The server refused this token before its time.
 pub(super) async fn revoked(network: &Network, oauth2: &OAuth2, token: &Secret) {
     let credential = network.tokens().credential(oauth2);
@@ -120,7 +128,7 @@ async fn renew(
     let in_memory = state.refresh.clone();
     // The file is newer, since another process may have written it, unless it
     // could not be written here.
-    let refresh = match network.tokens().problem() {
+    let refresh = match &state.not_saved {
         None => in_file.or(in_memory),
         Some(_) => in_memory.or(in_file),
     };
@@ -148,7 +156,9 @@ async fn renew(
         expires_at: now.plus(life).seconds(),
         saved_at: now.seconds(),
     };
-    network.tokens().save(credential, kept).await;
+    let not_saved = network.tokens().save(credential, kept).await;
+    // The one in the configuration is good for ever.
+    state.not_saved = not_saved.filter(|_| is_new);
     Ok(token)
 }
 

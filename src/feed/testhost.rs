@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::net::tests::Presents;
+
 /// What the host was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct TestRequest {
@@ -133,16 +135,24 @@ impl TestHost {
             .unwrap()
             .self_signed(&key)
             .unwrap();
+        let host = Self::start_tls_as(certificate.der(), key.serialize_der(), answer).await;
+        let fingerprint = crate::model::digest::sha256(certificate.der());
+        (host, certificate.pem(), fingerprint)
+    }
+
+    /// The same with this certificate, which may be one that TLS libraries refuse to read.
+    pub(crate) async fn start_tls_as(
+        certificate: &[u8],
+        key: Vec<u8>,
+        answer: impl Fn(&TestRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let key = rustls::pki_types::PrivateKeyDer::try_from(key).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
+            .with_cert_resolver(Arc::new(Presents::new(certificate, &key)));
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -160,13 +170,11 @@ impl TestHost {
                 });
             }
         });
-        let host = Self {
+        Self {
             address,
             asked,
             task,
-        };
-        let fingerprint = crate::model::digest::sha256(certificate.der());
-        (host, certificate.pem(), fingerprint)
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -32,7 +32,6 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 pub(super) struct Tokens {
     file: Option<PathBuf>,
     credentials: Mutex<HashMap<String, Arc<Credential>>>,
-    problem: Mutex<Option<String>>,
 }
 
 /// What is known of one credential.
@@ -50,6 +49,8 @@ pub(super) struct CredentialState {
     /// Refused by a calendar server before its time.
     pub revoked: Option<Secret>,
     pub failure: Option<Failure>,
+    /// Why the file does not have the newest refresh token, which then ends with the process.
+    pub not_saved: Option<String>,
 }
 
 /// A token request that failed.
@@ -81,7 +82,6 @@ impl Tokens {
         Self {
             file: None,
             credentials: Mutex::default(),
-            problem: Mutex::default(),
         }
     }
 
@@ -90,11 +90,6 @@ impl Tokens {
             file: Some(path),
             ..Self::in_memory()
         }
-    }
-
-    pub(super) fn problem(&self) -> Option<String> {
-        let problem = self.problem.lock();
-        problem.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn credential(&self, oauth2: &OAuth2) -> Arc<Credential> {
@@ -141,10 +136,10 @@ impl Tokens {
         tokio::task::spawn_blocking(read).await.ok().flatten()
     }
 
-    pub(super) async fn save(&self, credential: &Credential, kept: Kept) {
-        let Some(path) = self.file.clone() else {
-            return;
-        };
+    /// Why it could not be written, if so.
+    pub(super) async fn save(&self, credential: &Credential, kept: Kept) -> Option<String> {
+        let path = self.file.clone()?;
+        let name = path.display().to_string();
         let id = credential.id.clone();
         let write = move || {
             // One that is there and cannot be read may hold the tokens of others.
@@ -166,12 +161,11 @@ impl Tokens {
             }
             write(&path, &document)
         };
-        let problem = match tokio::task::spawn_blocking(write).await {
+        match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.kind().to_string()),
-            Err(_) => Some("it was not finished".to_owned()),
-        };
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+            Ok(Err(error)) => Some(format!("`{name}` cannot be written ({})", error.kind())),
+            Err(_) => Some(format!("writing `{name}` was not finished")),
+        }
     }
 }
 
@@ -293,8 +287,7 @@ mod tests {
         let tokens = Tokens::in_file(path.clone());
         let one = tokens.credential(&oauth2("first"));
         assert!(tokens.load(&one).await.is_none());
-        tokens.save(&one, kept("second", 1)).await;
-        assert_eq!(tokens.problem(), None);
+        assert_eq!(tokens.save(&one, kept("second", 1)).await, None);
         let other = Tokens::in_file(path.clone());
         let found = other
             .load(&other.credential(&oauth2("first")))
@@ -333,8 +326,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tokens = Tokens::in_file(folder.path().join("no/such/folder.json"));
         let one = tokens.credential(&oauth2("first"));
-        tokens.save(&one, kept("second", 1)).await;
-        assert!(tokens.problem().is_some());
+        let problem = tokens.save(&one, kept("second", 1)).await.unwrap();
+        assert!(problem.contains(".json` cannot be written"), "{problem}");
         let real = folder.path().join("real.json");
         fs::write(&real, "{\"credentials\":{}}").unwrap();
         let link = folder.path().join("link.json");
@@ -351,8 +344,8 @@ mod tests {
         fs::write(&path, "{\"credentials\":{\"someone's").unwrap();
         let tokens = Tokens::in_file(path.clone());
         let one = tokens.credential(&oauth2("first"));
-        tokens.save(&one, kept("second", 1)).await;
-        assert!(tokens.problem().is_some());
+        let problem = tokens.save(&one, kept("second", 1)).await.unwrap();
+        assert!(problem.contains(".json` cannot be written"), "{problem}");
         let left = fs::read_to_string(&path).unwrap();
         assert_eq!(left, "{\"credentials\":{\"someone's");
     }

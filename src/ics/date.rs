@@ -1,7 +1,7 @@
 //! Dates, times, durations and offsets as text (RFC 5545 section 3.3), in the forms
 //! that are met in practice; not yet tied to a zone.
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 
 use super::series::{Nominal, Until};
 use crate::model::time::UnixTime;
@@ -81,14 +81,14 @@ pub fn written(text: &str) -> Option<Written> {
         (24, 0, 0) => (date.tomorrow().ok()?, 0),
         _ => (date, hour),
     };
-    let local = date.at(0, 0, 0, 0);
-    let local = local
-        .with()
-        .hour(i8::try_from(hour).ok()?)
-        .minute(i8::try_from(minute).ok()?)
-        .second(i8::try_from(second.min(59) + i64::from(second > 60) * 60).ok()?)
-        .build()
-        .ok()?;
+    let second = if second == 60 { 59 } else { second };
+    let time = Time::new(
+        i8::try_from(hour).ok()?,
+        i8::try_from(minute).ok()?,
+        i8::try_from(second).ok()?,
+        0,
+    );
+    let local = date.to_datetime(time.ok()?);
     Some(Written::Time { local, suffix })
 }
 

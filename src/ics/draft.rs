@@ -291,6 +291,8 @@ impl Draft {
             Ok(RuleText { rule, left_out }) => {
                 let freq = rule.freq;
                 if !rules.contains(&rule) {
+                    // One, as a rule; a vector that grows by itself makes room for four.
+                    rules.reserve_exact(1);
                     rules.push(rule);
                 }
                 for left_out in left_out {
@@ -361,6 +363,26 @@ impl Draft {
             }
         }
     }
+}
+
+/// Whether an ATTENDEE may be one that is read: who declined, or a room or resource.
+#[must_use]
+pub fn attendee_matters(line: &[u8]) -> bool {
+    let starts = |text: &[u8], word: &[u8]| {
+        let head = text.get(..word.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(word))
+    };
+    memchr::memchr_iter(b'=', line).any(|at| {
+        let (name, value) = line.split_at(at);
+        let value = value.get(1..).unwrap_or_default().trim_ascii_start();
+        let value = value.strip_prefix(b"\"").unwrap_or(value);
+        let is_kind = || {
+            let name = name.trim_ascii_end();
+            let start = name.len().saturating_sub("CUTYPE".len());
+            starts(name.get(start..).unwrap_or_default(), b"CUTYPE")
+        };
+        starts(value, b"DECLINED") || starts(value, b"R") && is_kind()
+    })
 }
 
 fn rule_trouble(name: &str, freq: Freq, left_out: LeftOut) -> verdict::Rule {

@@ -308,11 +308,15 @@ impl Groups {
             }
         };
         if let Some(group) = self.groups.get_mut(index) {
-            if resolved.event.recurrence_id.is_some() {
-                group.overrides.push(resolved);
-            } else {
-                group.masters.push(resolved);
+            let events = match resolved.event.recurrence_id {
+                Some(_) => &mut group.overrides,
+                None => &mut group.masters,
+            };
+            if events.is_empty() {
+                // Most have one, and a vector that grows by itself makes room for four.
+                events.reserve_exact(1);
             }
+            events.push(resolved);
         }
     }
 

@@ -18,14 +18,15 @@ use super::draft::Draft;
 use super::event::Resolved;
 use super::line::{self, Lines};
 use super::property::Name;
-use super::series::{AddedDate, End, Event, Until, When};
+use super::series::{AddedDate, End, Event, When};
+use super::skim::Reach;
 use super::stamp::{PeriodEnd, Stamp};
 use super::walk::{self, File};
 use super::{component, copies, gather, zone};
 use crate::config::Only;
 use crate::model::item::FeedItem;
 use crate::model::occurrence::{Class, Details};
-use crate::model::time::UnixTime;
+use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 
 #[cfg(test)]
@@ -76,7 +77,11 @@ const TIMES_AND_MARKS: [Name; 16] = [
 #[must_use]
 pub fn keep(item: &FeedItem, from: UnixTime, filters: &[&Only]) -> FeedItem {
     let body = line::as_bytes(&item.body);
-    let kept = match walk::walk_with_lines(&body) {
+    let options = walk::Options {
+        reach: Window::new(from, UnixTime::MAX).map(Reach::of),
+        with_lines: true,
+    };
+    let kept = match walk::walk(&body, options) {
         Ok(file) => Keeper::new(&body, file, &item.href, filters).write(from),
         Err(_) => Vec::new(),
     };
@@ -428,12 +433,8 @@ fn is_over(event: &Event, unsaid: i64, from: UnixTime) -> bool {
         }
     };
     let rules_are_over = event.rules.iter().all(|rule| {
-        let until = match rule.until {
-            None => return false,
-            Some(Until::Date(date)) => as_utc(date.to_datetime(Time::midnight())) + DAY,
-            Some(Until::Local(local) | Until::Utc(local)) => as_utc(local),
-        };
-        ends_by(until)
+        let last = rule.last_start(local(&event.start));
+        last.is_some_and(|last| ends_by(as_utc(last)))
     });
     ends_by(start) && rules_are_over && event.dates.iter().all(date_is_over)
 }
@@ -452,9 +453,13 @@ fn length(start: &When, end: &End, unsaid: i64) -> i64 {
 }
 
 fn seconds(when: &When) -> i64 {
+    as_utc(local(when))
+}
+
+fn local(when: &When) -> DateTime {
     match when {
-        When::Date(date) => as_utc(date.to_datetime(Time::midnight())),
-        When::Time { local, .. } => as_utc(*local),
+        When::Date(date) => date.to_datetime(Time::midnight()),
+        When::Time { local, .. } => *local,
     }
 }
 

@@ -94,6 +94,21 @@ impl<'a> Lines<'a> {
         }
     }
 
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    #[must_use]
+    pub fn end_at_lone_cr(&self) -> bool {
+        self.lone_cr
+    }
+
+    /// Goes on with the line that begins at `at` and has this number.
+    pub fn go_on_at(&mut self, at: usize, number: u32) {
+        (self.at, self.number) = (at, number);
+    }
+
     fn byte(&self, at: usize) -> Option<u8> {
         self.body.get(at).copied()
     }
@@ -148,22 +163,26 @@ impl<'a> Lines<'a> {
             .count()
     }
 
-    /// Whether a physical line that begins with blanks, here, is not the continuation
+    /// Whether a physical line that begins with blanks, at `here`, is not the continuation
     /// of the logical line that began at `start` with `indent` blanks, and whose last
     /// physical line has `length` bytes.
     ///
     /// Who folds puts one blank more in front of what did not fit on a line of 75
     /// bytes. Who indents puts any number in front of lines of any length, and these
     /// read like lines: `BEGIN:VEVENT`, or a name of a property.
-    fn begins_anew(&self, start: usize, indent: usize, length: usize) -> bool {
-        let blanks = self.blanks(self.at);
-        let at = self.at + blanks;
+    #[must_use]
+    pub fn begins_anew(&self, here: usize, start: usize, indent: usize, length: usize) -> bool {
+        let blanks = self.blanks(here);
+        let at = here + blanks;
+        let may_be_fold = blanks == indent + 1;
+        if may_be_fold && length >= 70 {
+            return false;
+        }
         if !self.byte(at).is_some_and(|byte| byte.is_ascii_alphabetic()) {
             return false;
         }
-        let may_be_fold = blanks == indent + 1;
         if self.is_bracket(at) {
-            return !(may_be_fold && length >= 70);
+            return true;
         }
         if indent > 0 || self.is_bracket(start + indent) {
             return self.is_property(at) && !(may_be_fold && length >= 60);
@@ -266,7 +285,9 @@ impl<'a> Iterator for Lines<'a> {
             self.skip_blank();
             let breaks_softly = self.breaks_softly(start, text_end);
             match self.byte(self.at) {
-                Some(b' ' | b'\t') if !self.begins_anew(start, indent, length) => folded = true,
+                Some(b' ' | b'\t') if !self.begins_anew(self.at, start, indent, length) => {
+                    folded = true
+                }
                 Some(_) if breaks_softly => folded = true,
                 _ => break,
             }
@@ -285,6 +306,12 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// Whether it is just these bytes, and begins where a line should.
+    #[must_use]
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.raw == bytes && !self.indented
+    }
+
     /// The bytes of the line with its folds joined, at most [`MAX_LINE`] of them.
     pub fn unfold<'b>(&self, buffer: &'b mut Vec<u8>) -> &'b [u8]
     where
@@ -353,20 +380,6 @@ impl<'a> Line<'a> {
     pub fn len(&self) -> usize {
         self.raw.len()
     }
-
-    /// Whether these bytes stand in it, in either letter case, folds aside.
-    #[must_use]
-    pub fn mentions(&self, upper_case: &[u8], buffer: &mut Vec<u8>) -> bool {
-        let Some(first) = upper_case.first() else {
-            return true;
-        };
-        let line = self.unfold(buffer);
-        let lower = first.to_ascii_lowercase();
-        memchr::memchr2_iter(*first, lower, line).any(|at| {
-            line.get(at..at + upper_case.len())
-                .is_some_and(|found| found.eq_ignore_ascii_case(upper_case))
-        })
-    }
 }
 
 /// Text from bytes: UTF-8, else Windows-1252, without control characters but TAB.
@@ -379,14 +392,24 @@ pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(decode_odd(bytes)),
     };
-    if text
-        .bytes()
-        .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7F)
-    {
+    if has_control(text.as_bytes()) {
         let clean = |character: &char| !character.is_ascii_control() || *character == '\t';
         return Cow::Owned(text.chars().filter(clean).collect());
     }
     text
+}
+
+/// Whether control characters may be among these bytes, TAB too: eight are looked at
+/// together, as all text passes through here and next to none has any.
+fn has_control(bytes: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 0xFF;
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The high bit of a byte that is below another one, which subtracting makes borrow.
+    let any_below = |word: u64, least: u64| word.wrapping_sub(EACH * least) & !word & (EACH * 0x80);
+    words.iter().any(|word| {
+        let word = u64::from_ne_bytes(*word);
+        any_below(word, 0x20) | any_below(word ^ (EACH * 0x7F), 1) != 0
+    }) || rest.iter().any(u8::is_ascii_control)
 }
 
 fn decode_odd(bytes: &[u8]) -> String {

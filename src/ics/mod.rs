@@ -8,7 +8,8 @@
 //! The way of the bytes: `line` finds logical lines and `property` takes them apart,
 //! `walk` follows the components, `draft` gathers each VEVENT, `event` ties it to its
 //! zones (`zone`), `gather` makes series of the events of one UID, `copies` tells the newest of each. No step recurses,
-//! and none takes more than linear time. `keep` is beside it: the form in which a body
+//! and none takes more than linear time. `skim` tells early what has to do with a window of
+//! time; the rest is passed over. `keep` is beside it: the form in which a body
 //! is held in the ledger.
 
 mod component;
@@ -22,6 +23,7 @@ mod line;
 mod property;
 mod rrule;
 pub mod series;
+mod skim;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -33,8 +35,10 @@ use std::fmt;
 
 use crate::fault::Fault;
 use crate::model::item::FeedItem;
+use crate::model::time::Window;
 use crate::model::verdict::Verdict;
 use series::Series;
+use skim::Reach;
 
 pub use keep::keep;
 
@@ -81,8 +85,28 @@ impl fmt::Debug for Reading {
 /// When no calendar begins in the body. A calendar that is cut off is none: see
 /// [`Reading::cut_off`].
 pub fn read(item: &FeedItem) -> Result<Reading, NotACalendar> {
+    read_with(item, walk::Options::default())
+}
+
+/// The same for a window of time: without events that nothing of which can be within it,
+/// which are passed over in a tenth of the time, and what could be said of them.
+///
+/// Expanding the reading gives the same meetings in the window as [`read`]. Verdicts are
+/// on what was read only; to explain a calendar read all of it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(item: &FeedItem, window: Window) -> Result<Reading, NotACalendar> {
+    let options = walk::Options {
+        reach: Some(Reach::of(window)),
+        ..walk::Options::default()
+    };
+    read_with(item, options)
+}
+
+fn read_with(item: &FeedItem, options: walk::Options) -> Result<Reading, NotACalendar> {
     let body = line::as_bytes(&item.body);
-    let file = walk::walk(&body)?;
+    let file = walk::walk(&body, options)?;
     Ok(gather::reading(file, &item.href))
 }
 

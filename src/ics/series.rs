@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::civil::{Date, DateTime, Weekday};
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime, Time, Weekday};
 
 use crate::model::occurrence::Details;
 use crate::model::zone::Zone;
@@ -140,14 +141,39 @@ impl Rule {
     /// Whether any BYxxx part but BYSETPOS, which chooses among what the others give, is in it.
     #[must_use]
     pub fn has_limits(&self) -> bool {
+        !self.by_day.is_empty() || self.has_more_than_days()
+    }
+
+    /// The same of those but BYDAY.
+    fn has_more_than_days(&self) -> bool {
         !(self.by_second.is_empty()
             && self.by_minute.is_empty()
             && self.by_hour.is_empty()
-            && self.by_day.is_empty()
             && self.by_month_day.is_empty()
             && self.by_year_day.is_empty()
             && self.by_week_no.is_empty()
             && self.by_month.is_empty())
+    }
+
+    /// A time after which it generates nothing, where that is plain to see: by UNTIL, or by
+    /// COUNT where each of its days or weeks has an instance.
+    #[must_use]
+    pub fn last_start(&self, start: DateTime) -> Option<DateTime> {
+        let by_until = self.until.map(|until| match until {
+            Until::Date(date) => date.to_datetime(Time::MAX),
+            Until::Local(local) | Until::Utc(local) => local,
+        });
+        let days = match self.freq {
+            Freq::Daily if !self.has_limits() => Some(1),
+            Freq::Weekly if !self.has_more_than_days() && self.by_set_pos.is_empty() => Some(7),
+            _ => None,
+        };
+        let by_count = self.count.zip(days).map(|(count, days)| {
+            let periods = i64::from(count).saturating_mul(i64::from(self.interval));
+            let seconds = periods.saturating_add(1).saturating_mul(days * 86_400);
+            start.saturating_add(SignedDuration::from_secs(seconds))
+        });
+        by_until.into_iter().chain(by_count).min()
     }
 
     /// A rule of this frequency with nothing else said.

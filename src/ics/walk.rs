@@ -1,14 +1,16 @@
 //! The components of a body, walked line by line without recursion: calendars,
 //! events as drafts, time zones. Everything else is passed over.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::component::{Kind, OF_BOTH, OF_CALENDARS, OF_EVENTS, glued, named};
 use super::date;
-use super::draft::{Draft, MAX_TEXT};
+use super::draft::{self, Draft, MAX_TEXT};
 use super::line::{self, Line, Lines, MAX_LINE};
 use super::property::{Name, Property};
+use super::skim::{self, Passed, Reach};
 use super::zone::{Zones, own};
 use super::{MAX_VERDICTS, NotACalendar};
 use crate::model::verdict::Rule;
@@ -43,50 +45,45 @@ pub struct Calendar {
     pub zone: Option<(String, u32)>,
 }
 
+/// What is wanted of a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Only events that have to do with these times; else all.
+    pub reach: Option<Reach>,
+    /// Where the properties of each event stand.
+    pub with_lines: bool,
+}
+
 /// Walks a body.
 ///
 /// # Errors
 /// When no calendar begins in it.
-pub fn walk(body: &[u8]) -> Result<File, NotACalendar> {
-    walk_with(Walk::default(), body)
-}
-
-/// The same, remembering where the properties of each event stand.
-///
-/// # Errors
-/// When no calendar begins in it.
-pub fn walk_with_lines(body: &[u8]) -> Result<File, NotACalendar> {
-    let walk = Walk {
-        with_lines: true,
-        ..Walk::default()
-    };
-    walk_with(walk, body)
-}
-
-fn walk_with<'a>(mut walk: Walk<'a>, body: &'a [u8]) -> Result<File, NotACalendar> {
+pub fn walk(body: &[u8], options: Options) -> Result<File, NotACalendar> {
     // A page may quote a calendar; it is a page all the same.
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'<') {
         return Err(NotACalendar::Html);
     }
+    let mut walk = Walk {
+        options,
+        ..Walk::default()
+    };
     let mut first_line = None;
-    let mut lines = Lines::new(body).peekable();
-    while let Some(line) = lines.peek() {
-        first_line.get_or_insert(line.number);
-        if walk.is_calendar(line) {
-            break;
-        }
-        if line.start > MAX_PREAMBLE {
-            while lines.next().is_some() {}
-            break;
-        }
-        lines.next();
-    }
-    if lines.peek().is_none() {
+    let mut lines = Lines::new(body);
+    let calendar = lines
+        .by_ref()
+        .inspect(|line| first_line = first_line.or(Some(line.number)))
+        .find(|line| walk.is_calendar(line) || line.start > MAX_PREAMBLE)
+        .filter(|line| walk.is_calendar(line));
+    let Some(calendar) = calendar else {
         return Err(not_a_calendar(body, first_line));
-    }
-    for line in lines {
-        walk.line(&line);
+    };
+    walk.line(&calendar);
+    while let Some(line) = lines.next() {
+        match walk.pass(&line, &lines) {
+            Some(passed) => lines.go_on_at(passed.end, passed.next_line),
+            None => walk.line(&line),
+        }
     }
     Ok(walk.finish(body))
 }
@@ -105,7 +102,8 @@ fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
 #[derive(Default)]
 struct Walk<'a> {
     file: File,
-    with_lines: bool,
+    options: Options,
+    passed: Vec<Passed>,
     stack: Vec<Kind>,
     /// Components that are open beyond [`MAX_DEPTH`].
     deeper: u32,
@@ -124,6 +122,44 @@ impl<'a> Walk<'a> {
     fn is_calendar(&mut self, line: &Line<'_>) -> bool {
         Name::of(line.name(&mut self.name_buffer)) == Name::Begin
             && Kind::of(named(line, &mut self.buffer)) == Kind::Calendar
+    }
+
+    /// Passes over the event that begins here, if it is beyond reach.
+    fn pass(&mut self, begin: &Line<'a>, behind: &Lines<'a>) -> Option<Passed> {
+        let reach = self.options.reach?;
+        if self.deeper > 0 || self.stack.last() != Some(&Kind::Calendar) {
+            return None;
+        }
+        let passed = reach.pass(begin, behind, self.calendar())?;
+        self.outside.clear();
+        self.event_closed = false;
+        self.passed.push(passed);
+        Some(passed)
+    }
+
+    /// Reads what was passed over after all where other events have the same UID: copies,
+    /// a series and its instances say more together.
+    fn take_back(&mut self, body: &'a [u8]) {
+        let uids = self
+            .file
+            .drafts
+            .iter()
+            .filter_map(|draft| draft.uid.as_deref());
+        let uids: HashSet<u64> = uids.map(skim::uid_hash).collect();
+        let lines = Lines::new(body);
+        let back = self
+            .passed
+            .extract_if(.., |passed| uids.contains(&passed.uid));
+        for passed in back.collect::<Vec<_>>() {
+            for line in lines.part(passed.start, passed.end, passed.line) {
+                self.line(&line);
+            }
+            let draft = self.file.drafts.last_mut();
+            if let Some(draft) = draft.filter(|draft| draft.span.start == passed.start) {
+                draft.calendar = passed.calendar;
+            }
+        }
+        self.file.drafts.sort_by_key(|draft| draft.span.start);
     }
 
     fn line(&mut self, line: &Line<'a>) {
@@ -293,10 +329,7 @@ impl<'a> Walk<'a> {
         match (top, name) {
             (Some(Kind::Event), Name::Attendee) => {
                 // Guests of large meetings are most of some feeds.
-                let matters = line.mentions(b"DECLINED", &mut self.buffer)
-                    || line.mentions(b"CUTYPE=R", &mut self.buffer)
-                    || line.mentions(b"CUTYPE=\"R", &mut self.buffer);
-                if !matters {
+                if !draft::attendee_matters(line.unfold(&mut self.buffer)) {
                     return;
                 }
             }
@@ -317,7 +350,7 @@ impl<'a> Walk<'a> {
                         false => property,
                     };
                     event.take(name, &property, line.number, &mut self.file.zones);
-                    if self.with_lines {
+                    if self.options.with_lines {
                         event.lines.push((name, line.start, line.end));
                     }
                     if cut {
@@ -443,12 +476,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn finish(mut self, body: &[u8]) -> File {
+    fn finish(mut self, body: &'a [u8]) -> File {
         self.file.cut_off = !self.stack.is_empty();
         self.drop_event();
         self.close_down_to(0, body.len());
+        self.take_back(body);
         // Damage must not pass for an empty calendar.
         if self.file.drafts.is_empty()
+            && self.passed.is_empty()
             && !self.file.cut_off
             && memchr::memmem::find(body, b"BEGIN:VEVENT").is_some()
         {

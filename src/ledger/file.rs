@@ -8,6 +8,22 @@ use super::{LedgerError, Result};
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::time::UnixTime;
 
+/// Does work that asks the file system on a thread of its own: a disk may not answer, and the
+/// tasks go on meanwhile. The work comes to its end also where nobody waits for it any more.
+pub(super) async fn beside_tasks<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let runtime = tokio::runtime::Handle::current();
+    match tokio::task::spawn_blocking(move || runtime.block_on(work)).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down and drops this next.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// A file however it is named: its device and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);

@@ -48,11 +48,10 @@ pub use device::WHICHEVER_ANSWERS;
 pub use error::LedgerError;
 pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};
-pub use lock::{Holder, ServiceLock};
+pub use lock::ServiceLock;
 pub use memories::{Batch, Loaded, ServiceTimes};
 pub(crate) use memories::{Remembered, differ};
 pub use pin::Pin;
-pub use server_error::ServerError;
 pub use sign_in::PodSecret;
 
 use crate::model::ledger_place::{LedgerPlace, LedgerServer};
@@ -160,7 +159,7 @@ impl Ledger {
         let (Some(server), Some(other)) = (&self.0.server, &place.server) else {
             return Ok(());
         };
-        server.sign_in_by(Server::new(other)?).await
+        server.sign_in_by(other).await
     }
 
     /// How often the lease is to be renewed.
@@ -184,12 +183,6 @@ impl Ledger {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.opened().journal
-    }
-
-    /// The size of the database file and its log, in bytes.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
-        file::size(&self.0.path) + file::size(&file::beside(&self.0.path, "-wal"))
     }
 
     /// Everything that is remembered but the contents of versions and the history.

@@ -32,6 +32,10 @@ impl Ledger {
     /// that somebody forgot, and the ledger would be lost with the container.
     /// A newer schema and the database of another program are refused.
     pub async fn open(lock: ServiceLock, at: UnixTime) -> Result<(Self, Vec<LedgerEvent>)> {
+        file::beside_tasks(Self::open_here(lock, at)).await
+    }
+
+    async fn open_here(lock: ServiceLock, at: UnixTime) -> Result<(Self, Vec<LedgerEvent>)> {
         let path = lock.ledger().to_owned();
         let mut events = Vec::new();
         let begun = begin::begin(&path, at, &mut events).await?;
@@ -178,6 +182,11 @@ impl Ledger {
             self.renew_lease().await?;
             return Ok(Vec::new());
         }
+        let ledger = self.clone();
+        file::beside_tasks(async move { ledger.reopen_here(at).await }).await
+    }
+
+    async fn reopen_here(&self, at: UnixTime) -> Result<Vec<LedgerEvent>> {
         let path = &self.0.path;
         let (mut writer, mut reader) = (self.0.writer.lock().await, self.0.reader.lock().await);
         let log = file::beside(path, "-wal");

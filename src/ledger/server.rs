@@ -52,6 +52,8 @@ const LOCK_TABLES: &str = "SELECT pg_advisory_xact_lock(8098703468320481635)";
 pub(super) struct Server {
     /// The server and the database, for people.
     pub(super) name: PathBuf,
+    /// What the configuration says of it.
+    place: Mutex<LedgerServer>,
     options: Mutex<PgConnectOptions>,
     /// Tells this service's lease from others.
     holder: String,
@@ -81,6 +83,7 @@ impl Server {
         }
         Ok(Self {
             name,
+            place: Mutex::new(place.clone()),
             options: Mutex::new(
                 options
                     .application_name("podcal")
@@ -98,14 +101,20 @@ impl Server {
     }
 
     fn options(&self) -> MutexGuard<'_, PgConnectOptions> {
-        self.options.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.options)
     }
 
-    /// Connects as the other does, where that works.
-    pub(super) async fn sign_in_by(&self, other: Self) -> Result<()> {
+    /// Connects from now on as the configuration says now, where that works. What did not
+    /// change is not tried: a server that is away refuses no reload of something else.
+    pub(super) async fn sign_in_by(&self, place: &LedgerServer) -> Result<()> {
+        if *locked(&self.place) == *place {
+            return Ok(());
+        }
+        let other = Self::new(place)?;
         other.look().await?;
         let options = other.options().clone();
         *self.options() = options;
+        *locked(&self.place) = place.clone();
         Ok(())
     }
 
@@ -277,6 +286,10 @@ impl Server {
         });
         let _ = timeout(PATIENCE, given).await;
     }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A statement that waits longer than this ends; the lease is not waited for.

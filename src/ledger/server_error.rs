@@ -85,6 +85,13 @@ impl ServerError {
         let code = match &source {
             sqlx::Error::Database(error) => error.code().map(|code| code.into_owned()),
             sqlx::Error::Tls(_) => return Self::Tls { name, source },
+            sqlx::Error::Io(error)
+                if error
+                    .get_ref()
+                    .is_some_and(|inner| inner.is::<rustls::Error>()) =>
+            {
+                return Self::Tls { name, source };
+            }
             // Such as a file of `sslrootcert` that cannot be read.
             sqlx::Error::Configuration(_) => return Self::Tls { name, source },
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => {

@@ -53,16 +53,18 @@ impl Cron {
     pub fn parse(text: &str) -> Result<Self, String> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [second, minute, hour, day, month, weekday] = fields.as_slice() else {
+            let found = match fields.len() {
+                1 => "one field".to_owned(),
+                count => format!("{count} fields"),
+            };
             return Err(format!(
-                "has {} fields; write six (second minute hour day month weekday), such as \"0 */5 * * * *\"",
-                fields.len()
+                "has {found}; write six (second minute hour day month weekday), such as \"0 */5 * * * *\""
             ));
         };
         let weekday = weekdays(weekday)?;
         let line = format!("{second} {minute} {hour} {day} {month} {weekday}");
-        let schedule = cron::Schedule::from_str(&line).map_err(|_| {
-            "is not a cron expression; write six fields such as \"0 */5 * * * *\"".to_owned()
-        })?;
+        let schedule = cron::Schedule::from_str(&line)
+            .map_err(|_| wrong_field(&[second, minute, hour, day, month]))?;
         let every_hour = schedule.hours().count() == 24;
         let cron = Self {
             text: text.to_owned(),
@@ -210,6 +212,30 @@ fn labelled_utc(local: civil::DateTime) -> Option<DateTime<Utc>> {
         u32::try_from(local.second()).ok()?,
     )
     .single()
+}
+
+/// The first of these fields that cannot be read, and what would be right.
+fn wrong_field(fields: &[&str; 5]) -> String {
+    const NAMES: [(&str, &str); 5] = [
+        ("second", "0 to 59"),
+        ("minute", "0 to 59"),
+        ("hour", "0 to 23"),
+        ("day of the month", "1 to 31"),
+        ("month", "1 to 12, or names (jan)"),
+    ];
+    for (place, (field, (name, bounds))) in fields.iter().zip(NAMES).enumerate() {
+        // Alone, beside fields that are right.
+        let mut alone = ["*"; 6];
+        if let Some(own) = alone.get_mut(place) {
+            *own = field;
+        }
+        if cron::Schedule::from_str(&alone.join(" ")).is_err() {
+            return format!(
+                "has the {name} {field:?}; write {bounds}, \"*\" for each, or steps such as \"*/5\""
+            );
+        }
+    }
+    "is not a cron expression; write six fields such as \"0 */5 * * * *\"".to_owned()
 }
 
 /// The weekday field of crontab in the words of the `cron` crate.
@@ -440,7 +466,11 @@ mod tests {
             ("*/5 * * * *", "has 5 fields"),
             ("", "has 0 fields"),
             ("0 0 0 30 2 *", "never comes"),
-            ("0 99 * * * *", "is not a cron expression"),
+            ("0 99 * * * *", "has the minute \"99\"; write 0 to 59"),
+            ("0 0 25 * * *", "has the hour \"25\"; write 0 to 23"),
+            ("0 0 9 0 * *", "day of the month"),
+            ("0 0 9 * jam *", "the month \"jam\""),
+            ("x 0 9 * * *", "the second"),
             ("0 0 9 * * 8", "0 to 7"),
             ("0 0 9 * * someday", "0 to 7"),
             ("0 0 9 * * mon/0", "0 to 7"),

@@ -1,7 +1,5 @@
 //! SHA-256 over several parts, and bytes as hexadecimal digits.
 
-use std::fmt::Write as _;
-
 use ring::digest;
 
 /// A digest over parts, each with its length before it, so that no two lists of
@@ -58,12 +56,11 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// Lower-case hexadecimal digits of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(digits);
+    text
 }
 
 fn array(digest: digest::Digest) -> [u8; 32] {

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::meeting::Meeting;
 use super::name::{FeedId, PodUrl, RoomName};
 use super::time::UnixTime;
-use super::version::VersionId;
+use super::version::{Trouble, VersionId};
 
 /// Everything that is remembered, by the keys of the ledger. Copies share what they hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,12 @@ pub struct FeedMemory {
     pub not_before: Option<UnixTime>,
     /// Answers in a row that it is asked too often, without a time.
     pub throttled: u32,
+    /// What of `latest` could not be read as it was meant.
+    pub trouble: Trouble,
+    /// Members of `latest` that are listed and could not be had.
+    pub missing: usize,
+    /// Why the newest refresh token could not be written.
+    pub token_not_saved: Option<String>,
 }
 
 /// Failures in a row, since a success.

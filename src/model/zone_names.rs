@@ -605,6 +605,7 @@ pub const OTHERS: &[(&str, &str)] = &[
     // The long names of the CLDR, which Java and browsers show, and its metazones.
     ("Central European", "Central European Standard Time"),
     ("Mitteleuropäische Zeit", "Europe/Berlin"),
+    ("Mitteleuropaeische Zeit", "Europe/Berlin"),
     ("Mitteleuropäische Sommerzeit", "Europe/Berlin"),
     ("Westeuropäische Zeit", "Europe/Lisbon"),
     ("Westeuropäische Sommerzeit", "Europe/Lisbon"),
@@ -622,6 +623,7 @@ pub const OTHERS: &[(&str, &str)] = &[
     ("British", "Europe/London"),
     ("British Summer Time", "Europe/London"),
     ("United Kingdom", "Europe/London"),
+    ("Indian Standard Time", "India Standard Time"),
     ("Irish", "Europe/Dublin"),
     ("Ireland", "Europe/Dublin"),
     ("Moscow", "Europe/Moscow"),
@@ -879,6 +881,7 @@ pub const CITIES: &[(&str, &str)] = &[
     ("Guadalajara", "America/Mexico_City"),
     ("Hamburg", "Europe/Berlin"),
     ("Hanoi", "Asia/Ho_Chi_Minh"),
+    ("Ho Chi Minh City", "Asia/Ho_Chi_Minh"),
     ("Houston", "America/Chicago"),
     ("Islamabad", "Asia/Karachi"),
     ("Kiev", "Europe/Kyiv"),

@@ -8,7 +8,8 @@
 use std::fmt;
 
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use rustls::{CertificateError, Error, SignatureScheme};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::transport::CertificateFault;
 
@@ -47,6 +48,26 @@ pub enum Strength {
     /// RSA from 1024 bits too, for a device that is known by its fingerprint:
     /// refused, it could only be used without any check.
     Pinned,
+}
+
+/// Checks that a handshake was signed with the key of a certificate.
+///
+/// By podcal's own reading of the certificate, for webpki does not read all that
+/// devices have; what authorities vouch for was read by webpki before.
+///
+/// # Errors
+/// Those of [`Key::verify`], and [`CertificateError::BadEncoding`].
+pub fn check_handshake(
+    strength: Strength,
+    message: &[u8],
+    certificate: &[u8],
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    Certificate::parse(certificate)
+        .ok_or(CertificateError::BadEncoding)?
+        .key
+        .verify(strength, signed.scheme, message, signed.signature())
+        .map(|()| HandshakeSignatureValid::assertion())
 }
 
 impl<'a> Certificate<'a> {

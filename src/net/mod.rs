@@ -4,9 +4,13 @@
 //! Nothing here knows what a feed or a pod is. Digests and fingerprints, which the
 //! configuration needs too, are in `model`.
 
+pub mod authorities;
 pub mod certificate;
 pub mod clean;
 pub mod lookup;
 pub mod probe;
 pub mod retry_after;
 pub mod transport;
+
+#[cfg(test)]
+pub(crate) mod tests;

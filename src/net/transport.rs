@@ -92,6 +92,19 @@ pub enum CertificateFault {
     Unsupported(String),
 }
 
+impl CertificateFault {
+    /// The fault in an error of a verifier of podcal's own.
+    #[must_use]
+    pub fn of(error: &rustls::Error) -> Option<&Self> {
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+                other.0.downcast_ref()
+            }
+            _ => None,
+        }
+    }
+}
+
 /// As a verifier returns it.
 impl From<CertificateFault> for rustls::Error {
     fn from(fault: CertificateFault) -> Self {

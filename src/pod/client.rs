@@ -63,7 +63,10 @@ impl PodClient {
     /// [`PodErrorKind::NoAuthorities`], or TLS that cannot be set up.
     pub fn new(pod: &Pod, pin: Option<Fingerprint>, access: Access) -> Result<Self, PodError> {
         let fail = |kind| PodError::new(&pod.url, Operation::SignIn, kind);
-        let verifier = Arc::new(Verifier::of(&pod.tls, pin).map_err(fail)?);
+        let verifier = Arc::new(
+            Verifier::of(&pod.tls, pin)
+                .map_err(|error| fail(PodErrorKind::NoAuthorities(error)))?,
+        );
         let connection = Connection::new(&verifier, pod.timeout)
             .map_err(|cause| fail(PodErrorKind::NotConnected(cause)))?;
         Ok(Self(Arc::new(Inner {
@@ -102,10 +105,10 @@ impl PodClient {
         reading.map(|reading| reading.offset(now, Instant::now()))
     }
 
-    /// Lets the next request try the password although it was rejected before:
-    /// somebody corrected it on the pod.
-    pub async fn end_sign_in_pause(&self) {
-        self.0.session.lock().await.end_pause();
+    /// Lets the next request send the password although it was rejected before: its
+    /// pause is over, or somebody corrected it on the pod.
+    pub async fn permit_sign_in(&self) {
+        self.0.session.lock().await.permit_sign_in();
     }
 
     /// Signs in now, whether or not there is a token, and says what is known of
@@ -146,20 +149,12 @@ impl PodClient {
         self.ask(&calendar::set(meetings)).await
     }
 
-    /// The id of the device; see [`device::id`].
-    ///
-    /// # Errors
-    /// See [`PodErrorKind`].
-    pub async fn device_id(&self) -> Result<String, PodError> {
-        self.ask(&device::id()).await
-    }
-
     /// The id of the device; `None` for firmware that does not report it.
     ///
     /// # Errors
     /// See [`PodErrorKind`].
-    pub async fn identity(&self) -> Result<Option<String>, PodError> {
-        self.ask(&device::identity()).await
+    pub async fn device_id(&self) -> Result<Option<String>, PodError> {
+        self.ask(&device::id()).await
     }
 
     /// The whole configuration.
@@ -279,8 +274,8 @@ impl PodClient {
             return Ok(token);
         }
         let fail = |kind| self.error(Operation::SignIn, kind);
-        if let Some(pause) = session.pause(now) {
-            return Err(fail(session.reason(pause)));
+        if let Some(refusal) = session.refusal() {
+            return Err(fail(refusal));
         }
         let form = token::form(self.pod());
         let prepare = |http: &reqwest::Client| {

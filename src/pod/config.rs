@@ -23,8 +23,8 @@ impl PodConfig {
         Self(tree)
     }
 
-    /// All of it, with secrets: to be compared or changed, never to be shown.
-    #[must_use]
+    /// All of it, with secrets.
+    #[cfg(test)]
     pub fn reveal(&self) -> &Value {
         &self.0
     }
@@ -99,12 +99,6 @@ impl LegacyConfig {
     #[must_use]
     pub fn new(tree: Value) -> Self {
         Self(tree)
-    }
-
-    /// All of it, with secrets: never to be shown.
-    #[must_use]
-    pub fn reveal(&self) -> &Value {
-        &self.0
     }
 
     #[must_use]

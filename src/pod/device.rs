@@ -96,18 +96,10 @@ impl Aspect {
     }
 }
 
-/// The id of the device: it stays the same until the pod is replaced. The cheapest
-/// request that needs a token.
+/// The id of the device: it stays the same until the pod is replaced. `None` for firmware
+/// that does not report it. The cheapest request that needs a token.
 #[must_use]
-pub fn id() -> Request<String> {
-    Request::new(Operation::ReadMetadata, &[], |answer| {
-        answer.text("device_id")
-    })
-}
-
-/// The same; `None` for firmware that does not report it.
-#[must_use]
-pub fn identity() -> Request<Option<String>> {
+pub fn id() -> Request<Option<String>> {
     Request::with_refusals(Operation::ReadMetadata, &[], |answer| match answer {
         // Old firmware may answer with a page.
         Err(refused) if refused.is_not_found() || refused.status() == Some(404) => Ok(None),

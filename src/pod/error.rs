@@ -101,8 +101,8 @@ impl PodError {
     fn class(&self) -> FailureClass {
         use PodErrorKind as Kind;
         match &self.kind {
-            Kind::WrongPassword { asked: true, .. } => FailureClass::SecretRejected,
-            Kind::WrongPassword { asked: false, .. } | Kind::SignInPaused(_) => {
+            Kind::WrongPassword { asked: true } => FailureClass::SecretRejected,
+            Kind::WrongPassword { asked: false } | Kind::SignInPaused(_) => {
                 FailureClass::SignInPaused
             }
             Kind::CertificateChanged { .. } | Kind::CertificateUnknown { .. } => {
@@ -175,16 +175,16 @@ impl fmt::Display for PodError {
                 f,
                 "the certificate of the pod at {pod} is not known, so the password was not sent; its fingerprint is sha256 {found}"
             ),
-            Kind::NoAuthorities { why } => write!(
+            Kind::NoAuthorities(error) => write!(
                 f,
-                "there are no certificate authorities to check the pod at {pod} with: {why}"
+                "there are no certificate authorities to check the pod at {pod} with: {error}"
             ),
-            Kind::WrongPassword { asked: true, .. } => {
+            Kind::WrongPassword { asked: true } => {
                 write!(f, "the pod at {pod} rejected the password")
             }
-            Kind::WrongPassword { asked: false, .. } => write!(
+            Kind::WrongPassword { asked: false } => write!(
                 f,
-                "the pod at {pod} rejected the password before, and sign-in is paused"
+                "the pod at {pod} rejected the password before, and it was not sent again"
             ),
             Kind::SignInRefused { status, error } => {
                 write!(f, "the pod at {pod} refused to sign in: {status} {error}")

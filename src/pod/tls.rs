@@ -10,9 +10,10 @@ use tokio::net::TcpStream;
 
 use super::error::{PodError, PodErrorKind};
 use super::operation::Operation;
-use super::verifier::{Verifier, provider};
+use super::verifier::Verifier;
 use crate::config::Pod;
 use crate::model::fingerprint::Fingerprint;
+use crate::net::authorities::provider;
 use crate::net::lookup::Lookup;
 use crate::net::probe::probe;
 use crate::net::transport::Cause;

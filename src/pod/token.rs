@@ -1,9 +1,9 @@
-//! Signing in: the password grant, how long a token is used, and the pause after
-//! a rejected password.
+//! Signing in: the password grant, and how long a token is used.
 //!
-//! Pods lock people out, so a password that was rejected is not tried again
-//! before a pause is over. The clocks of pods lie, so a token's `exp` only counts
-//! against the pod's own clock at the moment of issue.
+//! Pods lock people out, so a password that was rejected is not sent again before
+//! whoever has the client allows it; for how long sign-in is paused is for the gate for
+//! secrets alone to say. The clocks of pods lie, so a token's `exp` only counts against
+//! the pod's own clock at the moment of issue.
 
 use std::time::Duration;
 
@@ -23,18 +23,13 @@ use crate::net::clean;
 
 /// Samples reuse a token for 50 minutes; the reference does not say.
 const LONGEST_LIFE: Duration = Duration::from_secs(45 * 60);
-const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// What one client knows of its sign-in.
 #[derive(Default)]
 pub(super) struct Session {
     token: Option<Token>,
-    /// Rejections in a row, and when the last one was.
-    rejections: u32,
-    rejected_at: Option<Instant>,
-    /// Why, where it was not the password.
-    refused_with: Option<PodErrorKind>,
+    /// Why the pod did not let us sign in, until that may be tried again.
+    refused: Option<PodErrorKind>,
 }
 
 /// What is known of a token besides its text.
@@ -71,29 +66,14 @@ impl Session {
         self.token = None;
     }
 
-    /// For how long the pod must not be asked, after a rejected password.
-    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
-        let until = self.rejected_at? + pause_after(self.rejections);
-        let left = until.saturating_duration_since(now);
-        (!left.is_zero()).then_some(left)
+    /// Why the pod is not asked for a token, where it refused one before.
+    pub(super) fn refusal(&self) -> Option<PodErrorKind> {
+        self.refused.clone()
     }
 
-    fn rejected(&mut self, now: Instant) -> Duration {
-        self.token = None;
-        self.rejections = self.rejections.saturating_add(1);
-        self.rejected_at = Some(now);
-        self.refused_with = None;
-        pause_after(self.rejections)
-    }
-
-    /// What the pod said when sign-in was paused, for `left` from now.
-    pub(super) fn reason(&self, left: Duration) -> PodErrorKind {
-        self.refused_with
-            .clone()
-            .unwrap_or(PodErrorKind::WrongPassword {
-                pause: left,
-                asked: false,
-            })
+    /// The pod may be asked for a token once more, although it refused one.
+    pub(super) fn permit_sign_in(&mut self) {
+        self.refused = None;
     }
 
     /// Takes the pod's answer to a sign-in.
@@ -109,8 +89,7 @@ impl Session {
             if let Some(text) = text.and_then(Value::as_str).filter(|text| is_sound(text)) {
                 let facts = facts(value.as_ref(), text, answer.date);
                 let text = Secret::new(text);
-                self.rejections = 0;
-                self.rejected_at = None;
+                self.refused = None;
                 self.token = Some(Token {
                     text: text.clone(),
                     issued_at: now,
@@ -128,17 +107,17 @@ impl Session {
             .and_then(tree::flag)
             == Some(true);
         match (answer.status, reported) {
-            _ if wants_password => Err(self.wrong_password(now)),
+            _ if wants_password => Err(self.wrong_password()),
             (_, Some(ApiError::NotLicensed)) => Err(answer.failure(&hide)),
-            (401 | 403, _) => Err(self.wrong_password(now)),
+            (401 | 403, _) => Err(self.wrong_password()),
             // OAuth 2 (RFC 6749 section 5.2) calls a wrong password `invalid_grant`, with 400.
             (400, Some(ApiError::Other(name))) if is_about_the_password(&name) => {
-                Err(self.wrong_password(now))
+                Err(self.wrong_password())
             }
             (status @ (400 | 429), Some(error)) => {
-                self.rejected(now);
                 let kind = PodErrorKind::SignInRefused { status, error };
-                self.refused_with = Some(kind.clone());
+                self.token = None;
+                self.refused = Some(kind.clone());
                 Err(kind)
             }
             (200..300, None) => Err(answer.lacks("access_token")),
@@ -146,16 +125,10 @@ impl Session {
         }
     }
 
-    fn wrong_password(&mut self, now: Instant) -> PodErrorKind {
-        PodErrorKind::WrongPassword {
-            pause: self.rejected(now),
-            asked: true,
-        }
-    }
-
-    /// The password may be tried again at once: somebody corrected it.
-    pub(super) fn end_pause(&mut self) {
-        self.rejected_at = None;
+    fn wrong_password(&mut self) -> PodErrorKind {
+        self.token = None;
+        self.refused = Some(PodErrorKind::WrongPassword { asked: false });
+        PodErrorKind::WrongPassword { asked: true }
     }
 }
 
@@ -167,12 +140,6 @@ pub(super) fn form(pod: &Pod) -> Secret {
         .append_pair("password", pod.password.reveal())
         .finish();
     Secret::new(form)
-}
-
-/// Five minutes, doubling to an hour.
-fn pause_after(rejections: u32) -> Duration {
-    let doublings = rejections.saturating_sub(1).min(8);
-    (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
 /// Whether it can stand in a header.
@@ -261,24 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_password_pauses_sign_in_for_minutes_and_longer_each_time() {
-        let minutes: Vec<_> = (1..=6).map(|n| pause_after(n).as_secs() / 60).collect();
-        assert_eq!(minutes, [5, 10, 20, 40, 60, 60]);
-        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
-
-        let start = Instant::now();
-        let mut session = Session::default();
-        assert_eq!(session.pause(start), None);
-        session.rejected(start);
-        let later = start + Duration::from_secs(299);
-        assert_eq!(session.pause(later), Some(Duration::from_secs(1)));
-        assert_eq!(session.pause(later + Duration::from_secs(1)), None);
-    }
-
-    #[test]
     fn the_answers_to_a_sign_in_are_told_apart() {
         let pod = super::super::tests::pod("192.0.2.11", "pw-to-hide");
-        let check = |status: u16, body: &str, key: &str, pauses: bool| {
+        let check = |status: u16, body: &str, key: &str, refuses: bool| {
             let answer = Answer {
                 status,
                 content_type: "application/json".into(),
@@ -290,10 +242,11 @@ mod tests {
             let now = Instant::now();
             let error = session.signed_in(&pod, &answer, now).unwrap_err();
             assert_eq!(error.key(), key, "{status} {body}: {error:?}");
-            if let Some(left) = session.pause(now) {
-                assert_eq!(session.reason(left).key(), key);
-            }
-            assert_eq!(session.pause(now).is_some(), pauses, "{status} {body}");
+            let refusal = session.refusal();
+            assert_eq!(refusal.is_some(), refuses, "{status} {body}");
+            assert!(refusal.is_none_or(|refusal| refusal.key() == key));
+            session.permit_sign_in();
+            assert!(session.refusal().is_none());
             assert!(!format!("{error:?}").contains("pw-to-hide"));
         };
         check(401, r#"{"error":"unauthorized"}"#, "wrong_password", true);

@@ -4,24 +4,19 @@
 //! One verifier serves all of these. It remembers the certificate whose key the
 //! pod has proven, so that the service can keep a pin; it knows no ledger itself.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::error::PodErrorKind;
 use super::sessions::Sessions;
 use crate::config::TlsTrust;
-use crate::model::digest::sha256;
 use crate::model::fingerprint::Fingerprint;
-use crate::net::certificate::{Certificate, Strength};
+use crate::net::authorities::{Authorities, AuthoritiesError, provider};
+use crate::net::certificate::{Strength, check_handshake};
 use crate::net::transport::CertificateFault;
 
 /// What decides whether a certificate is good.
@@ -31,14 +26,6 @@ enum Judge {
     /// Name, expiry and chain are checked.
     Authorities(Arc<Authorities>),
     Anything,
-}
-
-/// Who vouches for pods; shared by all that have the same.
-#[derive(Debug)]
-struct Authorities {
-    roots: Arc<dyn ServerCertVerifier>,
-    /// Certificates that count by themselves.
-    also: Vec<CertificateDer<'static>>,
 }
 
 pub(super) struct Verifier {
@@ -78,14 +65,16 @@ impl Verifier {
     /// The verifier for a pod; `pin` counts only where trust is on first use.
     ///
     /// # Errors
-    /// [`PodErrorKind::NoAuthorities`].
-    pub(super) fn of(trust: &TlsTrust, pin: Option<Fingerprint>) -> Result<Self, PodErrorKind> {
+    /// There are no authorities to check the pod with.
+    pub(super) fn of(trust: &TlsTrust, pin: Option<Fingerprint>) -> Result<Self, AuthoritiesError> {
         Ok(match trust {
             TlsTrust::Pin => Self::new(Judge::First, pin),
             TlsTrust::Sha256(bytes) => Self::new(Judge::First, Some(Fingerprint(*bytes))),
             TlsTrust::Off => Self::new(Judge::Anything, None),
-            TlsTrust::Ca => Self::new(Judge::Authorities(system_authorities()?), None),
-            TlsTrust::CaFile(pem) => Self::new(Judge::Authorities(file_authorities(pem)?), None),
+            TlsTrust::Ca => Self::new(Judge::Authorities(Authorities::system()?), None),
+            TlsTrust::CaFile(pem) => {
+                Self::new(Judge::Authorities(Authorities::of_file(pem)?), None)
+            }
         })
     }
 
@@ -114,10 +103,6 @@ impl Verifier {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the handshake was signed with the certificate's key.
-    ///
-    /// By podcal's own reading of it, for webpki does not read all that devices have;
-    /// what authorities vouch for was read by webpki before.
     fn check_signature(
         &self,
         message: &[u8],
@@ -132,21 +117,18 @@ impl Verifier {
             Judge::First => Strength::Pinned,
             Judge::Authorities(_) => Strength::Usual,
         };
-        let read = Certificate::parse(cert).ok_or(CertificateError::BadEncoding)?;
-        let result = read
-            .key
-            .verify(strength, dss.scheme, message, dss.signature());
-        if let Err(error) = result {
-            let is_short = matches!(
-                &error,
-                Error::InvalidCertificate(CertificateError::Other(other))
-                    if other.0.downcast_ref() == Some(&CertificateFault::ShortRsaWithPss)
-            );
-            self.short_rsa.fetch_or(is_short, Ordering::Relaxed);
-            return Err(error);
+        match check_handshake(strength, message, cert, dss) {
+            Ok(valid) => {
+                self.keep(cert);
+                Ok(valid)
+            }
+            Err(error) => {
+                let is_short =
+                    CertificateFault::of(&error) == Some(&CertificateFault::ShortRsaWithPss);
+                self.short_rsa.fetch_or(is_short, Ordering::Relaxed);
+                Err(error)
+            }
         }
-        self.keep(cert);
-        Ok(HandshakeSignatureValid::assertion())
     }
 
     /// The handshake's signature was good, so the pod holds the key of this certificate.
@@ -193,13 +175,7 @@ impl ServerCertVerifier for Verifier {
                 }
             }
             Judge::Authorities(authorities) => {
-                if authorities.also.iter().any(|one| one == end_entity) {
-                    return Ok(ServerCertVerified::assertion());
-                }
-                authorities
-                    .roots
-                    .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-                    .map_err(|error| told_apart(error, end_entity))
+                authorities.check(end_entity, intermediates, server_name, ocsp_response, now)
             }
         }
     }
@@ -237,91 +213,4 @@ impl ServerCertVerifier for Verifier {
         schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
         schemes
     }
-}
-
-/// The reason why authorities do not vouch for a certificate, where webpki's says
-/// less than the certificate does.
-fn told_apart(error: Error, certificate: &CertificateDer<'_>) -> Error {
-    let Error::InvalidCertificate(reason) = &error else {
-        return error;
-    };
-    let read = Certificate::parse(certificate);
-    match (reason, read) {
-        (CertificateError::UnknownIssuer, Some(read)) if read.is_self_signed => {
-            CertificateFault::SelfSigned.into()
-        }
-        // Signed by another authority of the same name.
-        (CertificateError::BadSignature, _) => CertificateError::UnknownIssuer.into(),
-        (CertificateError::BadEncoding | CertificateError::Other(_), Some(read))
-            if read.version < 3 =>
-        {
-            let version = read.version;
-            CertificateFault::Unsupported(format!(
-                "it is of X.509 version {version}, which authorities cannot be checked with"
-            ))
-            .into()
-        }
-        _ => error,
-    }
-}
-
-/// What encrypts and signs, made once.
-pub(super) fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider()))
-}
-
-/// The system's authorities, read once: a building has many pods.
-fn system_authorities() -> Result<Arc<Authorities>, PodErrorKind> {
-    static SYSTEM: OnceLock<Arc<Authorities>> = OnceLock::new();
-    if let Some(system) = SYSTEM.get() {
-        return Ok(Arc::clone(system));
-    }
-    let roots =
-        rustls_platform_verifier::Verifier::new(Arc::clone(provider())).map_err(|error| {
-            PodErrorKind::NoAuthorities {
-                why: error.to_string(),
-            }
-        })?;
-    let system = Arc::new(Authorities {
-        roots: Arc::new(roots),
-        also: Vec::new(),
-    });
-    Ok(Arc::clone(SYSTEM.get_or_init(|| system)))
-}
-
-/// The authorities of a PEM file, read once while any pod uses them.
-///
-/// A certificate in it that a pod itself presents counts too: people put the
-/// self-signed certificate of a pod there, which is not an authority's.
-fn file_authorities(pem: &[u8]) -> Result<Arc<Authorities>, PodErrorKind> {
-    type Files = Mutex<HashMap<[u8; 32], Weak<Authorities>>>;
-    static FILES: OnceLock<Files> = OnceLock::new();
-    let files = FILES.get_or_init(Files::default);
-    let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = sha256(pem);
-    if let Some(known) = files.get(&key).and_then(Weak::upgrade) {
-        return Ok(known);
-    }
-    files.retain(|_, file| file.strong_count() > 0);
-    let read = Arc::new(read_authorities(pem)?);
-    files.insert(key, Arc::downgrade(&read));
-    Ok(read)
-}
-
-fn read_authorities(pem: &[u8]) -> Result<Authorities, PodErrorKind> {
-    let bad = |why: String| PodErrorKind::NoAuthorities { why };
-    let also = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| bad(format!("the file is not PEM: {error}")))?;
-    let mut store = RootCertStore::empty();
-    let (good, _) = store.add_parsable_certificates(also.iter().cloned());
-    if good == 0 {
-        return Err(bad("the file holds no certificate".to_owned()));
-    }
-    let roots =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider()))
-            .build()
-            .map_err(|error| bad(error.to_string()))?;
-    Ok(Authorities { roots, also })
 }

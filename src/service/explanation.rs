@@ -2,20 +2,24 @@
 //! `podcal explain` and for the page of a room.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::past::PastDisplay;
 use super::study::Study;
 use crate::compose::{self, filter};
 use crate::config::Room;
 use crate::model::occurrence::Details;
-use crate::model::time::UnixTime;
-use crate::model::verdict::{Subject, Verdict};
+use crate::model::time::{UnixTime, Window};
+use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::zone::Zone;
 use crate::telemetry::words::service::count;
 
 /// Instances of one event that are listed for each rule.
 const FEW: usize = 20;
+/// What is listed around a time that was picked.
+pub const NEAR: Duration = Duration::from_secs(12 * 3600);
 
 /// What is explained.
 pub struct Explanation {
@@ -23,7 +27,11 @@ pub struct Explanation {
     pub zone: Zone,
     /// As of when.
     pub at: UnixTime,
+    /// What a person is told of; `--json` has the rest too.
+    pub near: Option<Window>,
     pub titles: Titles,
+    /// What the displays showed, where it is about a time that is over.
+    pub past: Option<Vec<PastDisplay>>,
     /// How each feed was read, for people.
     pub feeds: Vec<String>,
     /// By time.
@@ -56,16 +64,44 @@ pub struct Row {
 impl Explanation {
     /// Of a room, as its controller decided.
     #[must_use]
-    pub fn of_room(room: &Room, study: Study, at: UnixTime, titles: Titles) -> Self {
+    pub fn of_room(
+        room: &Room,
+        study: Study,
+        at: UnixTime,
+        near: Option<Window>,
+        titles: Titles,
+    ) -> Self {
         let explanation = Self {
             name: room.title.clone(),
             zone: room.zone.clone(),
             at,
+            near,
             titles,
+            past: None,
             feeds: feeds(room, &study),
             verdicts: study.verdicts,
         };
         explanation.in_order()
+    }
+
+    /// Of a time that is over, about which the calendars say nothing any more.
+    #[must_use]
+    pub fn of_past(room: &Room, at: UnixTime, past: Vec<PastDisplay>) -> Self {
+        Self {
+            name: room.title.clone(),
+            zone: room.zone.clone(),
+            at,
+            near: None,
+            titles: Titles::AsTheyAre,
+            past: Some(past),
+            feeds: Vec::new(),
+            verdicts: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn with_past(self, past: Option<Vec<PastDisplay>>) -> Self {
+        Self { past, ..self }
     }
 
     #[must_use]
@@ -78,6 +114,26 @@ impl Explanation {
     /// What the display shows at that time, and what it does not, as sentences.
     #[must_use]
     pub fn answers(&self) -> Vec<String> {
+        let Some(past) = &self.past else {
+            return self.answers_of_calendars();
+        };
+        let is_alone = past.len() == 1;
+        let past = past.iter();
+        let past = past.flat_map(|display| display.answers(is_alone, self.at, &self.zone));
+        let mut answers: Vec<String> = past.collect();
+        if self.feeds.is_empty() {
+            answers.push(
+                "Why another meeting was not there is not known: podcal does not keep the calendars of earlier days."
+                    .to_owned(),
+            );
+        } else {
+            answers.push("By the calendars and the configuration as they are now:".to_owned());
+            answers.extend(self.answers_of_calendars());
+        }
+        answers
+    }
+
+    fn answers_of_calendars(&self) -> Vec<String> {
         let as_of = self.local(self.at);
         let then = |verdict: &&Verdict| {
             verdict.start.is_some_and(|start| start <= self.at)
@@ -90,11 +146,20 @@ impl Explanation {
             .partition(|verdict| verdict.rule.is_shown());
         let mut answers = Vec::new();
         if shown.is_empty() {
-            answers.push(format!("At {as_of} the display shows the room as free."));
+            let next = self.verdicts.iter().filter(|one| one.rule.is_shown());
+            let next = next.filter_map(|one| one.start.filter(|start| *start > self.at));
+            let until = next.min().map(|at| self.until(self.at, at));
+            let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            answers.push(format!(
+                "At {as_of} the display shows the room as free{until}."
+            ));
         }
         answers.extend(shown.iter().map(|verdict| {
-            let (title, rule) = (self.title(verdict), &verdict.rule);
-            format!("At {as_of} the display shows `{title}`: {rule}.")
+            let title = self.title(verdict);
+            match &verdict.rule {
+                Rule::Shown => format!("At {as_of} the display shows `{title}`."),
+                rule => format!("At {as_of} the display shows `{title}`: {rule}."),
+            }
         }));
         answers.extend(missing.iter().map(|verdict| {
             let (title, rule) = (self.title(verdict), &verdict.rule);
@@ -103,7 +168,7 @@ impl Explanation {
         answers
     }
 
-    /// All events that were studied, by what became of them; without parts that are empty.
+    /// The events that are near, by what became of them; without parts that are empty.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
         let (timed, others): (Vec<_>, Vec<_>) = self
@@ -112,6 +177,7 @@ impl Explanation {
             .partition(|verdict| verdict.start.is_some());
         let (shown, missing): (Vec<_>, Vec<_>) = timed
             .into_iter()
+            .filter(|verdict| self.is_near(verdict) == Some(true))
             .partition(|verdict| verdict.rule.is_shown());
         [
             ("On the display", shown),
@@ -130,6 +196,20 @@ impl Explanation {
             }
         })
         .collect()
+    }
+
+    /// How many are over or too far away to be listed.
+    #[must_use]
+    pub fn far(&self) -> usize {
+        let near = self.verdicts.iter().map(|verdict| self.is_near(verdict));
+        near.filter(|near| *near == Some(false)).count()
+    }
+
+    /// Whether it is near enough to be listed; `None` where it is about no time.
+    fn is_near(&self, verdict: &Verdict) -> Option<bool> {
+        let start = verdict.start?;
+        let end = verdict.end.unwrap_or(start);
+        Some(self.near.is_none_or(|near| near.overlaps(start, end)))
     }
 
     fn row(&self, verdict: &Verdict) -> Row {
@@ -164,7 +244,18 @@ impl Explanation {
                 })
             })
             .collect();
-        json!({ "subject": self.name, "time_zone": self.zone.name(), "at": self.at, "notes": self.feeds, "verdicts": verdicts })
+        let mut document = json!({
+            "subject": self.name,
+            "time_zone": self.zone.name(),
+            "at": self.at,
+            "notes": self.feeds,
+            "verdicts": verdicts,
+        });
+        if let (Some(past), Some(document)) = (&self.past, document.as_object_mut()) {
+            let displays = past.iter().map(PastDisplay::as_json).collect();
+            document.insert("displays".to_owned(), displays);
+        }
+        document
     }
 
     fn title(&self, verdict: &Verdict) -> String {

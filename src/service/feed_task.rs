@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::room_task::ClockState;
 use crate::config::load::changed_login;
 use crate::config::{Feed, Only, Source};
-use crate::control::clock::RELEASED;
+use crate::control::clock::reduce_from;
 use crate::control::feed::{
     FeedController, FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow,
 };
@@ -115,6 +115,8 @@ struct FeedTask {
     /// The moment it was waited for, until what was due then begins.
     due: Option<Monotonic>,
     recorded: Option<VersionId>,
+    /// Why its newest refresh token could not be written, after the last pull.
+    token_not_saved: Option<String>,
 }
 
 /// Runs a feed until its task is dropped or its commands end.
@@ -214,6 +216,7 @@ impl FeedTask {
             },
             last_size: None,
             due: None,
+            token_not_saved: None,
         }
     }
 
@@ -289,7 +292,9 @@ impl FeedTask {
         let now = self.now();
         let is_pull = !matches!(outcome, FeedOutcome::SignInChecked { .. });
         let before = self.controller.view(now).failing;
-        let events = self.controller.learn(outcome, now);
+        let mut events = self.controller.learn(outcome, now);
+        let not_saved = self.token_not_saved.clone();
+        events.extend(self.controller.token_saved(not_saved));
         if is_pull {
             let latest = self.controller.latest().filter(|latest| {
                 // The recorder has the others.
@@ -373,6 +378,10 @@ impl FeedTask {
             Ok(client) => client.pull_when(&held, self.now().wall, may_read).await,
             Err(error) => Err(error.clone()),
         };
+        self.token_not_saved = match &self.client {
+            Ok(client) => client.token_not_saved().await,
+            Err(_) => None,
+        };
         let verdict = verdict(&answer);
         let (host, date) = match &answer {
             Ok(pulled) => (self.config.feed.id.host().to_owned(), pulled.server_date()),
@@ -397,7 +406,7 @@ impl FeedTask {
             }
         };
         let by = ReduceBy {
-            from: self.reduce_from(date),
+            from: reduce_from(self.now().wall, self.clock_state.is_believed, date),
             filters: self.config.filters.clone(),
             largest: self.shared.budget.largest(),
             host: self.config.feed.id.host().to_owned(),
@@ -472,19 +481,6 @@ impl FeedTask {
                 pause.map(|pause| pause.until)
             }
             Verdict::Accepted | Verdict::NotSent | Verdict::Inconclusive | Verdict::Unknown => None,
-        }
-    }
-
-    /// The time from which on a version is complete. By a clock that is not believed, or
-    /// that this very answer contradicts, only what was over long ago is left out.
-    fn reduce_from(&self, date: Option<UnixTime>) -> UnixTime {
-        const DAY: u64 = 24 * 3600;
-        let wall = self.now().wall;
-        let contradicts = |date: UnixTime| wall.since(date).as_secs() > DAY;
-        if self.clock_state.is_believed && !date.is_some_and(contradicts) {
-            wall
-        } else {
-            wall.min(RELEASED)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::ledger::{Entry, Event};
 use crate::model::agenda::Changes;
+use crate::model::zone::Zone;
 use crate::telemetry::words::service::count;
 
 /// The feed or pod that it is about.
@@ -19,9 +20,9 @@ pub fn subject(event: &Event) -> &str {
     }
 }
 
-/// What happened, without meeting texts.
+/// What happened, without meeting texts; times are in that zone.
 #[must_use]
-pub fn says(entry: &Entry) -> String {
+pub fn says(entry: &Entry, zone: &Zone) -> String {
     let again = |failures: u32| match failures {
         0 => String::new(),
         1 => " after a failure".to_owned(),
@@ -107,7 +108,8 @@ pub fn says(entry: &Entry) -> String {
         } => format!("drifted: {detail}"),
     };
     if entry.count > 1 {
-        format!("{text} ({} times since {})", entry.count, entry.since)
+        let since = zone.local(entry.since).strftime("%a %Y-%m-%d %H:%M");
+        format!("{text} ({} times since {since})", entry.count)
     } else {
         text
     }

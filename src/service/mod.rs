@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Values flow one way over watch channels; a slow reader misses the ones between. Each
-//! task is a pure controller of `control` with a shell around it. [`run`] is the loop of
-//! `podcal run`, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`] exchanges
+//! task is a pure controller of `control` with a shell around it. [`crate::server`] is the loop of
+//! `podcal run` around it, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`] exchanges
 //! settings by difference, and [`study`] asks the room's controller alone.
 
 mod brake_task;
@@ -27,10 +27,10 @@ pub mod feed_task;
 pub mod gate;
 pub mod history_text;
 mod identity_task;
-mod listening;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
+pub mod past;
 pub mod pod_contact;
 pub mod pod_task;
 pub mod read_budget;
@@ -40,7 +40,6 @@ pub mod reload;
 pub mod report;
 pub(crate) mod restart;
 pub mod room_task;
-pub mod run;
 pub mod signals;
 pub mod snapshot;
 pub mod stage;

@@ -36,9 +36,10 @@ impl Once {
         })
     }
 
-    /// One pass over all its rooms.
-    pub async fn pass(&self, options: PassOptions) -> SyncReport {
-        Pass::of(&self.service, &[], options).run().await
+    /// One pass over all its rooms; calls this each time that one is done.
+    pub async fn pass(&self, options: PassOptions, room_done: impl Fn()) -> SyncReport {
+        let pass = Pass::of(&self.service, &[], options);
+        pass.run_counted(room_done).await
     }
 
     /// Ends every task and writes what is left.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -78,9 +79,15 @@ impl Pass {
 
     /// Does it, each room for itself. What one room lost may tell that another one's loss is
     /// not to be believed, so at the end each is followed up to where it stands then.
-    pub async fn run(mut self) -> SyncReport {
+    pub async fn run(self) -> SyncReport {
+        self.run_counted(|| {}).await
+    }
+
+    /// The same, and calls this each time that a room is done.
+    pub async fn run_counted(mut self, room_done: impl Fn()) -> SyncReport {
         let options = self.options;
-        join_all(self.rooms.iter_mut().map(|room| room.run(options))).await;
+        let rooms = self.rooms.iter_mut();
+        join_all(rooms.map(|room| room.run(options).inspect(|()| room_done()))).await;
         let rooms = self.rooms.into_iter().map(RoomPass::finish);
         SyncReport {
             rooms: join_all(rooms).await,

@@ -86,7 +86,7 @@ impl PodContact {
         let client =
             PodClient::new(pod, expected, Access::ReadOnly).map_err(|error| error.failure())?;
         let permit = SignInPermit::of(gate, pod, insists).await?;
-        client.end_sign_in_pause().await;
+        client.permit_sign_in().await;
         Ok(Self { client, permit })
     }
 

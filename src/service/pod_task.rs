@@ -335,7 +335,7 @@ impl PodTask {
             metrics::begun(DueWork::Contact, self.now().monotonic.since(due));
         }
         // The gate alone decides about pauses.
-        client.end_sign_in_pause().await;
+        client.permit_sign_in().await;
         match step {
             PodStep::Look => {
                 let answer = look(&client).await;

@@ -13,6 +13,7 @@ use crate::model::meeting::Meeting;
 use crate::model::memory::{FeedMemory, HoldMemory, Memories, PodMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::time::UnixTime;
+use crate::telemetry::words;
 
 /// How every room stands.
 #[derive(Clone, Debug)]
@@ -280,11 +281,7 @@ impl RoomStatus {
         if let Some(hold) = &self.hold {
             troubles.push(format!(
                 "{} vanished at once and are kept until {}",
-                crate::telemetry::words::service::count(
-                    hold.missing,
-                    "upcoming meeting",
-                    "upcoming meetings"
-                ),
+                words::service::count(hold.missing, "upcoming meeting", "upcoming meetings"),
                 hold.until
             ));
         }
@@ -300,6 +297,16 @@ impl RoomStatus {
                 }
                 None => {}
             }
+            let memory = &feed.memory;
+            troubles.extend(words::feed::in_trouble(&memory.trouble));
+            if memory.missing > 0 {
+                troubles.push(format!(
+                    "{} could not be had",
+                    words::service::count(memory.missing, "listed event", "listed events")
+                ));
+            }
+            let not_saved = memory.token_not_saved.as_deref();
+            troubles.extend(not_saved.map(words::feed::in_memory_only));
         }
         troubles
     }

@@ -50,7 +50,7 @@ pub enum Action {
     Swap(u32),
 }
 
-/// The words that [`Command::parse`] knows, for help texts and errors.
+/// The words that a command begins with, for help texts and errors.
 #[must_use]
 pub fn words() -> String {
     format!(
@@ -117,10 +117,7 @@ impl ScheduledCommand {
 type Undo = Box<dyn FnOnce(&Pod) + Send>;
 
 impl Command {
-    /// Reads `WORD[=VALUE][,KEY=VALUE]...`; see [`words`].
-    ///
-    /// # Errors
-    /// Says which word is unknown or what is missing.
+    #[cfg(test)]
     pub fn parse(text: &str) -> Result<Self, String> {
         Self::read(Spec::from_words(text)?)
     }

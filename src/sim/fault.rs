@@ -136,6 +136,12 @@ impl<K: Clone> Faults<K> {
         self.0.clear();
     }
 
+    /// What goes wrong now or after some requests, in the order in which it was added.
+    pub fn kinds(&self) -> Vec<K> {
+        let alive = self.0.iter().filter(|fault| is_alive(fault));
+        alive.map(|(fault, _)| fault.kind.clone()).collect()
+    }
+
     /// The faults to show for this request, counted: of each group the first that fits. `group` is `None` for a fault
     /// that is not for this moment.
     pub fn take<G: PartialEq>(

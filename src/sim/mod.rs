@@ -22,10 +22,10 @@
 //! | `POST /info/screen_key` without a token | answered, as in the reference's Python sample |
 //! | an empty admin password | any password is accepted |
 
-pub mod action;
-pub mod building;
+pub(crate) mod action;
+pub(crate) mod building;
 pub mod feedhost;
-pub mod options;
+pub(crate) mod options;
 
 // The ground: values, faults, and the listening side that pods, calendar host and control address share.
 mod answer;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use jiff::Zoned;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
@@ -83,30 +84,15 @@ pub(super) fn room_name(state: &State) -> String {
 
 /// What the display shows at this moment, as HTML.
 pub(super) fn board(pod: &Pod, state: &State) -> String {
-    let settings = config::shown(pod, state);
-    let is_on = |path: &str| settings.pointer(path) == Some(&Value::Bool(true));
-    let zone = settings
-        .pointer("/display/clock/timezone")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let at = pod.now(state);
-    let view = View {
-        now: at
-            .timestamp()
-            .to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC)),
-        at: at.seconds(),
-        hours_24: is_on("/display/clock/show_24_hours"),
-        titles: is_on("/display/calendar/show_titles"),
-        organizers: is_on("/display/calendar/show_organizers"),
-    };
+    let view = View::of(pod, state);
     let mut html = String::new();
-    let (name, clock) = (escaped(&room_name(state)), view.time(at));
+    let (name, clock) = (escaped(&room_name(state)), view.time(pod.now(state)));
     let date = view.now.strftime("%A, %-d %B").to_string();
     let _ = write!(
         html,
         "<header><h1>{name}</h1><div class=clock><time>{clock}</time><span>{date}</span></div></header>"
     );
-    if is_on("/display/calendar/enabled") && is_on("/display/calendar/show") {
+    if view.calendar {
         view.calendar(&mut html, &state.meetings);
     } else {
         html.push_str("<section class='now hidden'><h2>No calendar</h2><p>The calendar is switched off on this display.</p></section>");
@@ -126,30 +112,86 @@ pub(super) fn board(pod: &Pod, state: &State) -> String {
     html
 }
 
+/// The same in one line: "Free until 17:49".
+pub(super) fn now(pod: &Pod, state: &State) -> String {
+    let view = View::of(pod, state);
+    if !view.calendar {
+        return "No calendar".to_owned();
+    }
+    let (current, next) = view.current_and_next(&state.meetings);
+    match current.first() {
+        Some(meeting) => {
+            let (title, end) = (
+                view.title(meeting),
+                UnixTime::from_seconds(meeting.end_time),
+            );
+            format!("Now: {title} until {}", view.moment(end))
+        }
+        None => format!("Free {}", view.until(&next)).trim_end().to_owned(),
+    }
+}
+
 /// The moment at which the board is drawn, and what it shows.
 struct View {
     now: Zoned,
     at: i64,
+    calendar: bool,
     hours_24: bool,
     titles: bool,
     organizers: bool,
 }
 
 impl View {
-    fn calendar(&self, html: &mut String, meetings: &[Meeting]) {
+    fn of(pod: &Pod, state: &State) -> Self {
+        let settings = config::shown(pod, state);
+        let is_on = |path: &str| settings.pointer(path) == Some(&Value::Bool(true));
+        let zone = settings
+            .pointer("/display/clock/timezone")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let at = pod.now(state);
+        let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+        Self {
+            now: at.timestamp().to_zoned(zone),
+            at: at.seconds(),
+            calendar: is_on("/display/calendar/enabled") && is_on("/display/calendar/show"),
+            hours_24: is_on("/display/clock/show_24_hours"),
+            titles: is_on("/display/calendar/show_titles"),
+            organizers: is_on("/display/calendar/show_organizers"),
+        }
+    }
+
+    /// All that go on, and the next three.
+    fn current_and_next<'m>(
+        &self,
+        meetings: &'m [Meeting],
+    ) -> (Vec<&'m Meeting>, Vec<&'m Meeting>) {
         let mut sorted: Vec<&Meeting> = meetings.iter().collect();
         sorted.sort_by_key(|meeting| (meeting.start_time, meeting.end_time));
-        let current: Vec<&Meeting> = sorted
+        let current = sorted
             .iter()
             .copied()
             .filter(|meeting| meeting.start_time <= self.at && self.at < meeting.end_time)
             .collect();
-        let next: Vec<&Meeting> = sorted
+        let next = sorted
             .iter()
             .copied()
             .filter(|meeting| self.at < meeting.start_time)
             .take(3)
             .collect();
+        (current, next)
+    }
+
+    /// "until 17:49", or nothing where nothing more is planned.
+    fn until(&self, next: &[&Meeting]) -> String {
+        let until = next
+            .first()
+            .map(|meeting| UnixTime::from_seconds(meeting.start_time));
+        until.map_or_else(String::new, |until| format!("until {}", self.moment(until)))
+    }
+
+    fn calendar(&self, html: &mut String, meetings: &[Meeting]) {
+        let (current, next) = self.current_and_next(meetings);
         match current.split_first() {
             Some((first, others)) => {
                 html.push_str("<section class='now busy'><h2>Now</h2>");
@@ -162,12 +204,7 @@ impl View {
                 html.push_str("</section>");
             }
             None => {
-                let until = next
-                    .first()
-                    .map(|meeting| UnixTime::from_seconds(meeting.start_time));
-                let until = until
-                    .map(|until| format!("until {}", self.moment(until)))
-                    .unwrap_or_default();
+                let until = self.until(&next);
                 let _ = write!(
                     html,
                     "<section class='now free'><h2>Free</h2><p>{until}</p></section>"
@@ -188,29 +225,42 @@ impl View {
     }
 
     fn meeting(&self, html: &mut String, meeting: &Meeting) {
-        let title = if self.titles {
-            escaped(&meeting.title)
-        } else {
-            "Reserved".to_owned()
-        };
+        let (title, span) = (self.title(meeting), self.span(meeting));
+        let _ = write!(html, "<p class=when>{span}</p><p class=title>{title}</p>");
+        if self.organizers && !meeting.organizer.is_empty() {
+            let _ = write!(html, "<p class=who>{}</p>", escaped(&meeting.organizer));
+        }
+    }
+
+    fn title(&self, meeting: &Meeting) -> String {
+        match self.titles {
+            true => escaped(&meeting.title),
+            false => "Reserved".to_owned(),
+        }
+    }
+
+    /// "10:00 – 10:30", or "all day".
+    fn span(&self, meeting: &Meeting) -> String {
         let (start, end) = (
             UnixTime::from_seconds(meeting.start_time),
             UnixTime::from_seconds(meeting.end_time),
         );
-        let from = self.moment(start);
-        let same_day = self.local(start).date() == self.local(end).date();
-        let to = if same_day {
-            self.time(end)
-        } else {
-            self.moment(end)
-        };
-        let _ = write!(
-            html,
-            "<p class=when>{from} – {to}</p><p class=title>{title}</p>"
-        );
-        if self.organizers && !meeting.organizer.is_empty() {
-            let _ = write!(html, "<p class=who>{}</p>", escaped(&meeting.organizer));
+        let (first, last) = (self.local(start), self.local(end));
+        let begins_a_day = |local: &Zoned| local.start_of_day().is_ok_and(|day| day == *local);
+        if start < end && begins_a_day(&first) && begins_a_day(&last) {
+            let day = |date: Date| date.strftime("%a %-d %b").to_string();
+            let (first, last) = (first.date(), last.date().yesterday().unwrap_or(last.date()));
+            return match first == last {
+                true if first == self.now.date() => "all day".to_owned(),
+                true => format!("{}, all day", day(first)),
+                false => format!("{} – {}, all day", day(first), day(last)),
+            };
         }
+        let to = match first.date() == last.date() {
+            true => self.time(end),
+            false => self.moment(end),
+        };
+        format!("{} – {to}", self.moment(start))
     }
 
     fn local(&self, at: UnixTime) -> Zoned {

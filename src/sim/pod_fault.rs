@@ -1,5 +1,6 @@
 //! What can go wrong with a pod, and the words for it.
 
+use std::fmt;
 use std::mem::Discriminant;
 use std::time::Duration;
 
@@ -32,6 +33,31 @@ pub enum PodFault {
     UpperCase,
     Suffix(String),
     KeepOld,
+}
+
+impl fmt::Display for PodFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Slow(by) => return write!(f, "slow by {} s", by.as_secs()),
+            Self::Status(status, _) => return write!(f, "status {status}"),
+            Self::Html => "html",
+            Self::EmptyObject => "empty-object",
+            Self::CutOff => "cut-off",
+            Self::LostAnswer => "lost-answer",
+            Self::Hang => "hang",
+            Self::Refuse => "refuse",
+            Self::NoHandshake => "no-handshake",
+            Self::ReadsEmpty => "reads-empty",
+            Self::NewIds => "new-ids",
+            Self::Cap(meetings) => return write!(f, "cap {meetings}"),
+            Self::Late(_) => "late",
+            Self::Truncate(characters) => return write!(f, "truncate {characters}"),
+            Self::Trim => "trim",
+            Self::UpperCase => "upper-case",
+            Self::Suffix(_) => "suffix",
+            Self::KeepOld => "keep-old",
+        })
+    }
 }
 
 /// When a set of meetings that was answered with success is on the display.

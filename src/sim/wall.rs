@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::Response;
 
 use super::handle::Sim;
-use super::page::{escaped, html, room_name};
+use super::page::{escaped, html, now, room_name};
 
 const PAGE: &str = include_str!("wall.html");
 
@@ -47,16 +47,32 @@ pub(super) fn page(pods: &[Sim]) -> Response<Body> {
     let mut tiles = String::new();
     for sim in pods {
         let (number, url) = (sim.number(), sim.url());
-        let (name, meetings, violations) = sim.pod.read(|state| {
-            let name = escaped(&room_name(state));
-            (name, state.meetings.len(), state.log.violations.len())
+        let (name, meetings, violations, faults, now) = sim.pod.read(|state| {
+            let faults: Vec<String> = state
+                .log
+                .faults
+                .kinds()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            (
+                escaped(&room_name(state)),
+                state.meetings.len(),
+                state.log.violations.len(),
+                escaped(&faults.join(", ")),
+                now(&sim.pod, state),
+            )
         });
+        let faults = match faults.as_str() {
+            "" => String::new(),
+            faults => format!("<br><b class=faults>Faults: {faults}</b>"),
+        };
         let _ = write!(
             tiles,
             "<article data-pod='{number}'><h2><a href='/pods/{number}/'>{name}</a></h2>\
-             <p class=state>{url}<br>Meetings: {meetings}. \
+             <p class=state>{url}<br>{now}<br>Meetings: {meetings}. \
              <a href='/pods/{number}/requests'>Requests</a>, \
-             <a href='/pods/{number}/violations'>violations: {violations}</a></p>"
+             <a href='/pods/{number}/violations'>violations: {violations}</a>{faults}</p>"
         );
         for (says, method, path, body) in BUTTONS {
             let body = escaped(body);

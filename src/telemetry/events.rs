@@ -44,6 +44,7 @@ pub const EVENTS: &[Event] = &[
     event("feed.pulled", &[Info, Debug], "a feed brought something new; Debug: it did not"),
     event("feed.recovered", &[Info, Debug], "a feed can be read again"),
     event("feed.steady", &[Info], "a feed that flapped has been read without a failure for an hour"),
+    event("feed.token_not_saved", &[Warn, Info], "a refresh token that a server gave in place of the configured one could not be written beside the ledger, and is lost when podcal ends; Info: it is saved again"),
     event("feed.trouble", &[Warn, Info], "part of a feed could not be read as it was meant, `podcal explain` names each event; Info: all of it can again"),
     event("ledger.empty", &[Warn], "the ledger was there and empty"),
     event("ledger.lost", &[Error], "another process claimed the ledger of this service"),

@@ -1,11 +1,11 @@
 //! Logs: format, level and destination. What is said is in `words`, what is counted in `metrics`.
 
-pub mod damping;
+pub(crate) mod damping;
 pub mod events;
-pub mod line;
-pub mod metrics;
+pub(crate) mod line;
+pub(crate) mod metrics;
 mod sink;
-pub mod words;
+pub(crate) mod words;
 
 use clap::ValueEnum;
 

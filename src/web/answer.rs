@@ -2,7 +2,6 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use maud::Markup;
 
 /// No outside file, no script and no style but our own files, no frame, no form elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -22,8 +21,8 @@ pub fn text(status: StatusCode, says: &'static str) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", says)
 }
 
-pub fn html(status: StatusCode, page: Markup) -> Response<Body> {
-    answer(status, "text/html; charset=utf-8", page.into_string())
+pub fn html(status: StatusCode, page: impl Into<Body>) -> Response<Body> {
+    answer(status, "text/html; charset=utf-8", page)
 }
 
 /// A file of the program itself.

@@ -5,10 +5,12 @@
 //! same ones as before has the same tile, until the clock changes what is on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::board_page::tile;
+use axum::body::Bytes;
+
+use super::tile::{Tile, tile};
 use crate::config::{Config, Room};
 use crate::model::memory::{FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::name::RoomName;
@@ -31,19 +33,14 @@ pub struct Board {
     pub tiles: Vec<Arc<Tile>>,
     /// Worst first.
     pub counts: BTreeMap<RoomState, usize>,
+    pub news: News,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tile {
-    pub room: RoomName,
-    pub state: RoomState,
-    /// What it is sorted by among those of one state.
-    pub title: String,
-    /// What it is found by, in lower case.
-    pub text: String,
-    pub html: String,
-    /// The revision that brought it.
-    pub revision: u64,
+/// What differs from the board before, as an event; made when it is first sent, for all.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    pub plain: OnceLock<Option<Bytes>>,
+    pub gzip: OnceLock<Option<Bytes>>,
 }
 
 /// What was made before.
@@ -165,6 +162,7 @@ impl Keeper {
             revision,
             tiles,
             counts,
+            news: News::default(),
         });
         self.board = Some(board.clone());
         board
@@ -219,6 +217,7 @@ mod tests {
     use crate::config;
     use crate::model::agenda::Agenda;
     use crate::model::meeting::{Meeting, MeetingId};
+    use crate::web::events::{Since, news};
 
     const START: UnixTime = UnixTime::from_seconds(1_790_000_000);
 
@@ -228,7 +227,7 @@ mod tests {
         let mut text = "time_zone = \"UTC\"\npod.password = \"x\"\n".to_owned();
         for (number, room) in rooms.iter().enumerate() {
             text += &format!(
-                "[rooms.{room}]\nfeed = \"https://calendar.example.com/{room}.ics\"\npod = \"192.0.2.{number}\"\n"
+                "[rooms.{room}]\nfeed = \"https://calendar.example.com/{room}.ics\"\npod = \"pod-{number}.example.com\"\n"
             );
         }
         std::fs::write(&path, text).unwrap();
@@ -290,6 +289,70 @@ mod tests {
         let third = at(&memories, 3600);
         assert_eq!(changed(&third, second.revision), ["ash", "oak"]);
         assert!(text(&third).contains("<b>Standup</b>"), "{}", text(&third));
+    }
+
+    /// What is written down in `docs/performance.md`; the limits leave room for longer titles.
+    #[test]
+    fn what_is_sent_of_5000_rooms_is_in_proportion_to_what_changed_and_made_once() {
+        let names: Vec<String> = (0..5000).map(|number| format!("room-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let config = config(&names);
+        let mut memories: Arc<Memories> = Arc::default();
+        let meetings =
+            |memories: &mut Arc<Memories>, rooms: std::ops::Range<usize>, title: &str| {
+                for room in rooms {
+                    remember(memories, &config, room, &format!("{title} of team {room}"));
+                }
+            };
+        meetings(&mut memories, 0..5000, "Weekly planning");
+        let mut keeper = Keeper::new(START);
+        let first = keeper.make(&config, &memories, START);
+        let since = Since::board(&first);
+
+        // A minute in which nothing changes: the very same board, so nothing is sent.
+        for second in 1..60 {
+            let now = START.plus(Duration::from_secs(second));
+            assert!(Arc::ptr_eq(&first, &keeper.make(&config, &memories, now)));
+        }
+        // One in a hundred changes.
+        meetings(&mut memories, 0..50, "Moved planning");
+        let second = keeper.make(&config, &memories, START.plus(Duration::from_secs(60)));
+        let sent = |board: &Board, since: &Since, is_gzip| news(board, since, is_gzip).unwrap();
+        let (plain, gzip) = (sent(&second, &since, false), sent(&second, &since, true));
+        assert_eq!(
+            plain
+                .windows(9)
+                .filter(|part| part == b"\"room\":\"r")
+                .count(),
+            50
+        );
+        assert!(
+            plain.len() < 60_000 && gzip.len() < 6_000,
+            "{} {}",
+            plain.len(),
+            gzip.len()
+        );
+        // Whoever follows too is sent the same bytes, not others that are equal.
+        for (is_gzip, bytes) in [(false, &plain), (true, &gzip)] {
+            assert_eq!(sent(&second, &since, is_gzip).as_ptr(), bytes.as_ptr());
+        }
+        // At the full hour every room's meeting begins.
+        let since = Since::board(&second);
+        let hour = keeper.make(&config, &memories, START.plus(Duration::from_secs(3600)));
+        let (all, squeezed) = (sent(&hour, &since, false), sent(&hour, &since, true));
+        assert!(
+            all.len() < 6_000_000 && squeezed.len() < 600_000,
+            "{} {}",
+            all.len(),
+            squeezed.len()
+        );
+        println!(
+            "bytes, plain and compressed: 50 of 5,000: {} {}; all: {} {}",
+            plain.len(),
+            gzip.len(),
+            all.len(),
+            squeezed.len()
+        );
     }
 
     #[test]

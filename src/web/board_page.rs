@@ -2,14 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::board::{Board, Tile};
-use super::frame::{Frame, mark, room_address, text};
-use super::times::{time, until, until_then};
-use crate::config::Room;
-use crate::model::time::UnixTime;
-use crate::model::zone::Zone;
+use super::board::Board;
+use super::frame::{Frame, text};
+use super::tile::{Tile, item};
 use crate::service::snapshot::Snapshot;
-use crate::service::status::{DisplayStatus, RoomState, RoomStatus, current, next};
+use crate::service::status::RoomState;
 use crate::telemetry::words::service::count;
 
 /// What of the board is asked for.
@@ -31,11 +28,19 @@ impl Filter {
             match &*key {
                 "q" => filter.text = text(&value),
                 "state" => filter.state = text(&value),
-                "view" => filter.is_wall = value == "wall",
+                "view" => filter.is_wall |= value == "wall",
                 _ => {}
             }
         }
         filter
+    }
+
+    /// The same, for a screen on a wall.
+    pub fn of_wall(query: &str) -> Self {
+        Self {
+            is_wall: true,
+            ..Self::of_query(query)
+        }
     }
 
     fn shows(&self, tile: &Tile) -> bool {
@@ -66,7 +71,7 @@ pub fn page(board: &Board, snapshot: &Snapshot, filter: &Filter) -> Markup {
             p.note { "Times are in " (zone) " unless a tile names another zone." }
         }
         main #main {
-            ul #tiles role="list" {
+            ul #tiles role="list" data-q=(filter.text) data-state=(filter.state) {
                 @for tile in &board.tiles { (item(tile, filter.shows(tile))) }
             }
             p #none hidden[board.tiles.iter().any(|tile| filter.shows(tile))] {
@@ -100,7 +105,7 @@ fn form(board: &Board, filter: &Filter) -> Markup {
                 }
             }
             button type="submit" { "Show" }
-            a href="/?view=wall" { "Wall view" }
+            a href="/wall" { "Wall view" }
         }
     }
 }
@@ -124,101 +129,11 @@ pub fn summary(board: &Board) -> String {
     says
 }
 
-/// The tile as it stands in the list; the page's script puts in the same.
-pub fn item(tile: &Tile, is_shown: bool) -> Markup {
-    html! {
-        li.tile
-            data-room=(tile.room.as_str())
-            data-state=(tile.state.key())
-            data-order=(format!("{} {}", tile.state as u8, tile.title))
-            data-text=(tile.text)
-            hidden[!is_shown]
-        { (maud::PreEscaped(&tile.html)) }
-    }
-}
-
-/// The tile of a room. Holds no more of its meetings than its display shows.
-pub fn tile(room: &Room, status: &RoomStatus, usual: &Zone, now: UnixTime) -> Tile {
-    let name = room.name.as_str();
-    let title = text(&room.title);
-    let zone = &room.zone;
-    let pods = room.pods.iter().map(|pod| pod.url.to_string());
-    let mut found_by: Vec<String> = vec![title.clone(), name.to_owned()];
-    found_by.extend(pods);
-    // Of several displays the one that is worst off.
-    let shown = status
-        .displays
-        .iter()
-        .max_by_key(|display| u8::from(!display.state.is_in_step()));
-    let html = html! {
-        h2 { a href=(room_address(name)) { (title) } }
-        p.state {
-            span.mark aria-hidden="true" { (mark(status.state)) }
-            " " (status.state.words())
-            @if let Some(since) = status.since() { " since " (time(zone, since, now)) }
-        }
-        @if let Some(display) = shown { (on_display(zone, display, now)) }
-        @if let Some(trouble) = trouble(zone, status, now) { p.trouble { (trouble) } }
-        @if zone.name() != usual.name() { p.note { (zone.name()) } }
-    };
-    Tile {
-        room: room.name.clone(),
-        state: status.state,
-        title: title.to_lowercase(),
-        text: found_by.join("\n").to_lowercase(),
-        html: html.into_string(),
-        revision: 0,
-    }
-}
-
-/// What is on it now and next.
-pub fn on_display(zone: &Zone, display: &DisplayStatus, now: UnixTime) -> Markup {
-    let Some(agenda) = &display.memory.sent else {
-        return html! { p.shows { "Nothing was put on this display yet." } };
-    };
-    let is_sure = display.state.is_in_step();
-    html! {
-        dl.shows {
-            dt { @if is_sure { "Now" } @else { "Last confirmed, now" } }
-            dd {
-                @match current(agenda, now) {
-                    Some(one) => { b { (text(&one.title)) } " " (until(zone, one, now)) }
-                    None => {
-                        b { "Free" }
-                        @if let Some(one) = next(agenda, now) { " " (until_then(zone, one.start_time, now)) }
-                    }
-                }
-            }
-            dt { "Next" }
-            dd {
-                @match next(agenda, now) {
-                    Some(one) => { (time(zone, one.start_time, now)) " " (text(&one.title)) }
-                    None => { "nothing in the days that the display shows" }
-                }
-            }
-        }
-    }
-}
-
-/// What is wrong first of all.
-fn trouble(zone: &Zone, status: &RoomStatus, now: UnixTime) -> Option<Markup> {
-    if status.state == RoomState::Held
-        && let Some(hold) = &status.hold
-    {
-        let meetings = count(hold.missing, "upcoming meeting", "upcoming meetings");
-        return Some(html! {
-            (meetings) " vanished at once and are kept until " (time(zone, hold.until, now))
-        });
-    }
-    let troubles = status.troubles();
-    let first = troubles.first()?;
-    Some(html! { (text(first)) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::name::RoomName;
+    use crate::web::frame::room_address;
 
     fn tile_of(state: RoomState, title: &str) -> Tile {
         Tile {

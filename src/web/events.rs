@@ -2,46 +2,26 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::answer::{answer, text};
-use super::board::{Board, Tile};
-use super::board_page::{item, summary};
+use super::board::Board;
+use super::board_page::summary;
+use super::followers::Follower;
+use super::gzip;
 use super::site::Site;
+use super::tile::{Tile, item};
 use crate::service::snapshot::Snapshot;
 
-/// The others get the page without its changes, so that /metrics and /healthz are answered.
-const MAX_FOLLOWERS: usize = 128;
 /// Something is sent this often, so that a connection that is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// How many follow the page.
-#[derive(Clone, Default)]
-pub struct Followers(Arc<AtomicUsize>);
-
-/// One of them.
-struct Follower(Followers);
-
-impl Followers {
-    fn enter(&self) -> Option<Follower> {
-        let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let follower = Follower(self.clone());
-        (before < MAX_FOLLOWERS).then_some(follower)
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// What a page has already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +33,16 @@ pub struct Since {
 }
 
 impl Since {
+    /// What a page has that shows this board.
+    #[cfg(test)]
+    pub fn board(board: &Board) -> Self {
+        Self {
+            epoch: board.epoch.clone(),
+            revision: board.revision,
+            room: None,
+        }
+    }
+
     pub fn of_query(query: &str) -> Self {
         let mut since = Self::default();
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -83,11 +73,12 @@ struct Stream {
     site: Arc<Site>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     since: Since,
+    is_gzip: bool,
     is_over: bool,
     _follower: Follower,
 }
 
-pub fn follow(site: Arc<Site>, since: Since) -> Response<Body> {
+pub fn follow(site: Arc<Site>, since: Since, is_gzip: bool) -> Response<Body> {
     let Some(follower) = site.followers.enter() else {
         return text(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -98,6 +89,7 @@ pub fn follow(site: Arc<Site>, since: Since) -> Response<Body> {
         snapshots: site.snapshots(),
         site,
         since,
+        is_gzip,
         is_over: false,
         _follower: follower,
     };
@@ -105,8 +97,15 @@ pub fn follow(site: Arc<Site>, since: Since) -> Response<Body> {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
     });
-    let body = Body::from_stream(events);
-    let mut response = answer(StatusCode::OK, "text/event-stream", body);
+    const MEDIA: &str = "text/event-stream";
+    let mut response = match is_gzip {
+        true => {
+            let head = futures_util::stream::iter([Ok(gzip::head())]);
+            let body = Body::from_stream(head.chain(events));
+            gzip::response(answer(StatusCode::OK, MEDIA, body))
+        }
+        false => answer(StatusCode::OK, MEDIA, Body::from_stream(events)),
+    };
     // nginx holds events back otherwise.
     response
         .headers_mut()
@@ -119,7 +118,7 @@ pub fn follow(site: Arc<Site>, since: Since) -> Response<Body> {
 
 impl Stream {
     /// The next thing to send; `None` where the page has to begin anew.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;
         }
@@ -128,10 +127,10 @@ impl Stream {
             let board = self.site.board().await?;
             if board.epoch != self.since.epoch {
                 self.is_over = true;
-                return Some("event: reload\ndata: {}\n\n".to_owned());
+                return Some(self.encoded("event: reload\ndata: {}\n\n"));
             }
             if board.revision > self.since.revision {
-                let event = changes(&board, &self.since);
+                let event = news(&board, &self.since, self.is_gzip);
                 self.since.revision = board.revision;
                 if let Some(event) = event {
                     return Some(event);
@@ -140,14 +139,44 @@ impl Stream {
             match timeout(KEEP_ALIVE, self.snapshots.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
-                Err(_) => return Some(": still here\n\n".to_owned()),
+                Err(_) => return Some(self.encoded(": still here\n\n")),
             }
+        }
+    }
+
+    fn encoded(&self, text: &'static str) -> Bytes {
+        match self.is_gzip {
+            true => gzip::piece(text.as_bytes()),
+            false => Bytes::from_static(text.as_bytes()),
         }
     }
 }
 
-/// `None` where nothing changed that the page shows.
-fn changes(board: &Board, since: &Since) -> Option<String> {
+/// The event that brings a page up to date; `None` where nothing changed that it shows. Pages
+/// that have the board before this one, which is nearly all, share it.
+pub fn news(board: &Board, since: &Since, is_gzip: bool) -> Option<Bytes> {
+    let is_usual = since.room.is_none() && since.revision + 1 == board.revision;
+    let encode = || {
+        let plain = match is_usual {
+            true => board
+                .news
+                .plain
+                .get_or_init(|| changes(board, since))
+                .clone(),
+            false => changes(board, since),
+        };
+        match is_gzip {
+            true => plain.map(|plain| gzip::piece(&plain)),
+            false => plain,
+        }
+    };
+    match is_usual && is_gzip {
+        true => board.news.gzip.get_or_init(encode).clone(),
+        false => encode(),
+    }
+}
+
+fn changes(board: &Board, since: &Since) -> Option<Bytes> {
     let tiles: Vec<_> = board
         .tiles
         .iter()
@@ -163,24 +192,12 @@ fn changes(board: &Board, since: &Since) -> Option<String> {
         "tiles": tiles,
     });
     // JSON has no line breaks of its own.
-    Some(format!("event: tiles\ndata: {data}\n\n"))
+    Some(format!("event: tiles\ndata: {data}\n\n").into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn followers_are_bounded_and_make_room_when_they_leave() {
-        let followers = Followers::default();
-        let mut inside: Vec<_> = (0..MAX_FOLLOWERS)
-            .map(|_| followers.enter().unwrap())
-            .collect();
-        assert!(followers.enter().is_none());
-        assert!(followers.enter().is_none());
-        inside.pop();
-        assert!(followers.enter().is_some());
-    }
 
     #[test]
     fn a_page_says_what_it_has() {

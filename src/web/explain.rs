@@ -8,14 +8,16 @@ use std::time::Duration;
 use jiff::Unit;
 use jiff::civil::DateTime;
 use maud::{Markup, html};
+use tokio::time::timeout;
 
 use super::frame::{room_address, text};
 use crate::config::Room;
 use crate::control::now::Now;
 use crate::control::published::FeedView;
-use crate::model::time::UnixTime;
+use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
-use crate::service::explanation::{Explanation, Part, Titles};
+use crate::service::explanation::{Explanation, NEAR, Part, Titles};
+use crate::service::past::{ALL_LINES, PastDisplay};
 use crate::service::snapshot::Snapshot;
 use crate::service::study::study_remembered;
 
@@ -23,6 +25,10 @@ use crate::service::study::study_remembered;
 const BACK: Duration = Duration::from_secs(24 * 3600);
 /// Calendars are held without what ended earlier than this.
 const EARLIEST: Duration = Duration::from_secs(24 * 3600);
+/// A time that was over for less than this is now.
+const JUST_NOW: Duration = Duration::from_secs(60);
+/// A disk that does not answer must not keep the page.
+const PATIENCE: Duration = Duration::from_secs(3);
 const LATEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Rows of a table on the page; `podcal explain` has all.
 const MAX_ROWS: usize = 100;
@@ -45,11 +51,6 @@ impl Question {
             return Self::Invalid("Enter a date and a time, such as 2026-03-02T09:00.");
         };
         let at = zone.instant(local);
-        if at < now.minus(EARLIEST) {
-            return Self::Invalid(
-                "podcal does not keep calendars of earlier days. The history below says what was sent then.",
-            );
-        }
         if at > now.plus(LATEST) {
             return Self::Invalid("Enter a time within the next 366 days.");
         }
@@ -57,8 +58,28 @@ impl Question {
     }
 }
 
-/// The answer, from what the service read last.
+/// The answer, from what the service read last and, where the time is over, what it did.
 pub async fn explanation(snapshot: &Snapshot, room: &Room, at: UnixTime) -> Explanation {
+    let now = snapshot.at.wall;
+    if at >= now.minus(JUST_NOW) {
+        return of_calendars(snapshot, room, at).await;
+    }
+    let past = past(snapshot, room, at).await;
+    if at < now.minus(EARLIEST) {
+        return Explanation::of_past(room, at, past);
+    }
+    of_calendars(snapshot, room, at).await.with_past(Some(past))
+}
+
+/// What the displays showed then, by the history. A disk that does not answer in time has none.
+async fn past(snapshot: &Snapshot, room: &Room, at: UnixTime) -> Vec<PastDisplay> {
+    let ledger = snapshot.recorder.ledger();
+    let history = timeout(PATIENCE, ledger.history(&room.name, &[], ALL_LINES)).await;
+    let history = history.ok().and_then(Result::ok).unwrap_or_default();
+    PastDisplay::all_of(room, &snapshot.memories, &history, at)
+}
+
+async fn of_calendars(snapshot: &Snapshot, room: &Room, at: UnixTime) -> Explanation {
     let feeds: Vec<FeedView> = room
         .feeds
         .iter()
@@ -77,7 +98,8 @@ pub async fn explanation(snapshot: &Snapshot, room: &Room, at: UnixTime) -> Expl
         true => Titles::AllAs(rules.hidden_title.clone()),
         false => Titles::PrivateAs(rules.private_title.clone()),
     };
-    Explanation::of_room(room, study, at, titles)
+    let near = Window::new(at.minus(NEAR), at.plus(NEAR));
+    Explanation::of_room(room, study, at, near, titles)
 }
 
 /// The form and, where something was asked, the answer.
@@ -115,7 +137,9 @@ fn answer(explanation: &Explanation) -> Markup {
     html! {
         div.answer {
             @for sentence in explanation.answers() { p { (text(&sentence)) } }
-            ul.note { @for feed in &explanation.feeds { li { (text(feed)) } } }
+            @if !explanation.feeds.is_empty() {
+                ul.note { @for feed in &explanation.feeds { li { (text(feed)) } } }
+            }
             @for part in explanation.parts() { (table(&part)) }
         }
     }
@@ -153,12 +177,8 @@ mod tests {
         };
         assert_eq!(at.to_string(), "2026-03-02T00:30:00Z");
         assert!(matches!(ask("q=x"), Question::Nothing));
-        for wrong in [
-            "at=",
-            "at=noon",
-            "at=2026-02-01T09:00",
-            "at=2030-01-01T00:00",
-        ] {
+        assert!(matches!(ask("at=2025-03-02T09:30"), Question::At(_)));
+        for wrong in ["at=", "at=noon", "at=2030-01-01T00:00"] {
             assert!(matches!(ask(wrong), Question::Invalid(_)), "{wrong}");
         }
     }

@@ -11,6 +11,7 @@ const LONGEST_TEXT: usize = 200;
 /// A page of its own.
 pub struct Frame<'a> {
     pub title: &'a str,
+    /// For a screen on a wall: dark, and without anything to click or type.
     pub is_wall: bool,
     /// Where it follows changes from; empty: it does not.
     pub events: &'a str,
@@ -20,18 +21,18 @@ impl Frame<'_> {
     pub fn around(&self, content: &Markup) -> Markup {
         html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang="en" class=[self.is_wall.then_some("wall")] {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
+                    meta name="color-scheme" content=(if self.is_wall { "dark" } else { "light dark" });
                     title { (self.title) }
                     link rel="stylesheet" href=(versioned("/page.css"));
                     link rel="icon" type="image/svg+xml" href=(versioned("/icon.svg"));
                     script defer src=(versioned("/page.js")) {}
                 }
-                body class=[self.is_wall.then_some("wall")] data-events=(self.events) {
-                    a.skip href="#main" { "Skip to the content" }
+                body data-events=(self.events) {
+                    @if !self.is_wall { a.skip href="#main" { "Skip to the content" } }
                     (content)
                 }
             }

@@ -6,7 +6,8 @@
 //!
 //! | path | what |
 //! | --- | --- |
-//! | `/` | every room as a tile, worst first; `?view=wall` for a screen on a wall |
+//! | `/` | every room as a tile, worst first |
+//! | `/wall` | the same for a screen on a wall: dark, the sum, only what is wrong large |
 //! | `/rooms/NAME` | one room with its displays, agenda, feeds and history; `?at=` explains a moment |
 //! | `/events` | the tiles that change, as server-sent events |
 //! | `/api/v1/status` | the document of `podcal status --json` |
@@ -19,12 +20,16 @@ mod board_page;
 mod error;
 mod events;
 mod explain;
+mod followers;
 mod frame;
+mod gzip;
 mod login;
 mod metrics;
 mod room_page;
+mod router;
 mod server;
 mod site;
+mod tile;
 mod timeline;
 mod times;
 
@@ -93,7 +98,7 @@ impl WebServer {
         ));
         Self {
             listen: web.listen,
-            listening: Listening::start(bound.listener, site::router(site.clone())),
+            listening: Listening::start(bound.listener, router::router(site.clone())),
             site,
         }
     }

@@ -5,10 +5,12 @@ const tiles = document.getElementById("tiles");
 const lost = document.getElementById("lost");
 
 function filter() {
+  if (!tiles) return;
+  // The wall has no form; what it shows stands in its address.
   const form = document.getElementById("filter");
-  if (!tiles || !form) return;
-  const words = form.q.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const state = form.state.value;
+  const wanted = form ? { q: form.q.value, state: form.state.value } : tiles.dataset;
+  const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
+  const state = wanted.state;
   let shown = 0;
   for (const tile of tiles.children) {
     const of = tile.dataset;

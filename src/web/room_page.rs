@@ -8,8 +8,8 @@ use maud::{Markup, html};
 use tokio::time::timeout;
 
 use super::board::Board;
-use super::board_page::on_display;
 use super::frame::{Frame, mark, room_address, text};
+use super::tile::on_display;
 use super::timeline::timeline;
 use super::times::{maybe, span, stamp};
 use crate::config::{Room, TlsTrust};
@@ -196,7 +196,7 @@ fn display_card(
                 (row("Clock", html! { (clock(offset)) }))
                 (row("Configuration", html! {
                     @if drifts.is_empty() { "no drift in the latest history" }
-                    @for entry in drifts { p { (stamp(zone, entry.at)) ": " (text(&history_text::says(entry))) } }
+                    @for entry in drifts { p { (stamp(zone, entry.at)) ": " (text(&history_text::says(entry, zone))) } }
                 }))
                 @if let Some(cap) = cap {
                     (row("Limit", html! { "shows " (count(cap, "meeting", "meetings")) " at most" }))
@@ -362,7 +362,7 @@ fn happened(zone: &Zone, history: Option<&[Entry]>, room: &Room) -> Markup {
                             tr {
                                 td { (stamp(zone, entry.at)) }
                                 td { (text(history_text::subject(&entry.event))) }
-                                td { (text(&history_text::says(entry))) }
+                                td { (text(&history_text::says(entry, zone))) }
                             }
                         }
                     }

@@ -109,6 +109,7 @@ impl Recorder {
             written.latest != memory.latest
                 || written.client_state != memory.client_state
                 || written.not_before != memory.not_before
+                || written.throttled != memory.throttled
                 || written.failing.as_ref().map(|one| one.since)
                     != memory.failing.as_ref().map(|one| one.since)
         });

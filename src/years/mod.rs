@@ -16,7 +16,6 @@
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::large_enum_variant,
-    dead_code,
     reason = "a model of the world for tests; whatever is wrong in it has to be seen at once"
 )]
 

@@ -86,7 +86,6 @@ pub struct PodFacts {
     pub trusted_at: u64,
     /// Something else happened while devices were exchanged: a person has to say what is right.
     pub is_mixed_up: bool,
-    pub looked_at: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -184,7 +183,7 @@ impl Oracle {
     /// From now to the end of the sixth day after today.
     pub fn window(&mut self, wall: UnixTime) -> Window {
         let end = match self.window {
-            Some((from, to)) if from <= wall && wall < from_next(from, self) => to,
+            Some((from, to)) if from <= wall && wall < from_next(from) => to,
             _ => {
                 let today = self.zone.local(wall).date();
                 let from = self.zone.start_of_day(today);
@@ -529,8 +528,7 @@ impl Oracle {
     }
 }
 
-fn from_next(from: UnixTime, oracle: &Oracle) -> UnixTime {
-    let _ = oracle;
+fn from_next(from: UnixTime) -> UnixTime {
     // Days with a change of the clocks are shorter; a window worked out anew costs little.
     from.plus(Duration::from_secs(23 * 3600))
 }

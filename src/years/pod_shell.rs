@@ -312,8 +312,7 @@ impl Process {
             return;
         };
         let secret = shell.secret;
-        let room = shell.room;
-        let (outcome, verdict) = answer(address, room, &flight, secret, env);
+        let (outcome, verdict) = answer(address, &flight, secret, env);
         if env.put_was_done && env.kill_at_put.is_some() {
             // Killed between a push and its record; the world does that.
             return;
@@ -396,8 +395,8 @@ impl Process {
         if shell.is_leaving {
             return;
         }
-        let told = shell.controller.told(shell.told.as_ref());
-        if let Some(identity) = told {
+        let identity = shell.controller.identity();
+        if shell.told.as_ref() != Some(&identity) {
             shell.told = Some(identity.clone());
             let url = shell.url.clone();
             self.tell_identity(url, Some(identity), env);
@@ -437,13 +436,7 @@ fn latency(address: usize, step: &PodStep, env: &mut Env) -> u64 {
 }
 
 /// What the device at the address answers, and what the answer says of the password.
-fn answer(
-    address: usize,
-    room: usize,
-    flight: &Flight,
-    secret: u32,
-    env: &mut Env,
-) -> (PodOutcome, Verdict) {
+fn answer(address: usize, flight: &Flight, secret: u32, env: &mut Env) -> (PodOutcome, Verdict) {
     let now = env.now;
     let true_seconds = env.true_seconds();
     let step = &flight.step;
@@ -486,7 +479,7 @@ fn answer(
                 let failure = failure(FailureClass::Other, None);
                 return (failed(step, failure, false, took), Verdict::Accepted);
             }
-            super::promises::is_put(address, room, &agenda, env);
+            super::promises::is_put(address, &agenda, env);
             let device = env.device_at_mut(address);
             device.put(&agenda, now);
             env.put_was_done = true;

@@ -157,11 +157,12 @@ impl Process {
             return;
         }
         self.clock = newest;
-        for feed in 0..self.feeds.len() {
-            self.feed_learns_clock(feed, env);
-        }
+        // A room takes in the clock before what a feed says by it.
         for room in 0..self.rooms.len() {
             self.room_learns_clock(room, env);
+        }
+        for feed in 0..self.feeds.len() {
+            self.feed_learns_clock(feed, env);
         }
         for address in 0..self.pods.len() {
             self.pod_takes_in(address, env);

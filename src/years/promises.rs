@@ -1,5 +1,6 @@
 //! The promises, as checks. Each names the promise that was broken; see `docs/simulation.md`.
 
+mod kept;
 mod settled;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,11 @@ pub fn wanted(
     let now = env.now;
     let is_new = env.oracle.wanted[room].0.as_ref() != Some(&view.wanted);
     if is_new {
-        env.oracle.wanted[room] = (Some(view.wanted.clone()), now);
+        let before = env.oracle.wanted[room].0.replace(view.wanted.clone());
+        env.oracle.wanted[room].1 = now;
+        if let Some(before) = before {
+            kept::stays(room, feeds, &before, view, is_clock_believed, env);
+        }
     }
     let Some(agenda) = view.wanted.agenda.clone() else {
         return;
@@ -245,23 +250,15 @@ pub fn pod_is_asked(address: usize, room: usize, step: &PodStep, env: &mut Env) 
         });
         return;
     }
-    match step {
-        PodStep::Put(agenda) => {
-            if !may_write {
-                env.broken(
-                    "a pod is written to only right after it said its mode",
-                    || format!("address {address}"),
-                );
-            }
-            let agenda = agenda.clone();
-            put_begins(address, room, &agenda, env);
+    if let PodStep::Put(agenda) = step {
+        if !may_write {
+            env.broken(
+                "a pod is written to only right after it said its mode",
+                || format!("address {address}"),
+            );
         }
-        PodStep::Look => {
-            let early = (facts.looked_at + 10 * SECOND).saturating_sub(now);
-            let _ = early;
-            facts.looked_at = now;
-        }
-        _ => {}
+        let agenda = agenda.clone();
+        put_begins(address, room, &agenda, env);
     }
 }
 
@@ -305,7 +302,6 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
         if wanted.clock_is_believed {
             let hides = env.oracle.configured.rooms[room].hides_titles;
             for one in others {
-                let entry = env.ids.entry(&one.id);
                 let says = |word: &str| one.title.contains(word);
                 if says(FOREIGN) || says(PRIVATE) || wanted.keep_shown.is_none() {
                     let title = one.title.clone();
@@ -317,15 +313,17 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
                     env.broken("no private text is shown", || {
                         format!("address {address} is sent {title:?}")
                     });
-                } else {
-                    let _ = entry;
                 }
             }
         }
     }
     let device = env.device_at_mut(address);
     let shows_it = device.shown.looks_like(agenda) && device.pending.is_none();
-    if shows_it && !is_forced && !device_changed {
+    // Whether it is empty may be in doubt where a removed pod is cleared.
+    let facts = &env.oracle.pods[address];
+    let is_in_doubt =
+        !is_room && agenda.is_empty() && facts.bad_until.max(facts.slow_until) + ONE_POLL > now;
+    if shows_it && !is_forced && !device_changed && !is_in_doubt {
         env.broken("nothing is pushed that the display already shows", || {
             format!("address {address}")
         });
@@ -410,9 +408,8 @@ fn other_rooms_device(address: usize, room: usize, env: &mut Env) {
 }
 
 /// A set arrives at a pod.
-pub fn is_put(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) {
+pub fn is_put(address: usize, agenda: &Arc<Agenda>, env: &mut Env) {
     let now = env.now;
-    let _ = room;
     budget(address, agenda, env);
     let device = env.device_at(address);
     let since = device.other_mode_since;

@@ -54,6 +54,7 @@ impl Process {
             }
         }
         let controller = RoomController::new(settings, memory, &versions, env.clocks());
+        env.oracle.wanted[room] = (None, env.now);
         let shell = RoomShell {
             wanted: controller.wanted().clone(),
             controller,

@@ -39,6 +39,11 @@ fn world(seed: u64) -> Plan {
     Plan::of(seed, 1 + (seed % 6) as usize, 3)
 }
 
+/// One to three rooms for a day, and the day after it.
+fn small_world(seed: u64) -> Plan {
+    Plan::of(seed, 1 + (seed % 3) as usize, 1)
+}
+
 fn told(plan: &Plan) -> String {
     let lines = live(plan, true).lines;
     let lines: Vec<String> = lines
@@ -83,49 +88,55 @@ fn one_seed_is_one_history() {
     assert_ne!(told(&plan), told(&Plan::of(12, 4, 2)));
 }
 
-/// A seed at which each fault was found once. Where a change of the worlds moves it, others
-/// are tried.
+/// A seed of a small world in which each fault was found once. Where a change of the worlds
+/// moves it, others are tried.
 const FOUND: &[(Mutation, u64)] = &[
-    (Mutation::HoldEndsByFailedPull, 20),
-    (Mutation::HoldIsForgottenByRestart, 95),
-    (Mutation::HoldCountsThroughFailures, 35),
-    (Mutation::HoldGoesByTheWall, 4),
-    (Mutation::HoldNeverEnds, 3),
-    (Mutation::LossIsBelieved, 1),
-    (Mutation::FewerIsNotBelieved, 2),
-    (Mutation::EndedStays, 3),
-    (Mutation::FiltersAreNotServed, 4),
-    (Mutation::RetryAfterIsIgnored, 1),
-    (Mutation::RetryAfterHasNoEnd, 27),
+    (Mutation::HoldEndsByFailedPull, 124),
+    (Mutation::HoldIsForgottenByRestart, 44),
+    (Mutation::HoldCountsThroughFailures, 124),
+    (Mutation::HoldGoesByTheWall, 24),
+    (Mutation::HoldNeverEnds, 4),
+    (Mutation::LossIsBelieved, 4),
+    (Mutation::FewerIsNotBelieved, 11),
+    (Mutation::EndedStays, 5),
+    (Mutation::UnreadTakesAway, 3),
+    (Mutation::FiltersAreNotServed, 3),
+    (Mutation::DoubtIsIgnored, 4),
+    (Mutation::RetryAfterIsIgnored, 114),
+    (Mutation::RetryAfterHasNoEnd, 22),
     (Mutation::RejectedIsTriedAgain, 1),
-    (Mutation::RejectionsCountTwice, 16),
+    (Mutation::RejectionsCountTwice, 30),
     (Mutation::TimesAreEnough, 1),
     (Mutation::PushComesWithoutMode, 0),
     (Mutation::ModeIsRemembered, 0),
-    (Mutation::OtherModeIsWritten, 5),
-    (Mutation::EmptiedIsACorrection, 1),
+    (Mutation::OtherModeIsWritten, 109),
+    (Mutation::EmptiedIsACorrection, 8),
     (Mutation::CorrectionsHaveNoLimit, 6),
-    (Mutation::FailedPushFollowsAtOnce, 5),
-    (Mutation::PushWhatIsShown, 2),
-    (Mutation::SilenceIsBroken, 4),
-    (Mutation::OtherRoomsDeviceIsWritten, 3),
+    (Mutation::FailedPushFollowsAtOnce, 84),
+    (Mutation::PushWhatIsShown, 22),
+    (Mutation::SilenceIsBroken, 30),
+    (Mutation::OtherRoomsDeviceIsWritten, 5),
 ];
 
 /// What no check finds yet.
 const NOT_FOUND_YET: &[Mutation] = &[
-    Mutation::UnreadTakesAway,
     Mutation::KeptIsNotRestricted,
-    Mutation::DoubtIsIgnored,
     Mutation::FewerIsInStep,
     Mutation::ForeignIsKept,
 ];
 
-fn is_found(mutation: Mutation, known: u64) -> bool {
+/// Whether a world breaks a promise with the fault in it, and none without.
+fn is_found_in(mutation: Mutation, seed: u64) -> bool {
+    let plan = small_world(seed);
     mutation::put_in(Some(mutation));
-    let mut seeds = std::iter::once(known).chain(0..100);
-    let found = seeds.any(|seed| live(&world(seed), false).broken.is_some());
+    let with = live(&plan, false).broken;
     mutation::put_in(None);
-    found
+    with.is_some() && live(&plan, false).broken.is_none()
+}
+
+fn is_found(mutation: Mutation, known: u64) -> bool {
+    let mut seeds = std::iter::once(known).chain(0..100);
+    seeds.any(|seed| is_found_in(mutation, seed))
 }
 
 #[test]

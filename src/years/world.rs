@@ -5,8 +5,7 @@ mod edits;
 use super::calendar::Entry;
 use super::env::{Broken, Env, Happening};
 use super::plan::{
-    Action, ConfigEdit, DAY, Edit, HOUR, HostFault, LedgerFault, MINUTE, Plan, PodFault, RoomPlan,
-    SECOND,
+    Action, ConfigEdit, DAY, Edit, HOUR, LedgerFault, MINUTE, Plan, PodFault, RoomPlan, SECOND,
 };
 use super::process::Process;
 
@@ -230,13 +229,13 @@ impl<'a> World<'a> {
                 self.env.hosts[host].begin(fault, now + ms);
                 for feed in 0..self.env.feeds.len() {
                     if self.env.feeds[feed].host == host {
-                        self.feed_is_bad(feed, fault, now + ms);
+                        self.feed_is_bad(feed, now + ms);
                     }
                 }
             }
             Action::Feed { feed, fault, ms } => {
                 self.env.feeds[feed].fault.begin(fault, now + ms);
-                self.feed_is_bad(feed, fault, now + ms);
+                self.feed_is_bad(feed, now + ms);
             }
             Action::Edit { feed, edit } => self.edit(feed, edit),
             Action::Pod { address, fault, ms } => self.pod_fault(address, fault, ms),
@@ -362,10 +361,9 @@ impl<'a> World<'a> {
         }
     }
 
-    fn feed_is_bad(&mut self, feed: usize, fault: HostFault, until: u64) {
+    fn feed_is_bad(&mut self, feed: usize, until: u64) {
         let facts = &mut self.env.oracle.feeds[feed];
         facts.bad_until = facts.bad_until.max(until);
-        let _ = fault;
     }
 
     /// The display of an address is not right until then, and may need longer than a poll.

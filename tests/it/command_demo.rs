@@ -76,3 +76,15 @@ async fn without_a_browser_it_says_where_the_page_is() {
     let is_enough = |text: &str| text.contains(says) && text.ends_with("Ctrl-C.\n");
     world.begin(&["demo", "--open"], is_enough).await;
 }
+
+/// As in the image, which has no folder for temporary files.
+#[tokio::test]
+async fn it_needs_no_folder_for_temporary_files() {
+    let mut world = World::start().await;
+    let missing = world.path("missing");
+    world.set_environment("TMPDIR", missing.to_str().unwrap());
+    let entries = || std::fs::read_dir(world.path(".")).unwrap().count();
+    let before = entries();
+    world.podcal(&["demo"]).await.exits(0);
+    assert_eq!(entries(), before);
+}

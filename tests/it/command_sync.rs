@@ -40,7 +40,12 @@ async fn a_dry_run_tells_what_would_change_and_changes_nothing() {
         .podcal(&["sync", "--dry-run"])
         .await
         .exits(0)
-        .prints(&["would", "New", "Review"]);
+        .prints(&[
+            "1 of 2 rooms in step; 1 display would be pushed",
+            "would",
+            "New",
+            "Review",
+        ]);
     world
         .podcal(&["sync", "--dry-run", "--force"])
         .await
@@ -288,4 +293,24 @@ async fn floating_times_are_in_the_zone_of_the_room() {
         noon.timestamp().as_second(),
         "{shown:?}"
     );
+}
+
+#[tokio::test]
+async fn the_sum_is_said_first_and_then_what_is_wrong() {
+    let world = with_news().await;
+    world.pod("oak").fault(Fault::refuse());
+    let ran = world.podcal(&["sync"]).await.exits(1);
+    assert!(ran.stdout.starts_with("1 of 2 rooms in step\n"), "{ran}");
+    let place = |word: &str| {
+        ran.stdout
+            .find(word)
+            .unwrap_or_else(|| panic!("no `{word}`\n{ran}"))
+    };
+    assert!(place("\noak ") < place("\nelm "), "problems first\n{ran}");
+    world.pod("oak").clear_faults();
+    world
+        .podcal(&["sync"])
+        .await
+        .exits(0)
+        .prints(&["2 of 2 rooms in step; 1 display pushed"]);
 }

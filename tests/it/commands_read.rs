@@ -3,7 +3,7 @@
 use podcal::sim::feedhost::FeedFault;
 use serde_json::Value;
 
-use crate::support::{World, broken, calendar, hour, meeting};
+use crate::support::{World, broken, calendar, hour, meeting, meeting_at};
 
 async fn world() -> World {
     World::in_step(&[
@@ -164,4 +164,110 @@ async fn before_the_first_sync_there_is_nothing_to_tell() {
         [""; 0],
         "and no ledger is made to tell it"
     );
+}
+
+/// A calendar of years: one meeting every 28 hours.
+fn years() -> String {
+    let event = |number: i64| {
+        let at = hour(28 * (number - 900));
+        meeting_at(&format!("Event {number}"), at, at + 3600)
+    };
+    calendar(&(0..1000).map(event).collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn explain_says_the_answer_first_and_then_what_is_near() {
+    let world = World::start().await;
+    std::fs::write(world.path("years.ics"), years()).unwrap();
+    let explain = async |more: &[&str]| {
+        let all = [&["explain", "years.ics"], more].concat();
+        world.podcal(&all).await.exits(0)
+    };
+    let time = |hours: i64| jiff::Timestamp::from_second(hour(hours)).unwrap();
+    // Ten minutes after the 901st begins, as the clocks in Denver show it.
+    let zone = "America/Denver";
+    let local = time(28).in_tz(zone).unwrap();
+    let local = (local + jiff::Span::new().minutes(10)).strftime("%Y-%m-%d %H:%M");
+    let local = local.to_string();
+    let then = explain(&["--at", &local, "--time-zone", zone]).await;
+    let first = then.stdout.lines().next().unwrap_or_default();
+    assert!(
+        first.ends_with(&format!("{local} the display shows `Event 901`.")),
+        "{then}"
+    );
+    assert!(then.stdout.lines().count() < 20, "{then}");
+    assert!(!then.stdout.contains("Event 800"), "{then}");
+    let then = then.prints(&["Left out: 99", "(--json has all)"]);
+    drop(then);
+    // The same moment with its offset, and one between two meetings.
+    let instant = time(28).to_string();
+    explain(&["--at", &instant])
+        .await
+        .prints(&["the display shows `Event 901`."]);
+    let between = time(26).to_string();
+    let free = explain(&["--at", &between]).await;
+    let first = free.stdout.lines().next().unwrap_or_default();
+    assert!(first.contains("shows the room as free until "), "{free}");
+    // Without a time what is near the window, and everything as JSON.
+    let now = explain(&[]).await;
+    assert!(now.stdout.lines().count() < 30, "{now}");
+    let json = explain(&["--json"]).await.json();
+    assert_eq!(json["verdicts"].as_array().map(Vec::len), Some(1000));
+    world
+        .podcal(&["explain", "years.ics", "--at", "tomorrow"])
+        .await
+        .exits(2)
+        .says(&["expected a time such as \"2026-11-25 09:00\""]);
+}
+
+#[tokio::test]
+async fn expand_takes_times_of_its_zone() {
+    let world = World::start().await;
+    let event = "BEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260302T083000\r\n\
+                 DTEND:20260302T093000\r\nSUMMARY:Floating\r\nEND:VEVENT\r\n";
+    std::fs::write(world.path("a.ics"), calendar(&[event.to_owned()])).unwrap();
+    let expand = async |from: &str, to: &str| {
+        let options = [
+            "--from",
+            from,
+            "--to",
+            to,
+            "--time-zone",
+            "Asia/Tokyo",
+            "--json",
+        ];
+        let ran = world
+            .podcal(&[&["expand", "a.ics"], &options[..]].concat())
+            .await;
+        ran.exits(0).json()["meetings"].as_array().map(Vec::len)
+    };
+    assert_eq!(
+        expand("2026-03-02 09:00", "2026-03-02 10:00").await,
+        Some(1)
+    );
+    assert_eq!(expand("2026-03-02 10:00", "2026-03-03").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_check_says_first_how_good_everything_is_and_what_is_not() {
+    let world = World::start()
+        .await
+        .room("ash", &[meeting("Standup", 1)])
+        .await
+        .room("elm", &[meeting("Standup", 1)])
+        .await
+        .room("oak", &[meeting("Standup", 1)])
+        .await;
+    world.feeds.fault(FeedFault::status(500).on("oak.ics"));
+    let ran = world.podcal(&["check", "--connect"]).await.exits(1);
+    let ran = ran.prints(&[
+        "0 of 3 rooms good, 2 with warnings, 1 failed",
+        "3 rooms, 3 feeds, 3 pods",
+    ]);
+    let place = |word: &str| {
+        ran.stdout
+            .find(word)
+            .unwrap_or_else(|| panic!("no `{word}`\n{ran}"))
+    };
+    assert!(place("\noak (") < place("\nash ("), "problems first\n{ran}");
 }

@@ -39,14 +39,17 @@ mod command_init;
 mod command_man;
 mod command_pod;
 mod command_pod_every_room;
+mod command_progress;
 mod command_sync;
 mod commands_read;
 mod service;
+mod service_systemd;
 
 mod beside_commands;
 mod beside_health;
 mod fair_reload;
 mod fair_slow;
+mod feed_answers;
 mod json_documents;
 mod ledger_faults;
 mod ledger_old;

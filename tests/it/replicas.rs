@@ -23,13 +23,16 @@ async fn displays_stay_right_while_the_server_is_down_and_all_is_written_afterwa
     let Some(mut cluster) = Cluster::start() else {
         return;
     };
-    let world = world(&cluster).await;
+    let mut world = world(&cluster).await;
     let service = world.serve();
     service.says("first pass done").await;
     shows(&world, "Before").await;
     cluster.stop();
     shows(&world, "Meanwhile").await;
-    service.says("ledger_unreachable").await;
+    service.says("ledger.write_failed").await;
+    // What has nothing to do with the server is reloaded.
+    world.set("window.days", "6");
+    world.podcal(&["reload"]).await.exits(0);
     shows(&world, "Still").await;
     cluster.begin();
     service.says("can be written again").await;
@@ -80,14 +83,25 @@ async fn a_server_that_cannot_be_used_ends_the_start_and_refuses_a_reload() {
     let mut world = world(&cluster).await;
     let service = world.serve();
     service.says("first pass done").await;
-    world.set("ledger.url", "\"postgres://podcal@127.0.0.1:1/podcal\"");
-    world
-        .podcal(&["reload"])
-        .await
-        .exits(1)
-        .says(&["cannot be reached"]);
+    let good = cluster.url("podcal", "podcal_it");
+    let elsewhere = "postgres://podcal@127.0.0.1:1/podcal_it";
+    for (key, value, says) in [
+        ("ledger.url", elsewhere, "names another ledger"),
+        (
+            "ledger.url",
+            &format!("{good}?sslmode=require"),
+            "encrypted connection",
+        ),
+        ("ledger.password", "another", "rejected the user name"),
+    ] {
+        world.set("ledger.url", &format!("{good:?}"));
+        world.set(key, &format!("{value:?}"));
+        world.podcal(&["reload"]).await.exits(1).says(&[says]);
+    }
     shows(&world, "Goes on").await;
     service.stop().await;
+    world.set("ledger.password", "{ env = \"PG_SECRET\" }");
+    world.set("ledger.url", &format!("{elsewhere:?}"));
     world
         .podcal(&["run"])
         .await
@@ -135,4 +149,30 @@ async fn a_ledger_moves_from_a_file_to_a_server() {
     world.sync().await.exits(0);
     assert_eq!(world.pushes("oak"), pushes);
     world.podcal(&copy).await.exits(2);
+}
+
+#[tokio::test]
+async fn a_service_works_behind_a_pooler_that_keeps_no_session() {
+    let Some(mut cluster) = Cluster::start() else {
+        return;
+    };
+    let Some(pooler) = cluster.pooler() else {
+        return;
+    };
+    let world = world(&cluster).await;
+    let url = format!("{:?}", pooler.url("podcal_it"));
+    let world = world.with("ledger.url", &url);
+    let service = world.serve();
+    service.says("first pass done").await;
+    shows(&world, "Pooled").await;
+    world
+        .podcal(&["status", "oak"])
+        .await
+        .exits(0)
+        .prints(&["Pooled"]);
+    let log = service.stop().await;
+    assert!(!log.contains("ledger.write_failed"), "{log}");
+    let pushes = world.pushes("oak");
+    world.sync().await.exits(0);
+    assert_eq!(world.pushes("oak"), pushes);
 }

@@ -5,6 +5,7 @@
 
 mod driver;
 
+use podcal::sim::Fault;
 use serde_json::json;
 
 use self::driver::Browser;
@@ -110,6 +111,78 @@ async fn tiles_stand_worst_first_are_filtered_and_follow_changes() {
 }
 
 #[tokio::test]
+async fn the_wall_is_dark_and_large_only_where_something_is_wrong() {
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let world = world().await;
+    let service = world.serve();
+    let address = address(&service).await;
+    until_shown(&world).await;
+    browser.pretend("screen", "light").await;
+    browser.resize(1920, 1080).await;
+    browser.open(&format!("http://{address}/wall")).await;
+    browser.until(SETTLED).await;
+    assert_eq!(browser.script(SEEN).await, json!(["oak", "ash", "elm"]));
+    let controls = browser
+        .script("return document.querySelectorAll('form, input, select, button').length")
+        .await;
+    assert_eq!(controls, json!(0));
+    let summary = browser
+        .script(
+            "const sum = document.getElementById('summary'); \
+                 return [sum.textContent, parseFloat(getComputedStyle(sum).fontSize) >= 32]",
+        )
+        .await;
+    assert_eq!(
+        summary,
+        json!(["2 of 3 rooms in step, 1 out of step", true])
+    );
+    let ground = browser
+        .script("return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+        .await;
+    let ground: Vec<u64> = serde_json::from_value(ground).unwrap();
+    assert!(
+        ground.iter().all(|part| *part < 40),
+        "{ground:?} is not dark"
+    );
+    let areas = "const area = (room) => { const box = document.querySelector(`[data-room=${room}]`)\
+                 .getBoundingClientRect(); return box.width * box.height; }; ";
+    let larger =
+        |one: &str, other: &str| format!("{areas} return area('{one}') > 2 * area('{other}')");
+    assert_eq!(browser.script(&larger("oak", "ash")).await, json!(true));
+    browser.picture("wall").await;
+
+    // It follows by itself: ash goes wrong, and is large and among the first.
+    browser.script("window.isTheSamePage = true").await;
+    world.pod("ash").fault(Fault::refuse());
+    browser
+        .until("document.querySelector('[data-room=ash][data-state=out_of_step]')")
+        .await;
+    assert_eq!(browser.script(SEEN).await, json!(["ash", "oak", "elm"]));
+    assert_eq!(browser.script(&larger("ash", "elm")).await, json!(true));
+    let sum = browser
+        .script("return document.getElementById('summary').textContent")
+        .await;
+    assert_eq!(sum, json!("1 of 3 rooms in step, 2 out of step"));
+    assert_eq!(
+        browser.script("return window.isTheSamePage").await,
+        json!(true)
+    );
+
+    // For one floor: what comes in later is filtered too.
+    world.pod("ash").clear_faults();
+    browser.open(&format!("http://{address}/wall?q=elm")).await;
+    assert_eq!(browser.script(SEEN).await, json!(["elm"]));
+    browser
+        .until("document.querySelector('[data-room=ash][data-state=in_step]')")
+        .await;
+    assert_eq!(browser.script(SEEN).await, json!(["elm"]));
+    assert_eq!(browser.complaints().await, [""; 0]);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_room_is_reached_by_keyboard_and_explains_a_moment() {
     let Some(browser) = Browser::start().await else {
         return;
@@ -199,11 +272,7 @@ async fn every_page_can_be_read_in_both_themes_on_paper_and_on_a_phone() {
     browser.until(SETTLED).await;
     let at = jiff::Timestamp::from_second(hour(2) + 1800).unwrap();
     let room = format!("/rooms/elm?at={}", at.strftime("%Y-%m-%dT%H:%M"));
-    for (name, path) in [
-        ("board", "/"),
-        ("wall", "/?view=wall"),
-        ("room", room.as_str()),
-    ] {
+    for (name, path) in [("board", "/"), ("wall", "/wall"), ("room", room.as_str())] {
         browser.open(&format!("http://{address}{path}")).await;
         for (medium, theme) in [("screen", "light"), ("screen", "dark"), ("print", "light")] {
             browser.pretend(medium, theme).await;
@@ -317,4 +386,52 @@ async fn with_a_login_the_page_comes_with_it_and_follows_changes() {
         .await;
     assert_eq!(browser.complaints().await, [""; 0]);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn the_simulators_wall_makes_pods_go_wrong_and_shows_it() {
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let world = World::start().await;
+    let simulate = [
+        "simulate",
+        "--listen",
+        "127.0.0.1:0",
+        "--control",
+        "127.0.0.1:0",
+        "--json",
+    ];
+    let (_pods, document) = world.begin_json(&simulate).await;
+    let control = document["control_url"].as_str().unwrap();
+    browser.resize(1000, 700).await;
+    browser.open(control).await;
+    let state = "document.querySelector('article[data-pod=\"1\"] .state').textContent";
+    browser.until(&format!("{state}.includes('Free')")).await;
+    let is_reached = async || {
+        let address = document["pods"][0]["pod"].as_str().unwrap();
+        let ran = world
+            .podcal(&["pod", address, "--no-password", "--insecure", "info"])
+            .await;
+        ran.code() == Some(0)
+    };
+    assert!(is_reached().await, "the pod answers before the fault");
+    let press = |says: &str| {
+        format!(
+            "Array.from(document.querySelectorAll('button')).find((one) => one.textContent === '{says}').click()"
+        )
+    };
+    browser.script(&press("Refuse connections")).await;
+    browser
+        .until("document.getElementById('says').textContent === 'Refuse connections: done'")
+        .await;
+    browser
+        .until(&format!("{state}.includes('Faults: refuse')"))
+        .await;
+    browser.picture("simulator").await;
+    assert!(!is_reached().await, "the pod refuses");
+    browser.script(&press("Clear faults")).await;
+    browser.until(&format!("!{state}.includes('Faults')")).await;
+    assert!(is_reached().await, "the pod answers again");
+    assert_eq!(browser.complaints().await, [""; 0]);
 }

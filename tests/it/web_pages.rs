@@ -8,7 +8,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Service, World, calendar, meeting, titles, within};
+use podcal::sim::feedhost::FeedFault;
+
+use crate::support::{Service, World, calendar, hour, meeting, meeting_at, titles, within};
 
 /// What a browser would run if it were not escaped.
 const TITLE: &str = "<script>alert(1)</script> & Co";
@@ -140,6 +142,123 @@ async fn health_and_readiness_are_told_without_login_and_without_names() {
 }
 
 #[tokio::test]
+async fn before_the_first_pass_the_service_is_healthy_and_not_ready() {
+    let world = world().await.with("http.timeout", "\"60s\"");
+    world.feeds.fault(FeedFault::hang().on("oak.ics"));
+    let service = world.serve();
+    let address = address(&service).await;
+    let asked = async {
+        while world.pulls("oak") == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the first pull", asked).await;
+    let ready = get(&address, "/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(
+        ready.body.starts_with("not ready: the first pass"),
+        "{}",
+        ready.body
+    );
+    assert_eq!(get(&address, "/healthz").await.status, 200);
+    world.feeds.clear_faults();
+    service.stop().await;
+    // A service that cannot read its configuration answers nobody: it says why, and ends.
+    let service = world.serve();
+    until(
+        "the first pass",
+        &self::address(&service).await,
+        "/readyz",
+        |page| page.status == 200,
+    )
+    .await;
+    service.stop().await;
+    world.write_config("[rooms.oak]\n");
+    let refused = world.podcal(&["run"]).await.exits(2);
+    assert!(!refused.stderr.contains("web.listening"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_time_that_is_over_has_what_the_display_was_sent_then() {
+    let stamp = |hours: i64| {
+        let then = jiff::Timestamp::from_second(hour(hours)).unwrap();
+        then.strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    let world = world().await;
+    let private = meeting_at("Salary of Ada", hour(-80), hour(100))
+        .replace("SUMMARY", "CLASS:PRIVATE\r\nSUMMARY");
+    world.set_feed("oak", &calendar(&[private]));
+    world.sync().await.exits(0);
+    world.set_feed("oak", &calendar(&[meeting_at("Retro", hour(-1), hour(1))]));
+    world.sync().await.exits(0);
+    // As if the first push was three days ago, and the second two.
+    for (place, days) in [("min", 3), ("max", 2)] {
+        let seconds = days * 86_400;
+        world
+            .in_ledger(&format!(
+                "UPDATE history SET at = at - {seconds}, since_at = since_at - {seconds} \
+                 WHERE id = (SELECT {place}(id) FROM history WHERE what = 'pushed')"
+            ))
+            .await;
+    }
+    let (before, between) = (stamp(-75), stamp(-60));
+    let explained = world.podcal(&["explain", "oak", "--at", &between]).await;
+    let explained = explained.exits(0).prints(&[
+        "the display showed `Private meeting`, as it was sent at",
+        "By the calendars and the configuration as they are now:",
+    ]);
+    assert!(!explained.stdout.contains("Salary"), "{explained}");
+    let document = world
+        .podcal(&["explain", "oak", "--at", &between, "--json"])
+        .await
+        .json();
+    let display = &document["displays"][0];
+    assert_eq!(
+        display["meetings"][0]["title"], "Private meeting",
+        "{document}"
+    );
+    assert!(display["pushed_at"].is_i64(), "{document}");
+
+    let service = world.serve();
+    let address = address(&service).await;
+    in_step(&address).await;
+    let answer = async |at: &str| {
+        let page = get(&address, &format!("/rooms/oak?at={at}")).await.body;
+        let (_, answer) = page.split_once("class=\"answer\"").expect("an answer");
+        answer
+            .split("id=\"live-history\"")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let then = answer(&between).await;
+    for words in [
+        "the display showed `Private meeting`, as it was sent at",
+        "podcal does not keep the calendars of earlier days",
+    ] {
+        assert!(then.contains(words), "{words}: {then}");
+    }
+    let unknown = answer(&before).await;
+    assert!(
+        unknown.contains("is not known: the history of the room holds no push"),
+        "{unknown}"
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn tiles_and_their_changes_are_compressed_for_those_that_read_it() {
+    let world = world().await;
+    let service = world.serve();
+    let address = address(&service).await;
+    in_step(&address).await;
+    let head = ask(&address, "HEAD /", "Accept-Encoding: br, gzip\r\n").await;
+    assert_eq!(head.header("content-encoding"), Some("gzip"));
+    assert_eq!(get(&address, "/").await.header("content-encoding"), None);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn the_page_shows_every_room_and_runs_nothing_of_it() {
     let mut world = world().await;
     world.set_feed("oak", &calendar(&[meeting("Q&A 3 < 4 \"x\"", 1)]));
@@ -147,7 +266,7 @@ async fn the_page_shows_every_room_and_runs_nothing_of_it() {
     let service = world.serve();
     let address = address(&service).await;
     in_step(&address).await;
-    for path in ["/", "/?view=wall", "/rooms/oak"] {
+    for path in ["/", "/wall", "/rooms/oak"] {
         let page = get(&address, path).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(
@@ -416,7 +535,7 @@ async fn what_is_explained_stays_as_private_as_the_display() {
     in_step(&address).await;
     // Of the second meeting, by the clock of the room.
     let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
-    let then = jiff::Timestamp::from_second(crate::support::hour(2) + 600).unwrap();
+    let then = jiff::Timestamp::from_second(hour(2) + 600).unwrap();
     let then = then.to_zoned(zone).strftime("%Y-%m-%dT%H:%M").to_string();
     let path = format!("/rooms/oak?at={then}");
     let page = get(&address, &path).await.body;

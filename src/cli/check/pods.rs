@@ -20,7 +20,7 @@ pub(super) struct Seen {
 pub(super) async fn look(client: &PodClient) -> Result<Seen, PodError> {
     client.sign_in().await?;
     Ok(Seen {
-        device_id: client.identity().await?,
+        device_id: client.device_id().await?,
         mode: client.calendar_mode().await?,
         meetings: client.meetings().await?.len(),
         config: client.config().await?,

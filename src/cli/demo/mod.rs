@@ -92,13 +92,15 @@ pub async fn run(args: DemoArgs, output: Output) -> Result<Ended, Failure> {
 struct Folder(PathBuf);
 
 impl Folder {
+    /// Where temporary files go; else where podcal was started, as the image has no such place.
     fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!(
-            "podcal-demo-{}-{}",
-            std::process::id(),
-            clock().seconds()
-        ));
-        std::fs::create_dir_all(&path)?;
+        let name = format!("podcal-demo-{}-{}", std::process::id(), clock().seconds());
+        let path = std::env::temp_dir().join(&name);
+        if std::fs::create_dir(&path).is_ok() {
+            return Ok(Self(path));
+        }
+        let path = std::env::current_dir()?.join(name);
+        std::fs::create_dir(&path)?;
         Ok(Self(path))
     }
 }
@@ -437,7 +439,7 @@ async fn listener() -> Result<TcpListener, Failure> {
 fn cannot(error: std::io::Error) -> Failure {
     Failure::at_work(
         format!("the demo cannot start: {error}"),
-        "it needs a temporary folder and ports on 127.0.0.1",
+        "it needs a folder that it may write to, such as /tmp, and ports on 127.0.0.1",
     )
 }
 

@@ -7,11 +7,12 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::args::{Action, PodArgs};
-use super::command::keep_trust;
 use super::run::{Outcome, error_document};
 use super::show;
+use super::trust::keep_trust;
 use crate::app::clock;
 use crate::cli::output::{Ended, Output};
+use crate::cli::progress::Progress;
 use crate::cli::{Failure, Global, load};
 use crate::config::{Config, Pod, Room, TlsTrust};
 use crate::control::pod::PodState;
@@ -78,14 +79,17 @@ pub async fn trust(global: &Global, args: &PodArgs, output: Output) -> Result<En
     let config = load(global)?;
     let known = known(&config).await?;
     let all = known.len();
+    let progress = Progress::new("pods looked at", all);
     let looks: Vec<Look> = stream::iter(known)
-        .map(|known| async move {
+        .map(async |known| {
             let found = certificate(known.pod).await;
+            progress.step();
             Look { known, found }
         })
         .buffered(AT_ONCE)
         .collect()
         .await;
+    drop(progress);
     let changed: Vec<&Look> = looks.iter().filter(|look| look.is_changed()).collect();
     let silent: Vec<&Look> = looks.iter().filter(|look| look.found.is_err()).collect();
     if !output.json {

@@ -1,7 +1,12 @@
-//! What there is to say about each key of the configuration.
+//! What there is to say about each key of the configuration, with its bounds: the only place
+//! that has them. Whoever reads a value asks [`super::Entry`] for them.
 
 use super::super::keys;
 use super::{Entry, Shape};
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 
 macro_rules! entries {
     ($($section:ident { $($key:literal: $shape:expr, $default:literal, $about:literal;)* })*) => {
@@ -36,13 +41,13 @@ pub const ENTRIES: &[Entry] = entries! {
         "url": Shape::Text, "", "A PostgreSQL database in place of the file, such as postgres://podcal@db.example.com/podcal.";
         "password": Shape::Secret, "", "Of the user in `url`.";
         "folder": Shape::Text, "", "With `url`: where the control socket and renewed OAuth tokens are kept; default: beside the configuration.";
-        "keep": Shape::Duration, "\"90d\"", "How long the history is kept; 1d to 3660d.";
+        "keep": Shape::Duration(DAY, 3_660 * DAY), "\"90d\"", "How long the history is kept.";
     }
     SCHEDULE {
         "sync": Shape::Cron, "\"0 */5 * * * *\"", "Pull the feeds, push what changed.";
         "health": Shape::Cron, "\"*/30 * * * * *\"", "Is the pod the same, and does it show what was pushed?";
         "config": Shape::Cron, "\"0 0 * * * *\"", "Read the pods' settings, report or repair what changed.";
-        "jitter": Shape::Duration, "\"15s\"", "Rooms and pods are spread over this duration; 0s to 1h.";
+        "jitter": Shape::Duration(0, HOUR), "\"15s\"", "Rooms and pods are spread over this duration.";
     }
     WINDOW {
         "days": Shape::Whole(1, 366), "7", "From now to the end of the last of this number of days, today included, in the room's zone.";
@@ -57,20 +62,20 @@ pub const ENTRIES: &[Entry] = entries! {
         "untitled": Shape::Text, "\"Busy\"", "The title of an event that has none.";
         "hide_titles": Shape::Truth, "false", "Show `hidden_title` instead of every title.";
         "hide_organizers": Shape::Truth, "false", "Show no organizer.";
-        "max_stale": Shape::DurationOrNever, "\"never\"", "Where a feed has failed for longer than this, `when_stale` decides about its meetings; 1m to 366d.";
+        "max_stale": Shape::DurationOrNever(MINUTE, 366 * DAY), "\"never\"", "Where a feed has failed for longer than this, `when_stale` decides about its meetings.";
         "when_stale": Shape::Words(&["keep", "clear"]), "\"keep\"", "Keep such meetings until they end, or remove them.";
     }
     GUARD {
         "vanished": Shape::Whole(0, 1_000), "3", "This number of meetings to come that vanish together, leaving none, are kept for a while; 0 switches it off.";
-        "hold": Shape::Duration, "\"15m\"", "After this duration, if the calendar is still empty, the meetings are removed; 0s to 7d.";
+        "hold": Shape::Duration(0, 7 * DAY), "\"15m\"", "After this duration, if the calendar is still empty, the meetings are removed.";
         "rooms": Shape::Whole(0, 100_000), "5", "This number of rooms (and a third of those with meetings) that lose everything from one host at once are held together; 0 switches it off.";
     }
     LIMITS {
-        "memory": Shape::Size, "\"256MB\"", "For all that is downloaded, waiting and being read at once; 16MB to 256GiB.";
+        "memory": Shape::Size(16_000_000, 1 << 38), "\"256MB\"", "For all that is downloaded, waiting and being read at once.";
     }
     HTTP {
-        "timeout": Shape::Duration, "\"20s\"", "For one request; 100ms to 10m.";
-        "max_feed_size": Shape::Size, "\"50MB\"", "A larger feed is refused, as sent and as unpacked; 1B to 4GiB.";
+        "timeout": Shape::Duration(100, 10 * MINUTE), "\"20s\"", "For one request.";
+        "max_feed_size": Shape::Size(1, 4 << 30), "\"50MB\"", "A larger feed is refused, as sent and as unpacked.";
     }
     WEB {
         "listen": Shape::Text, "", "An address and a port, such as 127.0.0.1:8080; without it the page is off.";
@@ -80,7 +85,7 @@ pub const ENTRIES: &[Entry] = entries! {
     POD {
         "username": Shape::Text, "\"admin\"", "The user to sign in as.";
         "password": Shape::Secret, "", "The pods' admin password; \"\" for pods without one.";
-        "min_interval": Shape::Duration, "\"10s\"", "Polls of one pod are at least this far apart; pushes are not held up; 0s to 1d.";
+        "min_interval": Shape::Duration(0, DAY), "\"10s\"", "Polls of one pod are at least this far apart; pushes are not held up.";
         "tls": Shape::Table(&keys::TLS), "{ verify = \"pin\" }", "How a pod proves who it is.";
         "third_party_type": Shape::Text, "", "How these pods spell \"3rd party only\" in display.calendar.type.";
         "enforce": Shape::Settings, "", "Settings of the pod that are repaired when somebody changes them.";

@@ -89,6 +89,35 @@ fn the_schema_refuses_files_with_wrong_keys_types_and_words() {
     }
 }
 
+/// Each key with bounds: in the documentation and in the example, as the program has them.
+#[test]
+fn bounds_are_written_as_they_are_checked() {
+    let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let example = fs::read_to_string(root().join("config.example.toml")).unwrap();
+    let words = example.replace("\n#", " ").replace('"', "");
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let example = words.join(" ");
+    let mut bounded = 0;
+    for entry in ENTRIES {
+        let Some(bounds) = entry.bounds() else {
+            continue;
+        };
+        let row = format!("| `{}` |", entry.key);
+        let has = |line: &str| line.starts_with(&row) && line.contains(&bounds);
+        assert!(
+            text.lines().any(has),
+            "no row of `{}` has {bounds}",
+            entry.key
+        );
+        // "0 switches it off" stands there in place of bounds that nobody reaches.
+        if !matches!(entry.shape, Shape::Whole(0, _)) {
+            assert!(example.contains(&bounds), "{}: {bounds}", entry.key);
+        }
+        bounded += 1;
+    }
+    assert_eq!(bounded, 12);
+}
+
 /// The tables of the documentation, as rows of key, value and default under a heading.
 #[test]
 fn the_documentation_has_every_key_with_its_default() {

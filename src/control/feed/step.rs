@@ -101,4 +101,6 @@ pub enum FeedEvent {
     Trouble { trouble: Trouble },
     /// Members that are listed and could not be had; 0: none any more.
     Partial { missing: usize, members: usize },
+    /// Why a new refresh token could not be written; `None`: it is again.
+    TokenNotSaved { why: Option<String> },
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::event::PushReason;
 use super::step::{PutAnswer, PutFailure};
+use super::view::PushReason;
 use crate::control::now::Monotonic;
 use crate::control::retry::Past;
 use crate::model::agenda::Agenda;

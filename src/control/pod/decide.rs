@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::contact::{Plan, PushClass};
 use super::display::{self, Comparison};
-use super::event::{Loss, PushReason};
+use super::event::Loss;
+use super::view::PushReason;
 use super::{Blocked, PodController, PodState, REFRESH_PART};
 use crate::control::mutation::{self, Mutation};
 use crate::control::now::{Monotonic, Now};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::view::PodState;
+use super::view::{PodState, PushReason};
 use crate::model::failure::Failure;
 use crate::model::name::{PodUrl, RoomName};
 use crate::model::time::UnixTime;
@@ -148,37 +148,6 @@ pub enum PodEvent {
         /// Meetings that its display was last seen to show.
         shown: Option<usize>,
     },
-}
-
-/// Why a set of meetings was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PushReason {
-    /// Nothing was sent before.
-    First,
-    /// The room's meetings are others than those sent last.
-    Changed,
-    /// The display did not show what was sent.
-    Lost,
-    /// The display shows a part, and may have room for all of it by now.
-    Refreshed,
-    /// A person asked for it.
-    Forced,
-    /// The pod left the configuration and its display is to be cleared.
-    Cleared,
-}
-
-impl PushReason {
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Changed => "changed",
-            Self::Lost => "lost",
-            Self::Refreshed => "refreshed",
-            Self::Forced => "forced",
-            Self::Cleared => "cleared",
-        }
-    }
 }
 
 /// What became of the meetings that a display was sent.

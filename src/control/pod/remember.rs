@@ -169,19 +169,15 @@ impl PodController {
         PodView {
             identity: self.identity(),
             state: self.log.state(),
-            since: self.log.since(),
             detail: self.log.detail().map(str::to_owned),
             mode: self.mode.clone(),
             wanted: self.wanted.clone(),
-            shown: self.shown.clone(),
-            checked_at: self.checked_at,
             seen_at: self.seen_at,
             is_settled: self.is_settled,
             counts: self.counts,
             last_push: self.last_push.clone(),
             failing: self.failing.clone(),
             clock_offset: self.clock_offset,
-            alteration: self.habits.alteration.clone().filter(|_| self.alters()),
             cap: self.habits.cap,
         }
     }

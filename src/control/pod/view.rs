@@ -1,17 +1,14 @@
 //! What a pod's task publishes: for `status`, the page, metrics, and one-shot runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::PushReason;
 use super::step::ReportedMode;
 use crate::control::identity::PodIdentity;
 use crate::control::published::Wanted;
-use crate::model::agenda::{Agenda, Changes};
+use crate::model::agenda::Changes;
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::memory::Alteration;
 use crate::model::time::UnixTime;
 
 /// The state of a pod and its display. The key is the same in the ledger, in `--json`,
@@ -185,14 +182,11 @@ impl PodState {
 pub struct PodView {
     pub identity: PodIdentity,
     pub state: PodState,
-    pub since: UnixTime,
     pub detail: Option<String>,
     pub mode: Option<ReportedMode>,
-    /// What the room wants it to show, and what the last look found.
+    /// What the room wants it to show.
     pub wanted: Option<Wanted>,
-    pub shown: Option<Arc<Agenda>>,
-    /// The last time that the display was looked at, and that the pod answered anything.
-    pub checked_at: Option<UnixTime>,
+    /// The last time that the pod answered anything.
     pub seen_at: Option<UnixTime>,
     /// Whether everything was done that can be done now about `wanted`: the display was
     /// looked at since, and is in step, or a try to put it right ended. A one-shot run
@@ -205,7 +199,6 @@ pub struct PodView {
     pub failing: Option<PushFailing>,
     /// Seconds by which the pod's clock is ahead, where it tells.
     pub clock_offset: Option<i64>,
-    pub alteration: Option<Alteration>,
     pub cap: Option<usize>,
 }
 
@@ -252,6 +245,37 @@ pub enum PushResult {
     Failed(Failure),
     /// A dry run ends before the push.
     WouldPush,
+}
+
+/// Why a set of meetings was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushReason {
+    /// Nothing was sent before.
+    First,
+    /// The room's meetings are others than those sent last.
+    Changed,
+    /// The display did not show what was sent.
+    Lost,
+    /// The display shows a part, and may have room for all of it by now.
+    Refreshed,
+    /// A person asked for it.
+    Forced,
+    /// The pod left the configuration and its display is to be cleared.
+    Cleared,
+}
+
+impl PushReason {
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Changed => "changed",
+            Self::Lost => "lost",
+            Self::Refreshed => "refreshed",
+            Self::Forced => "forced",
+            Self::Cleared => "cleared",
+        }
+    }
 }
 
 #[cfg(test)]

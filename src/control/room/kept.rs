@@ -1,15 +1,31 @@
-//! Meetings that stay on the display although no reading has them now.
+//! What stays on the displays although no reading accounts for it, and in which words.
 
 use std::collections::BTreeSet;
 
 use super::RoomController;
 use super::part::Part;
-use crate::compose::MergedMeeting;
+use crate::compose::{self, MergedMeeting};
 use crate::control::mutation::{self, Mutation};
 use crate::control::now::Now;
+use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::memory::RememberedMeeting;
 
 impl RoomController {
+    /// Before anything is composed, what is to be hidden by the rules of today is hidden in
+    /// what was shown last: no clock that is doubted and no feed that fails puts that off.
+    pub(super) fn hide(&mut self) {
+        if !self.is_known {
+            return;
+        }
+        let rules = &self.settings.room.meetings;
+        for one in &mut self.last {
+            if !mutation::is(Mutation::KeptIsNotRestricted) {
+                compose::restrict(&mut one.meeting, rules);
+            }
+        }
+        self.set_wanted();
+    }
+
     /// Meetings of the last agenda that no reading accounts for: of a feed that was never
     /// read, or of one that is no longer configured while a successor was never read. They
     /// stay until they end.
@@ -37,20 +53,33 @@ impl RoomController {
     }
 
     /// Whether a reading of one of its feeds has a kept meeting, at whatever time; of one whose
-    /// feeds are no longer configured, any reading.
+    /// feeds are no longer configured, any reading that did not have another one of that name
+    /// beside it before.
     pub(super) fn is_replaced(&self, one: &RememberedMeeting, now: Now) -> bool {
+        let has = |feeds: &[String], part: &Part| feeds.iter().any(|id| *id == part.id.as_str());
         let is_orphan = !self.comes_from_configured(one);
-        let is_its_own = |part: &&Part| {
-            is_orphan
-                || one
-                    .feeds
-                    .iter()
-                    .any(|feed| feed.as_str() == part.id.as_str())
+        // As `compose::merge` calls the second of that name.
+        let second = MeetingId::new(one.meeting.id.as_str(), "#2");
+        let was_beside = |part: &Part, meeting: &Meeting| {
+            let mut others = self
+                .last
+                .iter()
+                .filter(|other| other.meeting.id != one.meeting.id && has(&other.feeds, part));
+            others.any(|other| {
+                let other = &other.meeting;
+                let is_then = other.start_time == meeting.start_time;
+                other.id == second || (is_then && other.end_time == meeting.end_time)
+            })
         };
-        let mut parts = self.parts.iter().filter(is_its_own);
-        parts.any(|part| {
-            part.to_come(now)
-                .any(|candidate| candidate.meeting.id == one.meeting.id)
+        self.parts.iter().any(|part| {
+            let mut same = part
+                .to_come(now)
+                .map(|candidate| &candidate.meeting)
+                .filter(|meeting| meeting.id == one.meeting.id);
+            match is_orphan {
+                true => same.any(|meeting| !was_beside(part, meeting)),
+                false => has(&one.feeds, part) && same.next().is_some(),
+            }
         })
     }
 
@@ -59,13 +88,9 @@ impl RoomController {
         one: MergedMeeting,
         kept: &[RememberedMeeting],
     ) -> RememberedMeeting {
-        let mut feeds: Vec<String> = Vec::new();
-        for place in &one.feeds {
-            // The place behind the last feed is that of the kept ones.
-            if let Some(part) = self.parts.get(*place) {
-                feeds.push(part.id.as_str().to_owned());
-            }
-        }
+        // The place behind the last feed is that of the kept ones.
+        let parts = one.feeds.iter().filter_map(|place| self.parts.get(*place));
+        let mut feeds: Vec<String> = parts.map(|part| part.id.as_str().to_owned()).collect();
         // Whatever an unread feed had of it before still counts.
         let before = kept.iter().filter(|kept| kept.meeting.id == one.meeting.id);
         for feed in before.flat_map(|kept| &kept.feeds) {

@@ -1,8 +1,7 @@
 //! A room with model feeds: a version is a list of meetings, and composing looks it up.
 
-use std::path::Path;
-
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::*;
 use crate::config::WhenStale;
@@ -657,6 +656,43 @@ fn a_kept_meeting_that_moved_is_shown_once() {
     let moved = world.partial(&[("A", 500, 530)]);
     world.reads_version(0, moved).shows(&["B", "C", "A"]);
     assert_eq!(world.room.view(world.now).kept, 2);
+}
+
+#[test]
+fn two_meetings_of_one_name_in_two_feeds_both_stay() {
+    let mut world = World::new(2);
+    // The model's ids are of titles and places; both are of the first place here.
+    let one = RememberedMeeting {
+        meeting: Meeting {
+            id: MeetingId::new("A", "1"),
+            title: "A of old".to_owned(),
+            organizer: String::new(),
+            description: None,
+            start_time: UnixTime::from_seconds(START + 60 * 60),
+            end_time: UnixTime::from_seconds(START + 90 * 60),
+        },
+        feeds: vec!["feed that left".to_owned()],
+    };
+    let mut other = one.clone();
+    other.meeting.id = MeetingId::new("A", "1 again");
+    other.meeting.title = "A".to_owned();
+    other.meeting.start_time = UnixTime::from_seconds(START + 260 * 60);
+    other.meeting.end_time = UnixTime::from_seconds(START + 290 * 60);
+    other.feeds = vec![world.views[1].id.as_str().to_owned()];
+    let memory = RoomMemory {
+        agenda: vec![one, other],
+        is_known: true,
+        ..RoomMemory::default()
+    };
+    let settings = world.room.settings().clone();
+    world.room = RoomController::new(settings, memory, &BTreeMap::new(), world.now);
+    // The first feed, which came in place of the one that left, was never read.
+    world
+        .fails(0)
+        .reads(1, &LATER[..1])
+        .shows(&["A of old", "A"]);
+    // It moves: that one only.
+    world.reads(1, &[("A", 300, 330)]).shows(&["A of old", "A"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::detail::{
     FileProblem, LoginUsed, Measure, Names, RedirectProblem, Rejection, Status, XmlProblem,
 };
+use crate::net::authorities::AuthoritiesError;
 use crate::net::transport::Cause;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +56,8 @@ pub enum PullErrorKind {
     },
     /// A value of the configuration cannot stand in a request.
     BadSetting(&'static str),
-    /// The part of podcal that speaks HTTP could not be set up.
-    NoClient(String),
+    /// The authorities to check the server with could not be read.
+    NoAuthorities(AuthoritiesError),
 
     File {
         path: PathBuf,
@@ -184,7 +185,10 @@ impl PullErrorKind {
                 f,
                 "`{setting}` of the feed at {host} contains characters that a request cannot carry"
             ),
-            Self::NoClient(reason) => write!(f, "cannot prepare requests to {host}: {reason}"),
+            Self::NoAuthorities(error) => write!(
+                f,
+                "there are no certificate authorities to check {host} with: {error}"
+            ),
             Self::File { path, problem } => {
                 write!(f, "cannot read the file `{}`: {problem}", path.display())
             }
@@ -235,7 +239,7 @@ impl PullErrorKind {
             Self::ClientRefused => "client_refused",
             Self::UnknownEncoding(_) | Self::DamagedCompression => "encoding",
             Self::NotACalendar { .. } => "not_a_calendar",
-            Self::BadSetting(_) | Self::NoClient(_) => "setup",
+            Self::BadSetting(_) | Self::NoAuthorities(_) => "setup",
             Self::File { .. } => "file",
             Self::NotDav(_) => "not_dav",
             Self::NoCalendar | Self::SeveralCalendars(_) | Self::NoSuchCalendar { .. } => {
@@ -318,7 +322,7 @@ impl PullErrorKind {
             Self::UnknownEncoding(_) | Self::DamagedCompression => "the server or a proxy in front of it is broken; turn compression off there",
             Self::NotACalendar { .. } => "the address may need a login, or have expired; open it in a private browser window: it should download a calendar",
             Self::BadSetting(_) => "remove line breaks and control characters from it",
-            Self::NoClient(_) => "install the package `ca-certificates`",
+            Self::NoAuthorities(error) => error.hint(),
             Self::File { problem, .. } => match problem {
                 FileProblem::Missing | FileProblem::NotAFile => "name a file that exists; relative paths start at the configuration file",
                 FileProblem::NotAllowed => "let the user that podcal runs as read it",
@@ -371,7 +375,7 @@ impl PullErrorKind {
             | Self::ClientRefused
             | Self::UnknownEncoding(_)
             | Self::BadSetting(_)
-            | Self::NoClient(_)
+            | Self::NoAuthorities(_)
             | Self::NotDav(_)
             | Self::NoCalendar
             | Self::SeveralCalendars(_)

@@ -8,6 +8,8 @@ use std::time::Instant;
 use super::*;
 use crate::config::TlsTrust;
 use crate::feed::place::Reach;
+use crate::model::fingerprint::Fingerprint;
+use crate::net::tests::version_1;
 
 #[tokio::test]
 async fn a_redirect_to_webcal_is_followed() {
@@ -220,7 +222,7 @@ async fn a_server_may_prove_itself_in_other_ways() {
     // Where this machine has no authorities at all, that is what is said.
     let error = with(TlsTrust::Ca).await.unwrap_err();
     match &error.kind {
-        PullErrorKind::NoClient(_) => {}
+        PullErrorKind::NoAuthorities(_) => {}
         kind => {
             assert_eq!(*kind, PullErrorKind::Unreachable(Cause::SelfSigned));
             assert!(error.hint().contains("sha256"), "{}", error.hint());
@@ -248,6 +250,21 @@ async fn a_server_may_prove_itself_in_other_ways() {
             .await
             .unwrap_or_else(|error| panic!("{tls:?}: {error}"));
     }
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_old_kind_is_known_by_its_fingerprint_and_only_with_its_key() {
+    let (key, certificate) = version_1();
+    let stranger = rcgen::KeyPair::generate().unwrap().serialize_der();
+    let from = async |key: Vec<u8>| {
+        let host = TestHost::start_tls_as(&certificate, key, |_| Reply::ok(ICS)).await;
+        let mut feed = ics(&host.url("/room.ics").replace("http://", "https://"));
+        feed.tls = TlsTrust::Sha256(Fingerprint::of(&certificate).0);
+        pull(&feed).await.map(|_| ()).map_err(|error| error.kind)
+    };
+    assert_eq!(from(key).await, Ok(()));
+    let thief = PullErrorKind::Unreachable(Cause::KeyNotProven);
+    assert_eq!(from(stranger).await, Err(thief));
 }
 
 #[tokio::test]

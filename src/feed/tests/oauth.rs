@@ -115,7 +115,29 @@ async fn a_rotated_token_outlives_the_process_and_is_shared_between_two() {
     let other = feed_with(&host, "/a.ics", "r9");
     let error = pull_by(&service, &other).await.unwrap_err();
     assert_eq!(error.rejection(), Some(Rejection::Unauthorized));
-    assert_eq!(service.token_file_problem(), None);
+    assert_eq!(not_saved(&service, &feed).await, None);
+}
+
+async fn not_saved(network: &Network, feed: &Feed) -> Option<String> {
+    let client = FeedClient::new(feed, network).unwrap();
+    client.token_not_saved().await
+}
+
+/// It works on in this process, and a person has to know before that ends.
+#[tokio::test]
+async fn a_rotated_token_that_cannot_be_saved_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("missing/tokens.json");
+    let host = rotating().await;
+    let feed = feed_with(&host, "/a.ics", "r0");
+    let network = Network::with_token_file(file.clone());
+    assert_eq!(not_saved(&network, &feed).await, None);
+    pull_by(&network, &feed).await.unwrap();
+    let problem = not_saved(&network, &feed).await.unwrap();
+    assert!(
+        problem.contains("tokens.json` cannot be written"),
+        "{problem}"
+    );
 }
 
 fn expire(file: &Path) {

@@ -43,7 +43,12 @@ fn what_is_over_is_left_out_and_what_may_come_again_stays() {
         ("DTSTART:20260531T090000Z", true),
         ("DTSTART:20270101", true),
         ("DTSTART:20200101T090000Z\nRRULE:FREQ=DAILY", true),
-        ("DTSTART:20200101T090000Z\nRRULE:FREQ=DAILY;COUNT=2", true),
+        ("DTSTART:20200101T090000Z\nRRULE:FREQ=DAILY;COUNT=2", false),
+        ("DTSTART:20260501T090000Z\nRRULE:FREQ=DAILY;COUNT=30", true),
+        (
+            "DTSTART:20200101T090000Z\nRRULE:FREQ=DAILY;BYDAY=MO;COUNT=335",
+            true,
+        ),
         (
             "DTSTART:20200101T090000Z\nRRULE:FREQ=DAILY;UNTIL=20260101T000000Z",
             false,

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn lines(body: &[u8]) -> Vec<(u32, String)> {
@@ -173,4 +175,14 @@ fn a_line_is_read_to_its_limit_only() {
         .map(|l| l.unfold(&mut buffer).len())
         .sum();
     assert!(total <= folds.len());
+}
+
+proptest! {
+    #[test]
+    fn no_control_character_is_overlooked(text in "[ -~é\u{80}\t\u{1}\u{7f}]{0,40}") {
+        let clean: String = text.chars().filter(|c| !c.is_ascii_control() || *c == '\t').collect();
+        prop_assert_eq!(decode(text.as_bytes()), clean);
+        let any = text.bytes().any(|byte| byte.is_ascii_control());
+        prop_assert_eq!(has_control(text.as_bytes()), any);
+    }
 }

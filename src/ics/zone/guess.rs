@@ -85,12 +85,22 @@ fn find(name: &str) -> Option<Zone> {
     let lookup = |key: &str| TABLE.get(key).and_then(|iana| Zone::named(iana));
     lookup(&key)
         .or_else(|| {
+            // `EasternStandardTime`
+            let iana = SQUEEZED.get(&squeezed(name))?;
+            Zone::named(iana)
+        })
+        .or_else(|| {
             // `US America/New_York`, `Europe/Berlin (MEZ)`.
             let mut tokens = name.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
             tokens.find_map(|token| token.contains('/').then(|| iana(token))?)
         })
         .or_else(|| {
-            // `Eastern Standard Time 1`, `Eastern Standard Time2025`.
+            // `Eastern Standard Time 1`, `Eastern Standard Time2025`; but the number of
+            // `UTC+15` means something.
+            let signed = |rest: &str| rest.trim_start().starts_with(['+', '-', '\u{2212}']);
+            if take_prefix(name).is_some_and(signed) {
+                return None;
+            }
             let plain = name
                 .trim_end_matches([')', ']'])
                 .trim_end_matches(|c: char| c.is_ascii_digit())
@@ -134,6 +144,14 @@ fn parts(name: &str, east: Option<i32>) -> Option<Zone> {
         .collect();
     let zones = |chunk: &&str| {
         let cities = chunk.split([',', ';', '/', '|']).take(MAX_PARTS);
+        // `Pacific/Nowhere` says no more than an ocean, though `Pacific` alone is a zone.
+        let is_region = |city: &&str| {
+            chunk.contains('/')
+                && REGIONS
+                    .iter()
+                    .any(|known| city.trim().eq_ignore_ascii_case(known))
+        };
+        let cities = cities.filter(|city| !is_region(city));
         let zones = find(chunk).into_iter().chain(cities.filter_map(find));
         zones.collect::<Vec<_>>()
     };
@@ -188,12 +206,19 @@ pub fn offset_named(name: &str) -> Option<i32> {
     }
 }
 
-/// An offset at the start of a text, and what follows it.
-fn take_offset(text: &str) -> Option<(i32, &str)> {
-    let prefix = ["UTC", "GMT", "UT"].iter().find_map(|prefix| {
+/// What follows `UTC` or `GMT` and no other letter.
+fn take_prefix(text: &str) -> Option<&str> {
+    let rest = ["UTC", "GMT", "UT"].iter().find_map(|prefix| {
         let (head, rest) = text.split_at_checked(prefix.len())?;
         head.eq_ignore_ascii_case(prefix).then_some(rest)
-    });
+    })?;
+    let is_word = rest.starts_with(char::is_alphabetic);
+    (!is_word).then_some(rest)
+}
+
+/// An offset at the start of a text, and what follows it.
+fn take_offset(text: &str) -> Option<(i32, &str)> {
+    let prefix = take_prefix(text);
     let rest = prefix.unwrap_or(text).trim_start();
     // U+2212 is what word processors make of a hyphen.
     let sign = match rest.chars().next() {
@@ -213,7 +238,10 @@ fn take_offset(text: &str) -> Option<(i32, &str)> {
     if follows.is_some_and(char::is_alphanumeric) {
         return None;
     }
-    date::offset(&format!("{sign}{digits}")).map(|east| (east, rest.trim_start()))
+    // No clock is farther than these.
+    let on_earth = |east: &i32| (-12 * 3_600..=14 * 3_600).contains(east);
+    let east = date::offset(&format!("{sign}{digits}")).filter(on_earth)?;
+    Some((east, rest.trim_start()))
 }
 
 /// The offset in front of a label or behind it, and the label.
@@ -376,6 +404,21 @@ static TABLE: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     table.remove("");
     table
 });
+
+/// The names of Windows without anything between their words.
+static SQUEEZED: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let rows = names::WINDOWS.iter();
+    rows.map(|(name, iana)| (squeezed(name), *iana))
+        .filter(|(name, _)| name.ends_with("time"))
+        .collect()
+});
+
+fn squeezed(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
 
 /// The words of a name by which it is looked up: lower case, without accents, signs,
 /// "Standard Time" and the like; `W.` is `west`.

@@ -494,7 +494,7 @@ fn what_the_zones_of_a_file_define_is_bounded_and_said() {
         .map(|zone| zone_of(&format!("Evil {zone}"), &observance.repeat(200)))
         .collect();
     let body = format!("BEGIN:VCALENDAR\n{zones}END:VCALENDAR\n");
-    let file = crate::ics::walk::walk(body.as_bytes()).unwrap();
+    let file = crate::ics::walk::walk(body.as_bytes(), Default::default()).unwrap();
     let held: usize = file
         .zones
         .definitions
@@ -526,7 +526,7 @@ fn further_names_of_a_zone_are_bounded_as_well() {
         })
         .collect();
     let body = format!("BEGIN:VCALENDAR\n{zones}END:VCALENDAR\n");
-    let file = crate::ics::walk::walk(body.as_bytes()).unwrap();
+    let file = crate::ics::walk::walk(body.as_bytes(), Default::default()).unwrap();
     let definitions = file.zones.definitions.values();
     let held: usize = definitions.map(|zone| own::parts(zone)).sum();
     assert!(held > 40_000 && held <= 50_000, "{held}");
@@ -561,4 +561,36 @@ fn a_definition_is_compared_with_its_name_once() {
         own::COMPARED.get() - before
     };
     assert_eq!(compared(50), compared(5));
+}
+
+#[test]
+fn names_run_together_are_read_and_places_that_do_not_exist_are_not() {
+    let read = |name: &str| match guess::guess(name)?.place {
+        Place::Zone(zone) => Some(zone.name().to_owned()),
+        _ => None,
+    };
+    for (name, iana) in [
+        ("EasternStandardTime", "America/New_York"),
+        ("WEurope Standard Time", "Europe/Berlin"),
+        ("Ho Chi Minh City", "Asia/Ho_Chi_Minh"),
+        ("Indian Standard Time", "Asia/Calcutta"),
+        ("Mitteleuropaeische Zeit", "Europe/Berlin"),
+        ("(GMT+01.00) Europe / Berlin", "Europe/Berlin"),
+        ("Pacific", "America/Los_Angeles"),
+        ("GMT Standard Time 1", "Europe/London"),
+    ] {
+        assert_eq!(read(name).as_deref(), Some(iana), "{name}");
+    }
+    for name in [
+        "Europe/Atlantis",
+        "Pacific/Atlantis",
+        "Atlantic/Atlantis",
+        "Indian/Atlantis",
+        "America/Atlantis",
+        "UTC+15",
+        "UTC-13",
+        "GMT+99",
+    ] {
+        assert!(guess::guess(name).is_none(), "{name}");
+    }
 }

@@ -10,12 +10,21 @@ use crate::model::secret::Secret;
 #[allow(dead_code, reason = "some of it is for the whole-program tests")]
 mod postgres;
 
-use postgres::{Cluster, PASSWORD};
+use postgres::{Cluster, PASSWORD, Pooler};
 
-/// One server for all tests of this process.
+/// One server for all tests of this process, and a pooler before it.
+fn servers() -> Option<&'static (Cluster, Option<Pooler>)> {
+    static SERVERS: OnceLock<Option<(Cluster, Option<Pooler>)>> = OnceLock::new();
+    let start = || {
+        let mut cluster = Cluster::start()?;
+        let pooler = cluster.pooler();
+        Some((cluster, pooler))
+    };
+    SERVERS.get_or_init(start).as_ref()
+}
+
 fn cluster() -> Option<&'static Cluster> {
-    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::start).as_ref()
+    servers().map(|(cluster, _)| cluster)
 }
 
 fn place(folder: &TempDir, url: &str, password: &str) -> LedgerPlace {
@@ -28,15 +37,22 @@ fn place(folder: &TempDir, url: &str, password: &str) -> LedgerPlace {
     }
 }
 
-/// A new ledger on each engine that there is, and where it is.
+/// A new ledger on each engine that there is, also behind a pooler, and where it is.
 async fn places(name: &str) -> Vec<(TempDir, LedgerPlace)> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("podcal.db").into();
     let mut places = vec![(folder, file)];
-    if let Some(cluster) = cluster() {
+    if let Some((cluster, pooler)) = servers() {
         let folder = tempfile::tempdir().unwrap();
-        let place = place(&folder, &cluster.database(name), PASSWORD);
-        places.push((folder, place));
+        let at = place(&folder, &cluster.database(name), PASSWORD);
+        places.push((folder, at));
+        if let Some(pooler) = pooler {
+            let folder = tempfile::tempdir().unwrap();
+            let name = format!("{name}_pooled");
+            cluster.database(&name);
+            let at = place(&folder, &pooler.url(&name), PASSWORD);
+            places.push((folder, at));
+        }
     }
     places
 }
@@ -206,8 +222,7 @@ async fn what_is_wrong_with_a_server_is_said_without_the_password() {
     open(&place(&folder, &newer, PASSWORD)).await.close().await;
     cluster.sql(
         "newer",
-        "INSERT INTO podcal_schema SELECT 99, description, installed_on, success, checksum, \
-         execution_time FROM podcal_schema",
+        "INSERT INTO podcal_schema SELECT 99, description, checksum FROM podcal_schema",
     );
     for (url, password, kind) in [
         (good.clone(), "another", "ledger_sign_in"),
@@ -237,7 +252,7 @@ async fn what_is_wrong_with_a_server_is_said_without_the_password() {
 #[tokio::test]
 async fn a_file_is_copied_whole_and_a_copy_can_be_repeated() {
     let places = places("copy").await;
-    let [(_, file), (_, server)] = places.as_slice() else {
+    let [(_, file), (_, server), ..] = places.as_slice() else {
         return;
     };
     let (file, server) = (open(file).await, open(server).await);
@@ -259,4 +274,26 @@ async fn a_file_is_copied_whole_and_a_copy_can_be_repeated() {
     // A new line gets a number of its own.
     server.store(&batch(8)).await.unwrap();
     assert_eq!(server.history(&room("elm"), &[], 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_encrypted_server_has_to_prove_its_name() {
+    let Some(mut cluster) = Cluster::start() else {
+        return;
+    };
+    let url = cluster.database("encrypted");
+    let roots = cluster.encrypt();
+    let folder = tempfile::tempdir().unwrap();
+    let verified = format!("{url}?sslmode=verify-full&sslrootcert={}", roots.display());
+    let ledger = open(&place(&folder, &verified, PASSWORD)).await;
+    ledger.store(&batch(7)).await.unwrap();
+    ledger.close().await;
+    for wrong in [
+        format!("{url}?sslmode=verify-full"),
+        verified.replace("127.0.0.1", "localhost"),
+    ] {
+        let opened = Ledger::claim_and_open(&place(&folder, &wrong, PASSWORD), at(1)).await;
+        let error = opened.unwrap_err();
+        assert_eq!(error.kind(), "ledger_tls", "{wrong}: {error:?}");
+    }
 }

@@ -8,6 +8,7 @@ use super::parts::{ApiError, Body};
 use crate::model::failure::Failure;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::name::PodUrl;
+use crate::net::authorities::AuthoritiesError;
 use crate::net::transport::Cause;
 use crate::pod::mode::CalendarMode;
 use crate::pod::operation::Operation;
@@ -32,13 +33,9 @@ pub enum PodErrorKind {
         found: Fingerprint,
     },
     /// The authorities to check the pod with could not be read.
-    NoAuthorities {
-        why: String,
-    },
-    /// The pod rejected user name and password. The client does not ask it again
-    /// during `pause`; `asked` says whether it did so now.
+    NoAuthorities(AuthoritiesError),
+    /// The pod rejected user name and password; now, where it was `asked`, or before.
     WrongPassword {
-        pause: Duration,
         asked: bool,
     },
     /// The pod did not let anybody sign in, for another reason than the password.
@@ -96,7 +93,7 @@ impl PodErrorKind {
             Self::NoAnswer(_) => "lost_answer",
             Self::CertificateChanged { .. } => "certificate_changed",
             Self::CertificateUnknown { .. } => "certificate_unknown",
-            Self::NoAuthorities { .. } => "no_authorities",
+            Self::NoAuthorities(_) => "no_authorities",
             Self::WrongPassword { .. } => "wrong_password",
             Self::SignInRefused { .. } => "sign_in_refused",
             Self::TokenRefused => "token_refused",
@@ -140,13 +137,13 @@ impl PodErrorKind {
             Self::NotConnected(_)
             | Self::CertificateChanged { .. }
             | Self::CertificateUnknown { .. }
-            | Self::NoAuthorities { .. }
+            | Self::NoAuthorities(_)
             | Self::SignInPaused(_)
             | Self::ReadOnly
             | Self::OtherMode(_)
             | Self::BadRequest { .. } => true,
             Self::TimedOut { sent, .. } => !sent,
-            Self::WrongPassword { asked, .. } => !asked,
+            Self::WrongPassword { asked } => !asked,
             _ => false,
         }
     }
@@ -210,7 +207,7 @@ impl PodErrorKind {
             }
             Self::CertificateChanged { .. }
             | Self::CertificateUnknown { .. }
-            | Self::NoAuthorities { .. }
+            | Self::NoAuthorities(_)
             | Self::WrongPassword { .. }
             | Self::SignInPaused(_)
             | Self::TooLarge { .. }
@@ -256,14 +253,12 @@ impl PodErrorKind {
                 "compare the fingerprint with that on the pod; if it is the same, add `--fingerprint {found}`. `--ca` checks the certificate by the system's authorities instead, and `--insecure` accepts any"
             )
             .into(),
-            Self::NoAuthorities { .. } => {
-                "install the system's CA certificates (package `ca-certificates`), name a good `ca_file`, or use `tls = { verify = \"pin\" }`".into()
+            Self::NoAuthorities(error) => {
+                format!("{}, or use `tls = {{ verify = \"pin\" }}`", error.hint()).into()
             }
-            Self::WrongPassword { pause, .. } => format!(
-                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out sign-in is paused for {}",
-                seconds(*pause)
-            )
-            .into(),
+            Self::WrongPassword { .. } => {
+                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out it is not tried again for a while".into()
+            }
             Self::SignInRefused { status: 429, .. } => {
                 "the pod has had too many attempts; wait, and look for other programs that sign in with a wrong password".into()
             }

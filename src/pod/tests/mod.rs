@@ -19,6 +19,7 @@ use crate::fault::Fault as _;
 use crate::model::meeting::Meeting;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
+use crate::net::tests::version_1;
 use crate::net::transport::Cause;
 use crate::sim::{self, Sim};
 
@@ -37,19 +38,6 @@ pub(super) fn pod(address: &str, password: &str) -> Pod {
         third_party_type: None,
         enforce: None,
     }
-}
-
-/// Key and self-signed certificate of X.509 version 1, as `openssl x509 -req` makes it.
-pub(super) fn version_1() -> (Vec<u8>, Vec<u8>) {
-    use base64::Engine as _;
-    let decode = |text: &str| {
-        base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .unwrap()
-    };
-    let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgEoGv2nxZClmClI9TFEJIwnivzR6UTUORoCLsuuKF11ahRANCAAQ1S+KSM4Q+cRLLuRefGE5dHKrxnQj3goeAED+WfuWV7iDyTbGQF2LYMQC3+oDZ+Zjere9pOlU6AOy6piIgZxZG";
-    let certificate = "MIIBIjCByQIUA3OZHNu04ygCDM2M2iiuw+33ZlEwCgYIKoZIzj0EAwIwEzERMA8GA1UEAwwIc29sc3RpY2UwIBcNMjYxMTIzMTAwOTA3WhgPMjEyNjEwMzAxMDA5MDdaMBMxETAPBgNVBAMMCHNvbHN0aWNlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENUvikjOEPnESy7kXnxhOXRyq8Z0I94KHgBA/ln7lle4g8k2xkBdi2DEAt/qA2fmY3q3vaTpVOgDsuqYiIGcWRjAKBggqhkjOPQQDAgNIADBFAiAgXmdve0FYPgNSZXXNUGvgkMF5yV27Hg/pkkQeeL5HlQIhAKDbSuvZ5WOvhCxQEtnGITg/HWgrxqSxyT4YO6zPwUI3";
-    (decode(key), decode(certificate))
 }
 
 fn client(stand_in: &StandIn) -> PodClient {
@@ -91,7 +79,8 @@ async fn one_sign_in_serves_many_requests() {
     let client = client(&stand_in);
     let (one, two) = (client.clone(), client.clone());
     let (a, b, c) = tokio::join!(one.device_id(), two.device_id(), metadata(&client));
-    assert_eq!((a.unwrap(), b.unwrap()), ("abc".into(), "abc".into()));
+    let id = Some("abc".to_owned());
+    assert_eq!((a.unwrap(), b.unwrap()), (id.clone(), id));
     assert_eq!(c.unwrap(), json!({"device_id": "abc"}));
     let asked = stand_in.asked();
     assert_eq!(asked.len(), 4, "{asked:?}");
@@ -300,7 +289,7 @@ async fn the_clock_of_a_pod_is_seen_in_its_answers() {
 async fn firmware_that_does_not_report_who_it_is_has_no_identity() {
     let check = async |status: u16, body: &'static str, expected: Option<&str>| {
         let stand_in = pod_that(move |_, _| json(status, body)).await;
-        let found = client(&stand_in).identity().await.unwrap();
+        let found = client(&stand_in).device_id().await.unwrap();
         assert_eq!(found.as_deref(), expected, "{status} {body}");
     };
     check(200, r#"{"device_id":"abc"}"#, Some("abc")).await;
@@ -308,7 +297,7 @@ async fn firmware_that_does_not_report_who_it_is_has_no_identity() {
     check(404, "<html>", None).await;
     check(400, r#"{"errors":[{"error":"not_found"}]}"#, None).await;
     let stand_in = pod_that(|_, _| json(500, "")).await;
-    client(&stand_in).identity().await.unwrap_err();
+    client(&stand_in).device_id().await.unwrap_err();
 }
 
 #[tokio::test]
@@ -411,20 +400,25 @@ async fn a_wrong_password_is_tried_once() {
     let first = client.device_id().await.unwrap_err();
     assert!(matches!(
         first.kind,
-        PodErrorKind::WrongPassword { asked: true, .. }
+        PodErrorKind::WrongPassword { asked: true }
     ));
     assert!(first.password_was_sent());
     for _ in 0..3 {
         let error = client.meetings().await.unwrap_err();
         assert!(matches!(
             &error.kind,
-            PodErrorKind::WrongPassword { asked: false, .. }
+            PodErrorKind::WrongPassword { asked: false }
         ));
         assert!(!error.password_was_sent());
         assert!(!error.is_passing());
         check_clean(&error);
     }
     assert_eq!(stand_in.lines(), ["POST /v2/token"]);
+    // For how long is not for the client to say: it asks as soon as it may.
+    client.permit_sign_in().await;
+    let again = client.device_id().await.unwrap_err();
+    assert!(again.password_was_sent());
+    assert_eq!(stand_in.lines(), ["POST /v2/token", "POST /v2/token"]);
 }
 
 #[tokio::test]
@@ -440,8 +434,8 @@ async fn a_token_that_ran_out_is_renewed_once() {
     })
     .await;
     let client = client(&stand_in);
-    assert_eq!(client.device_id().await.unwrap(), "abc");
-    assert_eq!(client.device_id().await.unwrap(), "def");
+    assert_eq!(client.device_id().await.unwrap().unwrap(), "abc");
+    assert_eq!(client.device_id().await.unwrap().unwrap(), "def");
     let error = client.device_id().await.unwrap_err();
     assert_eq!(error.key(), "token_refused");
     check_clean(&error);

@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::net::tests::Presents;
+
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -35,27 +37,6 @@ pub enum Reply {
 
 pub fn json(status: u16, body: &str) -> Reply {
     Reply::Full(status, "application/json", body.as_bytes().to_vec())
-}
-
-/// Presents a certificate without reading it, as a pod does that holds an odd one.
-#[derive(Debug)]
-struct Presents(Arc<rustls::sign::CertifiedKey>);
-
-impl Presents {
-    fn new(certificate: &[u8], private: &rustls::pki_types::PrivateKeyDer<'_>) -> Self {
-        let key = rustls::crypto::ring::sign::any_supported_type(private).unwrap();
-        let chain = vec![certificate.to_vec().into()];
-        Self(Arc::new(rustls::sign::CertifiedKey::new(chain, key)))
-    }
-}
-
-impl rustls::server::ResolvesServerCert for Presents {
-    fn resolve(
-        &self,
-        _: rustls::server::ClientHello<'_>,
-    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
 }
 
 pub struct StandIn {

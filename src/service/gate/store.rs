@@ -2,13 +2,15 @@
 
 use super::super::recorder::Recorder;
 use crate::fault::chain;
+#[cfg(test)]
 use crate::ledger::Ledger;
 use crate::model::sign_in::{AccountKey, SignIn};
 
 /// The rows of the ledger; a stand-in for it in tests. Errors come in words.
 #[derive(Clone)]
 pub enum SignIns {
-    /// Of a command.
+    /// Without the service around it.
+    #[cfg(test)]
     Ledger(Ledger),
     /// Of the service: the recorder notices a ledger that is gone or does not answer.
     Recorder(Recorder),
@@ -19,6 +21,7 @@ pub enum SignIns {
 impl SignIns {
     pub(super) async fn read(&self, key: &AccountKey) -> Result<Option<SignIn>, String> {
         match self {
+            #[cfg(test)]
             Self::Ledger(ledger) => ledger.sign_in(key).await.map_err(|error| chain(&error)),
             Self::Recorder(recorder) => recorder.sign_in(key).await.map_err(|error| chain(&error)),
             #[cfg(test)]
@@ -34,6 +37,7 @@ impl SignIns {
         new: &SignIn,
     ) -> Result<bool, String> {
         match self {
+            #[cfg(test)]
             Self::Ledger(ledger) => ledger
                 .reserve_sign_in(key, expected, new)
                 .await
@@ -49,6 +53,7 @@ impl SignIns {
 
     pub(super) async fn set(&self, key: &AccountKey, row: &SignIn) -> Result<(), String> {
         match self {
+            #[cfg(test)]
             Self::Ledger(ledger) => ledger
                 .set_sign_in(key, row)
                 .await
@@ -64,6 +69,7 @@ impl SignIns {
 
     pub(super) async fn clear(&self, key: &AccountKey) -> Result<(), String> {
         match self {
+            #[cfg(test)]
             Self::Ledger(ledger) => ledger
                 .clear_sign_in(key)
                 .await

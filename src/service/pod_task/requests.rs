@@ -13,7 +13,7 @@ use crate::pod::{CalendarMode, Confirmation, Operation, PodClient, PodError, Pod
 /// never taken for the display of the one before.
 pub(super) async fn look(client: &PodClient) -> Result<(Option<String>, Agenda), PodError> {
     let shown = Agenda::new(client.meetings().await?);
-    let device_id = client.identity().await?;
+    let device_id = client.device_id().await?;
     Ok((device_id, shown))
 }
 
@@ -45,7 +45,7 @@ pub fn verdict(error: Option<&PodError>) -> Verdict {
         return Verdict::Accepted;
     };
     match (&error.kind, error.operation) {
-        (PodErrorKind::WrongPassword { asked: true, .. }, _) => Verdict::Rejected,
+        (PodErrorKind::WrongPassword { asked: true }, _) => Verdict::Rejected,
         _ if !error.password_was_sent() => Verdict::NotSent,
         (_, Operation::SignIn) if error.status() == Some(403) => Verdict::Forbidden,
         // A pod that fails or is busy has not looked at the password.

@@ -79,6 +79,31 @@ async fn the_page_shows_room_now_next_three_and_clock() {
 }
 
 #[tokio::test]
+async fn whole_days_and_free_rooms_are_said_in_words() {
+    let world = at_ten().await;
+    // Midnight in Denver was ten hours ago.
+    let midnight = NOW - 10 * 3600;
+    let day = 24 * 3600;
+    let meeting = |id: &str, title: &str, start: i64, end: i64| json!({ "id": id, "title": title, "organizer": "", "start_time": start, "end_time": end });
+    let meetings = [
+        meeting("1", "Painting", midnight, midnight + day),
+        meeting("2", "Fair", midnight + day, midnight + 3 * day),
+        meeting("3", "Talk", NOW + 7 * 3600 + 49 * 60, NOW + 9 * 3600),
+    ];
+    world.sim.put_foreign(&meetings).unwrap();
+    let html = page(&world).await;
+    for shown in [
+        "<p class=when>all day</p><p class=title>Painting",
+        "<p class=when>Tue 3 Mar – Wed 4 Mar, all day</p><p class=title>Fair",
+    ] {
+        assert!(html.contains(shown), "{shown}\n{html}");
+    }
+    world.sim.put_foreign(&meetings[2..]).unwrap();
+    let html = page(&world).await;
+    assert!(html.contains("<h2>Free</h2><p>until 17:49</p>"), "{html}");
+}
+
+#[tokio::test]
 async fn the_page_follows_changes_without_reloading() {
     let world = at_ten().await;
     let mut events = world

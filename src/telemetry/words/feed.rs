@@ -56,6 +56,7 @@ pub fn line(feed: &FeedId, rooms: &[RoomName], event: &FeedEvent) -> Line {
         .with("times", *times),
         FeedEvent::Trouble { trouble } => self::trouble(&of, trouble),
         FeedEvent::Partial { missing, members } => partial(&of, *missing, *members),
+        FeedEvent::TokenNotSaved { why } => token_not_saved(&of, why.as_deref()),
     };
     let line = line.with("feed", feed.to_string());
     match rooms {
@@ -130,15 +131,27 @@ fn failing(
 }
 
 fn trouble(of: &str, trouble: &Trouble) -> Line {
+    let (loud, text) = match in_trouble(trouble) {
+        Some(says) => (Level::Warn, format!("{of}: {says}")),
+        None => (Level::Info, format!("{of}: every entry can be read again")),
+    };
+    Line::new("feed.trouble", loud, text)
+        .with("unreadable", trouble.entries)
+        .with("unknown_zones", trouble.unknown_zones.clone())
+}
+
+/// What could not be read as it was meant; `None` where all could.
+#[must_use]
+pub fn in_trouble(trouble: &Trouble) -> Option<String> {
     let Trouble {
         entries,
         unknown_zones,
     } = trouble;
     let zones = unknown_zones.join("`, `");
-    let text = match (entries, unknown_zones.is_empty()) {
-        (0, true) => format!("{of}: every entry can be read again"),
+    Some(match (entries, unknown_zones.is_empty()) {
+        (0, true) => return None,
         (0, false) => {
-            format!("{of}: no definition of the time zone `{zones}`; the room's zone is used")
+            format!("no definition of the time zone `{zones}`; the room's zone is used")
         }
         (entries, no_zones) => {
             let entries = count(*entries, "entry", "entries");
@@ -146,19 +159,30 @@ fn trouble(of: &str, trouble: &Trouble) -> Line {
                 true => String::new(),
                 false => format!(", and nothing defines the time zone `{zones}`"),
             };
-            format!(
-                "{of}: {entries} could not be read as meant{zones}; `podcal explain` names each"
-            )
+            format!("{entries} could not be read as meant{zones}; `podcal explain` names each")
         }
+    })
+}
+
+/// What a token that is not saved means for a person.
+#[must_use]
+pub fn in_memory_only(why: &str) -> String {
+    format!(
+        "the server gave a new refresh token, and {why}: when podcal ends, access has to be granted again; let \
+         podcal write there"
+    )
+}
+
+fn token_not_saved(of: &str, why: Option<&str>) -> Line {
+    let (loud, text) = match why {
+        Some(why) => (Level::Warn, format!("{of}: {}", in_memory_only(why))),
+        None => (
+            Level::Info,
+            format!("{of}: the newest refresh token is saved again"),
+        ),
     };
-    let loud = if *trouble == Trouble::default() {
-        Level::Info
-    } else {
-        Level::Warn
-    };
-    Line::new("feed.trouble", loud, text)
-        .with("unreadable", *entries)
-        .with("unknown_zones", unknown_zones.clone())
+    Line::new("feed.token_not_saved", loud, text)
+        .with("error", why.map_or(Value::Null, Value::from))
 }
 
 fn partial(of: &str, missing: usize, members: usize) -> Line {
@@ -237,6 +261,24 @@ mod tests {
         );
         let quiet = says(&["oak"], &failed(FailureClass::Other, 2, true));
         assert_eq!(quiet.level, Level::Debug);
+    }
+
+    #[test]
+    fn a_token_that_is_not_saved_says_what_will_come_of_it() {
+        let token = |why: Option<&str>| {
+            let why = why.map(str::to_owned);
+            says(&["oak"], &FeedEvent::TokenNotSaved { why })
+        };
+        let lost = token(Some(
+            "`podcal.tokens` cannot be written (permission denied)",
+        ));
+        assert_eq!(
+            (lost.level, lost.name),
+            (Level::Warn, "feed.token_not_saved")
+        );
+        assert!(lost.text.contains("permission denied"));
+        assert!(lost.text.contains("access has to be granted again"));
+        assert_eq!(token(None).level, Level::Info);
     }
 
     #[test]

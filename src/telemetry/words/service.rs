@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::fault::{Fault, chain};
 use crate::telemetry::line::{Level, Line};
 
 /// "1 room", "3 rooms".
@@ -180,10 +179,4 @@ pub fn no_control_socket(ledger: &Path, error: &std::io::Error) -> Line {
             ledger.display()
         ),
     )
-}
-
-/// An error in one line, with what to do about it.
-#[must_use]
-pub fn says(fault: &dyn Fault) -> String {
-    format!("{}; {}", chain(fault), fault.hint())
 }

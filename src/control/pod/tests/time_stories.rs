@@ -314,11 +314,11 @@ fn a_restart_goes_on_where_the_last_process_was() {
     story.want(&DAY).live(60);
     story.pod.down = Some(failure(FailureClass::TimedOut));
     story.live(200).expect_state(PodState::Unreachable);
-    let since = story.controller.view().since;
+    let since = story.controller.memory(story.now()).state_since;
     story.restart(30);
     story.expect_state(PodState::Unreachable);
     story.live(60);
-    assert_eq!(story.controller.view().since, since);
+    assert_eq!(story.controller.memory(story.now()).state_since, since);
     let said = |event: &PodEvent| {
         matches!(
             event,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::control_socket::{Connection, ControlSocket, Request};
-use super::restart::Keeper;
+use crate::service::control_socket::{Connection, ControlSocket, Request};
+use crate::service::restart::Keeper;
 
 /// Commands that ask at the same time; others wait in the queue of the system.
 const AT_ONCE: usize = 64;

@@ -1,5 +1,6 @@
 //! The loop of `podcal run`: signals, the control socket, reloads, and a look at the tasks
-//! now and then.
+//! now and then. It joins the service, which does the work, and the page, which shows it;
+//! neither knows the other's loop.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -11,28 +12,30 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Service;
-use super::clock::Clock;
-use super::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
-use super::listening::{Listening, Question};
-use super::open_ledger::OpenLedger;
-use super::pass::{Pass, PassOptions};
-use super::pod_task::PodCommand;
-use super::reload;
-use super::signals::{SignalRequest, Signals};
-use super::snapshot::{Snapshot, Views};
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::fault::Fault;
 use crate::ledger::LedgerError;
 use crate::model::name::RoomName;
 use crate::model::zone;
+use crate::service::clock::Clock;
+use crate::service::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use crate::service::open_ledger::OpenLedger;
+use crate::service::pass::{Pass, PassOptions};
+use crate::service::pod_task::PodCommand;
+use crate::service::signals::{SignalRequest, Signals};
+use crate::service::snapshot::{Snapshot, Views};
+use crate::service::{Service, reload};
 use crate::telemetry::{self, words};
 use crate::web::{Bound, WebError, WebServer};
 
 mod exchange;
+mod listening;
+mod supervisor;
 
 use self::exchange::Reloads;
+use self::listening::{Listening, Question};
+use self::supervisor::Supervisor;
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -149,6 +152,7 @@ impl Server {
     pub async fn serve(mut self, signals: &mut Signals) -> &'static str {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut supervisor = Supervisor::ready("every room is looked at for the first time");
         let signal = loop {
             let next = tokio::select! {
                 asked = signals.next() => match asked {
@@ -167,7 +171,7 @@ impl Server {
                     Next::Go
                 }
                 _ = look.tick() => {
-                    self.look().await;
+                    self.look(&mut supervisor).await;
                     Next::Go
                 }
             };
@@ -175,6 +179,7 @@ impl Server {
                 break signal;
             }
         };
+        supervisor.stopping();
         drop(self.web.take());
         self.service.finish(GRACE).await;
         // The others end in the middle of what they do: a pass can be repeated.
@@ -188,22 +193,32 @@ impl Server {
         signal
     }
 
-    async fn look(&mut self) {
+    async fn look(&mut self, supervisor: &mut Supervisor) {
         if self.service.revive().await {
             self.views = Arc::new(self.service.views());
         }
         self.settle();
         if !self.first_pass && self.service.is_first_pass_done() {
             self.first_pass = true;
-            telemetry::emit(self.service.summary(true));
+            self.say_summary(true, supervisor);
         }
         if Instant::now() >= self.next_summary {
             self.next_summary += SUMMARY;
-            telemetry::emit(self.service.summary(false));
+            self.say_summary(false, supervisor);
+        }
+        // As for `status --healthy`: whoever looks may start a service again that stands still.
+        if supervisor.is_due() && self.service.late(LATE).is_empty() {
+            supervisor.alive();
         }
         if self.web.is_some() {
             self.publish();
         }
+    }
+
+    fn say_summary(&self, is_first: bool, supervisor: &Supervisor) {
+        let summary = self.service.summary(is_first);
+        supervisor.stands(&summary.text);
+        telemetry::emit(summary);
     }
 
     /// Writes down what became of requests that were given up. Nobody waits for the disk.

@@ -1,0 +1,104 @@
+//! Answers of the router over a service that publishes nothing more.
+
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use tempfile::TempDir;
+
+use tokio::sync::watch;
+
+use super::*;
+use crate::config::load::{Draft, check_draft};
+use crate::model::time::UnixTime;
+use crate::service::Service;
+use crate::service::clock::Clock;
+use crate::service::open_ledger::OpenLedger;
+use crate::service::snapshot::Snapshot;
+
+fn wall() -> UnixTime {
+    UnixTime::from_seconds(jiff::Timestamp::now().as_second())
+}
+
+/// A snapshot of a service that has just been started; nothing of it runs any more.
+async fn snapshot(folder: &TempDir, clock: Clock) -> Snapshot {
+    let path = folder.path().join("podcal.toml");
+    let text = "time_zone = \"UTC\"\npod.password = \"solstice\"\n[rooms.oak]\nfeed = \"file:oak.ics\"\n\
+                pod = \"https://127.0.0.1:1\"\n";
+    let config = check_draft(text, &path, Draft::default()).unwrap().config;
+    let ledger = OpenLedger::open(&config, clock, false).await.unwrap();
+    let ground = ledger.ground(clock, &ledger.network(), false, false);
+    let mut service = Service::start(config, ground).await;
+    let snapshot = service.snapshot(Arc::new(service.views()), 0, false);
+    service.end().await;
+    ledger.close().await;
+    snapshot
+}
+
+struct Served {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    router: TowerToHyperService<Router>,
+}
+
+impl Served {
+    fn new(snapshot: Snapshot, clock: Clock) -> Self {
+        let (snapshots, published) = watch::channel(Arc::new(snapshot));
+        let site = Arc::new(Site::new(published, clock, None));
+        Self {
+            snapshots,
+            router: TowerToHyperService::new(router(site)),
+        }
+    }
+
+    /// The status and the text of an answer.
+    async fn get(&self, path: &str) -> (u16, String) {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = self.router.call(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 10_000_000);
+        let body = body.await.unwrap().to_vec();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut snapshot = Snapshot::clone(&self.snapshots.borrow());
+        change(&mut snapshot);
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_stands_still_is_not_healthy() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::start(wall);
+    let served = Served::new(snapshot(&folder, clock).await, clock);
+    assert_eq!(served.get("/healthz").await, (200, "healthy\n".to_owned()));
+    // Its loop publishes nothing for longer than a minute.
+    tokio::time::pause();
+    tokio::time::advance(LATE + Duration::from_secs(1)).await;
+    let stuck = "not healthy: the service does not move on\n".to_owned();
+    assert_eq!(served.get("/healthz").await, (503, stuck));
+    served.publish(|snapshot| snapshot.at = clock.now());
+    assert_eq!(served.get("/healthz").await.0, 200);
+    // The loop goes on, but tasks do not.
+    served.publish(|snapshot| snapshot.late = 2);
+    let late = "not healthy: 2 of the service's tasks are late or ended\n".to_owned();
+    assert_eq!(served.get("/healthz").await, (503, late));
+}
+
+#[tokio::test]
+async fn it_is_ready_once_the_first_pass_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::start(wall);
+    let served = Served::new(snapshot(&folder, clock).await, clock);
+    let (status, says) = served.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(
+        says.contains("the first pass over all rooms is not done"),
+        "{says}"
+    );
+    served.publish(|snapshot| snapshot.is_first_pass_done = true);
+    assert_eq!(served.get("/readyz").await, (200, "ready\n".to_owned()));
+    // Trouble in the building is no reason to take the service out.
+    served.publish(|snapshot| snapshot.is_ledger_writable = false);
+    assert_eq!(served.get("/readyz").await.0, 200);
+    assert_eq!(served.get("/healthz").await.0, 200);
+}
