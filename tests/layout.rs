@@ -384,6 +384,14 @@ fn what_is_deployed_is_this_version() {
         ("Dockerfile", format!("ARG VERSION={version}")),
         ("deploy/compose.yaml", format!("image: podcal:{version}")),
         (
+            "deploy/replicas/compose.yaml",
+            format!("image: podcal:{version}"),
+        ),
+        (
+            "deploy/replicas/deployment.yaml",
+            format!("/podcal:{version}"),
+        ),
+        (
             "deploy/kubernetes/statefulset.yaml",
             format!("/podcal:{version}"),
         ),

@@ -32,17 +32,13 @@ impl Ledger {
         let Some(server) = &self.0.server else {
             return self.write_beside(work).await;
         };
-        // By the holder of the lease alone; renewed by the way.
         let done = self
-            .write_beside(async |db| match server.renew(db).await? {
+            .write_beside(async |db| match server.has_lease(db).await? {
                 true => work(db).await.map(Some),
                 false => Ok(None),
             })
             .await?;
-        match done {
-            Some(value) => Ok(value),
-            None => Err(server.served_by_another().await),
-        }
+        done.ok_or_else(|| server.lease_ended())
     }
 
     /// The same for what every process may write.

@@ -164,6 +164,7 @@ impl Ledger {
                 copied += 1;
             }
             if is_last || pending.len() >= ROWS || bytes >= BYTES {
+                self.renew_alone().await?;
                 let batch = std::mem::take(&mut pending);
                 bytes = 0;
                 self.write(async |db| {

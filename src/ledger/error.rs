@@ -114,6 +114,12 @@ impl LedgerError {
         )
     }
 
+    /// Whether a server is down for everybody, as far as can be told from here.
+    #[must_use]
+    pub fn is_server_down(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_down())
+    }
+
     /// A stable key for logs.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -25,6 +25,8 @@ pub(crate) trait Remembered:
     /// Tells the kinds apart in `last_seen`.
     const KIND: &'static str;
     const SELECT: &'static str;
+    /// Those that were written since; on a server alone.
+    const SELECT_CHANGED: &'static str;
     const PUT: &'static str;
     const REMOVE: &'static str;
 
@@ -91,6 +93,8 @@ fn take_later_streak(failing: Option<&mut FailingMemory>, found: Option<&[Option
 impl Remembered for FeedMemory {
     const KIND: &'static str = "feed";
     const SELECT: &'static str = "SELECT feed, memory FROM feed_memory ORDER BY feed";
+    const SELECT_CHANGED: &'static str =
+        "SELECT feed, memory FROM feed_memory WHERE changed >= $1 ORDER BY feed";
     const PUT: &'static str = "INSERT INTO feed_memory (feed, memory) VALUES ($1, $2) \
         ON CONFLICT (feed) DO UPDATE SET memory = excluded.memory";
     const REMOVE: &'static str = "DELETE FROM feed_memory WHERE feed = $1";
@@ -126,6 +130,8 @@ impl Remembered for FeedMemory {
 impl Remembered for RoomMemory {
     const KIND: &'static str = "room";
     const SELECT: &'static str = "SELECT room, memory FROM room_memory ORDER BY room";
+    const SELECT_CHANGED: &'static str =
+        "SELECT room, memory FROM room_memory WHERE changed >= $1 ORDER BY room";
     const PUT: &'static str = "INSERT INTO room_memory (room, memory) VALUES ($1, $2) \
         ON CONFLICT (room) DO UPDATE SET memory = excluded.memory";
     const REMOVE: &'static str = "DELETE FROM room_memory WHERE room = $1";
@@ -146,6 +152,8 @@ impl Remembered for RoomMemory {
 impl Remembered for PodMemory {
     const KIND: &'static str = "pod";
     const SELECT: &'static str = "SELECT pod, memory FROM pod_memory ORDER BY pod";
+    const SELECT_CHANGED: &'static str =
+        "SELECT pod, memory FROM pod_memory WHERE changed >= $1 ORDER BY pod";
     const PUT: &'static str = "INSERT INTO pod_memory (pod, memory) VALUES ($1, $2) \
         ON CONFLICT (pod) DO UPDATE SET memory = excluded.memory";
     const REMOVE: &'static str = "DELETE FROM pod_memory WHERE pod = $1";
@@ -208,6 +216,8 @@ pub struct Loaded {
     /// Device ids that were accepted, by pod.
     pub accepted_devices: BTreeMap<String, String>,
     pub service: ServiceTimes,
+    /// When all of a kind were last seen, where that is not in the memories yet.
+    pub(crate) seen: Vec<(&'static str, BTreeMap<String, Times>)>,
     /// Values that could not be read; they count as never written.
     pub unreadable: usize,
 }
@@ -257,23 +267,61 @@ impl Batch {
 pub(super) async fn load(connection: &mut Db<'_>) -> Answer<Loaded> {
     let mut loaded = Loaded {
         versions: version::all(connection).await?,
-        pins: pin::all(connection).await?.into_iter().collect(),
         ..Loaded::default()
     };
+    load_trust(connection, &mut loaded).await?;
     let unreadable = &mut loaded.unreadable;
     loaded.memories = Memories {
         feeds: all(connection, unreadable).await?,
         rooms: all(connection, unreadable).await?,
         pods: all(connection, unreadable).await?,
     };
+    loaded.service = service(connection).await?;
+    Ok(loaded)
+}
+
+pub(super) async fn load_trust(connection: &mut Db<'_>, loaded: &mut Loaded) -> Answer<()> {
+    loaded.pins = pin::all(connection).await?.into_iter().collect();
     loaded.sign_ins = sign_in::all(connection).await?.into_iter().collect();
     let devices: Vec<(String, String)> =
         sql("SELECT pod, device_id FROM accepted_device ORDER BY pod")
             .fetch_all(connection)
             .await?;
     loaded.accepted_devices = devices.into_iter().collect();
-    loaded.service = service(connection).await?;
+    Ok(())
+}
+
+/// The memories that were written at this time or later, in milliseconds.
+pub(super) async fn changed(connection: &mut Db<'_>, since: i64) -> Answer<Loaded> {
+    let mut loaded = Loaded::default();
+    let unreadable = &mut loaded.unreadable;
+    loaded.memories = Memories {
+        feeds: changed_of(connection, since, unreadable).await?,
+        rooms: changed_of(connection, since, unreadable).await?,
+        pods: changed_of(connection, since, unreadable).await?,
+    };
     Ok(loaded)
+}
+
+async fn changed_of<T: Remembered>(
+    connection: &mut Db<'_>,
+    since: i64,
+    unreadable: &mut usize,
+) -> Answer<BTreeMap<String, Arc<T>>> {
+    let rows: Vec<(String, String)> = sql(T::SELECT_CHANGED)
+        .bind(since)
+        .fetch_all(connection)
+        .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .filter_map(|(key, json)| match serde_json::from_str::<T>(&json) {
+            Ok(memory) => Some((key, Arc::new(memory))),
+            Err(_) => {
+                *unreadable += 1;
+                None
+            }
+        })
+        .collect())
 }
 
 pub(super) async fn service(connection: &mut Db<'_>) -> Answer<ServiceTimes> {
@@ -289,15 +337,7 @@ async fn all<T: Remembered>(
     unreadable: &mut usize,
 ) -> Answer<BTreeMap<String, Arc<T>>> {
     let rows: Vec<(String, String)> = sql(T::SELECT).fetch_all(connection).await?;
-    let row: Option<(Vec<u8>, Option<i64>)> =
-        sql("SELECT times, inflated_bytes FROM last_seen WHERE kind = $1")
-            .bind(T::KIND)
-            .fetch_optional(connection)
-            .await?;
-    let seen: BTreeMap<String, Times> = row
-        .and_then(|(times, size)| packed::unpack(times, size))
-        .and_then(|json| serde_json::from_slice(&json).ok())
-        .unwrap_or_default();
+    let seen = seen(connection, SEEN, T::KIND).await?;
     let mut found = BTreeMap::new();
     for (key, json) in rows {
         match serde_json::from_str::<T>(&json) {
@@ -311,6 +351,35 @@ async fn all<T: Remembered>(
         }
     }
     Ok(found)
+}
+
+const SEEN: &str = "SELECT times, inflated_bytes FROM last_seen WHERE kind = $1";
+/// On a server alone: nobody else writes them before the transaction ends.
+const SEEN_TO_WRITE: &str =
+    "SELECT times, inflated_bytes FROM last_seen WHERE kind = $1 FOR UPDATE";
+
+/// When all of a kind were last seen.
+async fn seen(
+    connection: &mut Db<'_>,
+    select: &'static str,
+    kind: &'static str,
+) -> Answer<BTreeMap<String, Times>> {
+    let row: Option<(Vec<u8>, Option<i64>)> =
+        sql(select).bind(kind).fetch_optional(connection).await?;
+    Ok(row
+        .and_then(|(times, size)| packed::unpack(times, size))
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .unwrap_or_default())
+}
+
+/// The same, of every kind.
+pub(super) async fn load_seen(connection: &mut Db<'_>, loaded: &mut Loaded) -> Answer<()> {
+    for kind in [FeedMemory::KIND, PodMemory::KIND] {
+        loaded
+            .seen
+            .push((kind, seen(connection, SEEN, kind).await?));
+    }
+    Ok(())
 }
 
 pub(super) async fn store(connection: &mut Db<'_>, batch: &Batch) -> Answer<()> {
@@ -338,7 +407,18 @@ pub(super) async fn store(connection: &mut Db<'_>, batch: &Batch) -> Answer<()> 
             .await?;
     }
     for (kind, times) in &batch.seen {
-        let packed = packed::pack(&json::bytes(times)?);
+        let mut all = match connection {
+            Db::Sqlite(_) => BTreeMap::new(),
+            // Others know better when theirs were seen.
+            Db::Postgres(_) => seen(connection, SEEN_TO_WRITE, kind).await?,
+        };
+        for (key, times) in times {
+            let known = all.entry(key.clone()).or_default();
+            if known.first() <= times.first() {
+                known.clone_from(times);
+            }
+        }
+        let packed = packed::pack(&json::bytes(&all)?);
         sql(
             "INSERT INTO last_seen (kind, times, inflated_bytes) VALUES ($1, $2, $3) \
              ON CONFLICT (kind) DO UPDATE SET times = excluded.times, \

@@ -27,6 +27,8 @@ mod open;
 mod packed;
 mod pin;
 mod query;
+mod replica;
+mod request;
 mod salvage;
 mod schema;
 mod server;
@@ -40,7 +42,6 @@ mod version;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -50,8 +51,10 @@ pub use file::resolve;
 pub use history::{Entry, Event, HistoryLine};
 pub use lock::ServiceLock;
 pub use memories::{Batch, Loaded, ServiceTimes};
-pub(crate) use memories::{Remembered, differ};
+pub(crate) use memories::{Remembered, Times, differ};
 pub use pin::Pin;
+pub use replica::{ReadUpTo, RollCache};
+pub use request::RoomRequest;
 pub use sign_in::PodSecret;
 
 use crate::model::ledger_place::{LedgerPlace, LedgerServer};
@@ -160,17 +163,6 @@ impl Ledger {
             return Ok(());
         };
         server.sign_in_by(other).await
-    }
-
-    /// How often the lease is to be renewed.
-    pub const RENEW_EVERY: Duration = server::RENEW_EVERY;
-
-    /// Renews the lease of a ledger on a server.
-    ///
-    /// # Errors
-    /// When the server cannot be reached, or another process took the lease.
-    pub async fn renew_lease(&self) -> Result<()> {
-        self.write(async |_| Ok(())).await
     }
 
     /// The path as it was resolved, or what local files beside a ledger on a server are

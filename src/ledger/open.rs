@@ -53,11 +53,28 @@ impl Ledger {
         Ok((Self::new(path, Access::Write, opened), events))
     }
 
-    /// Claims and opens the ledger at this place: as [`Ledger::claim`] and [`Ledger::open`].
+    /// Claims and opens the ledger at this place for a process that works on it alone: as
+    /// [`Ledger::claim`] and [`Ledger::open`].
     ///
     /// # Errors
     /// As those; a server that cannot be reached, is too old, or refuses the user.
     pub async fn claim_and_open(
+        place: &LedgerPlace,
+        at: UnixTime,
+    ) -> Result<(Self, Vec<LedgerEvent>)> {
+        let opened = Self::open_to_write(place, at).await?;
+        if let Some(server) = &opened.0.0.server {
+            server.claim_alone().await?;
+        }
+        Ok(opened)
+    }
+
+    /// The same for a service: a ledger on a server is shared, once this process has
+    /// registered.
+    ///
+    /// # Errors
+    /// As [`Ledger::claim_and_open`].
+    pub async fn open_to_write(
         place: &LedgerPlace,
         at: UnixTime,
     ) -> Result<(Self, Vec<LedgerEvent>)> {
@@ -66,7 +83,7 @@ impl Ledger {
         };
         let server = Server::new(server)?;
         let path = resolve(&place.path)?;
-        server.begin().await?;
+        server.make_tables().await?;
         let ledger = Self::with_server(
             path,
             Some(server),
@@ -87,8 +104,8 @@ impl Ledger {
         let server = Server::new(server)?;
         let path = resolve(&place.path)?;
         let schema = match server.look().await? {
-            found if found == server::newest() => Schema::Current,
-            _ => Schema::None,
+            0 => Schema::None,
+            _ => Schema::Current,
         };
         Ok(Self::with_server(
             path,
@@ -146,13 +163,11 @@ impl Ledger {
                 let _ = connection.close().await;
             }
         }
-        if let Some(server) = self
-            .0
-            .server
-            .as_ref()
-            .filter(|_| self.0.access == Access::Write)
-        {
-            server.give_back().await;
+        if let Some(server) = &self.0.server {
+            if self.0.access == Access::Write {
+                let _ = tokio::time::timeout(server::PATIENCE, self.leave()).await;
+            }
+            server.disconnect().await;
         }
         self.opened().lock = None;
     }
@@ -179,7 +194,6 @@ impl Ledger {
     /// As [`Ledger::open`]; then nothing is written until a later call succeeds.
     pub async fn reopen(&self, at: UnixTime) -> Result<Vec<LedgerEvent>> {
         if self.is_on_server() {
-            self.renew_lease().await?;
             return Ok(Vec::new());
         }
         let ledger = self.clone();

@@ -178,7 +178,8 @@ impl Statement {
         self.values
             .into_iter()
             .fold(query, |query, value| match value {
-                Value::Text(text) => query.bind(text),
+                // A device may call itself anything; PostgreSQL stores no NUL in a text.
+                Value::Text(text) => query.bind(text.map(|text| text.replace('\0', "\u{fffd}"))),
                 Value::Integer(number) => query.bind(number),
                 Value::Bytes(bytes) => query.bind(bytes),
             })

@@ -1,5 +1,5 @@
 //! What differs where the ledger is on a PostgreSQL server: connecting, tables, transactions,
-//! and the lease in place of a lock file.
+//! and a lease in place of a lock file.
 //!
 //! Everything works through a pooler in transaction mode (PgBouncer): statements have no
 //! names, settings are local to a transaction, nothing is kept in a session, and the start
@@ -13,12 +13,13 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::lock::Holder;
 use super::query::{Db, sql};
 use super::server_error::ServerError;
-use super::{Answer, LedgerError, Result};
+use super::{Answer, LedgerError, Result, replica};
 use crate::model::ledger_place::LedgerServer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -37,13 +38,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// For a whole transaction, such as one with many large calendars.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A killed service holds the ledger for this long.
-const LEASE_SECONDS: i64 = 30;
-
-/// How often the lease is renewed.
-pub(super) const RENEW_EVERY: Duration = Duration::from_secs(5);
-
-/// How often a service that waits for the lease looks again.
+/// How often a command that waits for the lease looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Of one migration that runs: the same number in every podcal.
@@ -55,8 +50,10 @@ pub(super) struct Server {
     /// What the configuration says of it.
     place: Mutex<LedgerServer>,
     options: Mutex<PgConnectOptions>,
-    /// Tells this service's lease from others.
-    holder: String,
+    /// Tells this process from others.
+    pub(super) holder: String,
+    /// The connection of the lease.
+    lease: AsyncMutex<Option<PgConnection>>,
 }
 
 impl Server {
@@ -93,6 +90,7 @@ impl Server {
                     .disable_statement_logging(),
             ),
             holder: random_name(),
+            lease: AsyncMutex::default(),
         })
     }
 
@@ -102,6 +100,12 @@ impl Server {
 
     fn options(&self) -> MutexGuard<'_, PgConnectOptions> {
         locked(&self.options)
+    }
+
+    pub(super) async fn disconnect(&self) {
+        if let Some(connection) = self.lease.lock().await.take() {
+            let _ = timeout(PATIENCE, connection.close()).await;
+        }
     }
 
     /// Connects from now on as the configuration says now, where that works. What did not
@@ -177,12 +181,6 @@ impl Server {
         done
     }
 
-    /// Makes the database ready for a service: its tables, then the lease.
-    pub(super) async fn begin(&self) -> Result<()> {
-        self.make_tables().await?;
-        self.claim().await
-    }
-
     /// Creates the tables, or brings them up to date, by one process at a time.
     pub(super) async fn make_tables(&self) -> Result<()> {
         if self.look().await? == newest() {
@@ -231,15 +229,15 @@ impl Server {
         }
     }
 
-    /// Takes the lease. Where another process holds it and renews it, that one is named; one
-    /// that was killed renews nothing, and its lease is waited for.
-    async fn claim(&self) -> Result<()> {
+    /// Begins a lease for a command that works while nobody else does. A replica that was killed
+    /// renews nothing, and its lease is waited for; others are named.
+    pub(super) async fn claim_alone(&self) -> Result<()> {
         let begun = Instant::now();
         let mut first_end = None;
         loop {
             let (is_held, other) = self
                 .once(BEGIN, async |db| {
-                    let is_held = renew(db, &self.holder).await?;
+                    let is_held = replica::claim_alone(db, &self.holder).await?;
                     Ok((is_held, who(db).await?))
                 })
                 .await?;
@@ -251,40 +249,51 @@ impl Server {
                 continue;
             };
             let is_renewed = *first_end.get_or_insert(ends_at) != ends_at;
-            if is_renewed || begun.elapsed() > Duration::from_secs(2 * LEASE_SECONDS.unsigned_abs())
-            {
-                return Err(self.held_by(Some(holder)));
+            if is_renewed || begun.elapsed() > replica::LEASE * 2 {
+                return Err(LedgerError::Server(ServerError::ServedByAnother {
+                    name: self.name.clone(),
+                    holder: Some(holder),
+                }));
             }
             sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Renews the lease in a transaction, so that what it writes is written by its holder alone.
-    pub(super) async fn renew(&self, db: &mut Db<'_>) -> Answer<bool> {
-        renew(db, &self.holder).await
+    /// What is written is written by whoever has a lease alone.
+    pub(super) async fn has_lease(&self, db: &mut Db<'_>) -> Answer<bool> {
+        replica::has_lease(db, &self.holder).await
     }
 
-    /// What to say of a lease that another process took.
-    pub(super) async fn served_by_another(&self) -> LedgerError {
-        let found = self.once(BEGIN_READ, async |db| who(db).await).await;
-        self.held_by(found.ok().flatten().map(|(holder, _)| holder))
-    }
-
-    fn held_by(&self, holder: Option<Holder>) -> LedgerError {
-        LedgerError::Server(ServerError::ServedByAnother {
+    pub(super) fn lease_ended(&self) -> LedgerError {
+        LedgerError::Server(ServerError::LeaseEnded {
             name: self.name.clone(),
-            holder,
         })
     }
 
-    pub(super) async fn give_back(&self) {
-        let given = self.once(BEGIN, async |db| {
-            sql("DELETE FROM service_lease WHERE holder = $1")
-                .bind(&self.holder)
-                .execute(db)
-                .await
-        });
-        let _ = timeout(PATIENCE, given).await;
+    /// One transaction on the lease's own connection, so that a large write does not delay it.
+    pub(super) async fn on_lease<T>(
+        &self,
+        begin: &'static str,
+        work: impl AsyncFnOnce(&mut Db<'_>) -> Answer<T>,
+    ) -> Result<T> {
+        let mut seat = self.lease.lock().await;
+        let mut connection = match seat.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let transaction = async {
+            let mut db = Db::Postgres(&mut connection);
+            db.run(begin).await?;
+            let done = work(&mut db).await?;
+            db.run("COMMIT").await?;
+            Ok(done)
+        };
+        let done = match timeout(PATIENCE, transaction).await {
+            Ok(done) => done.map_err(|error| self.error(error))?,
+            Err(_) => return Err(self.no_answer(PATIENCE)),
+        };
+        *seat = Some(connection);
+        Ok(done)
     }
 }
 
@@ -292,9 +301,10 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A statement that waits longer than this ends; the lease is not waited for.
-pub(super) const BEGIN: &str =
-    "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
+/// A statement that waits longer than this ends, and so does a transaction whose process is cut
+/// off in the middle: until it ends, others cannot end that process's lease.
+pub(super) const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// What is read together is of one moment.
 pub(super) const BEGIN_READ: &str =
@@ -351,30 +361,11 @@ async fn apply_after(db: &mut Db<'_>, found: i64) -> Answer<()> {
     Ok(())
 }
 
-/// One statement: takes the lease, or renews it, where nobody else holds it.
-async fn renew(db: &mut Db<'_>, holder: &str) -> Answer<bool> {
-    let this = Holder::this();
-    let done = sql(
-        "INSERT INTO service_lease AS held (id, holder, host, pid, ends_at) \
-         VALUES (1, $1, $2, $3, extract(epoch FROM clock_timestamp()) + $4::bigint) \
-         ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, host = excluded.host, \
-         pid = excluded.pid, ends_at = excluded.ends_at \
-         WHERE held.holder = excluded.holder \
-         OR held.ends_at < extract(epoch FROM clock_timestamp())",
-    )
-    .bind(holder)
-    .bind(&this.host)
-    .bind(i64::from(this.pid))
-    .bind(LEASE_SECONDS)
-    .execute(db)
-    .await?;
-    Ok(done == 1)
-}
-
 async fn who(db: &mut Db<'_>) -> Answer<Option<(Holder, f64)>> {
-    let found: Option<(String, i64, f64)> = sql("SELECT host, pid, ends_at FROM service_lease")
-        .fetch_optional(db)
-        .await?;
+    let found: Option<(String, i64, f64)> =
+        sql("SELECT host, pid, ends_at FROM replica ORDER BY alone DESC, id")
+            .fetch_optional(db)
+            .await?;
     Ok(found.map(|(host, pid, ends_at)| {
         let holder = Holder {
             pid: u32::try_from(pid).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! What can go wrong with a ledger on a PostgreSQL server. Its SQLSTATE codes become variants
 //! here and nowhere else. The ledger is named by its server and database, never by the whole address.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::in_brackets;
@@ -62,6 +63,8 @@ pub enum ServerError {
         name: PathBuf,
         holder: Option<Holder>,
     },
+    #[error("the lease of this process on the ledger {} has ended", name.display())]
+    LeaseEnded { name: PathBuf },
     #[error("the PostgreSQL server of the ledger {} has no room left, or too many connections", name.display())]
     Full {
         name: PathBuf,
@@ -117,6 +120,25 @@ impl ServerError {
         }
     }
 
+    /// Whether nobody listens at the server's address, or it is starting or stopping.
+    pub(super) fn is_down(&self) -> bool {
+        let Self::Unreachable { source, .. } = self else {
+            return false;
+        };
+        match source {
+            sqlx::Error::Io(error) => matches!(
+                error.kind(),
+                // Without the second a unix socket has no file.
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+            ),
+            // admin_shutdown, crash_shutdown, cannot_connect_now
+            sqlx::Error::Database(error) => error
+                .code()
+                .is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code)),
+            _ => false,
+        }
+    }
+
     /// A stable key for logs.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -131,6 +153,7 @@ impl ServerError {
             Self::Newer { .. } => "newer_schema",
             Self::Altered { .. } => "other_schema",
             Self::ServedByAnother { .. } => "service_running",
+            Self::LeaseEnded { .. } => "lease_ended",
             Self::Full { .. } => "server_full",
             Self::OnlyReads { .. } => "read_only",
             Self::Refused { .. } => "refused",
@@ -142,6 +165,7 @@ impl ServerError {
             self,
             Self::Unreachable { .. }
                 | Self::NoAnswer { .. }
+                | Self::LeaseEnded { .. }
                 | Self::Full { .. }
                 | Self::OnlyReads { .. }
         )
@@ -171,6 +195,9 @@ impl ServerError {
             }
             Self::ServedByAnother { .. } => {
                 "stop the other one, or give this one a database of its own"
+            }
+            Self::LeaseEnded { .. } => {
+                "nothing, where the server can be reached: a running service begins a new lease by itself"
             }
             Self::Full { .. } => {
                 "make room on the server's disk, or raise its `max_connections`; displays are served meanwhile"

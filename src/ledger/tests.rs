@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{self, BufRead as _};
 use std::process::{Command, Stdio};
 use std::task::Poll;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};

@@ -18,6 +18,7 @@ pub mod name;
 pub mod occurrence;
 pub mod packed;
 pub mod pattern;
+pub mod replica;
 pub mod secret;
 pub mod sign_in;
 pub mod time;

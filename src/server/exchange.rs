@@ -151,6 +151,9 @@ impl Server {
         // Last, as it may have to let go of the old address.
         let bound = self.bind(&config).await?;
         self.service.reload(config, &difference).await;
+        if let Some(replica) = &self.replica {
+            replica.configure(Arc::new(self.service.config().clone()));
+        }
         self.views = Arc::new(self.service.views());
         self.publish();
         if difference.web {

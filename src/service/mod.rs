@@ -37,9 +37,12 @@ pub mod read_budget;
 pub mod reading;
 pub mod recorder;
 pub mod reload;
+pub mod remote;
+pub mod replica_task;
 pub mod report;
 pub(crate) mod restart;
 pub mod room_task;
+mod share;
 pub mod signals;
 pub mod snapshot;
 pub mod stage;
@@ -47,7 +50,7 @@ mod start;
 pub mod status;
 pub mod study;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +81,7 @@ use crate::control::published::{FeedView, Wanted};
 use crate::control::room::{RoomSettings, RoomView};
 use crate::feed::Network;
 use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::replica::Roll;
 use crate::telemetry::line::Line;
 use crate::telemetry::{self, words};
 
@@ -190,7 +194,12 @@ type RunningPod = Running<PodCommand, PodView, watch::Receiver<Wanted>>;
 /// The tasks of all feeds, rooms and pods.
 pub struct Service {
     ground: Ground,
+    /// Whole, also where only some of its rooms are served here.
     config: Arc<Config>,
+    /// The rooms that are served here; `None`: all of them.
+    served: Option<BTreeSet<RoomName>>,
+    /// Who serves what, where several podcal share the rooms.
+    roll: Arc<Roll>,
     feeds: BTreeMap<FeedId, RunningFeed>,
     rooms: BTreeMap<RoomName, RunningRoom>,
     pods: BTreeMap<PodUrl, RunningPod>,
@@ -272,6 +281,7 @@ impl Service {
             late,
             is_first_pass_done: first_pass,
             is_ledger_writable: recorder.failing().is_none(),
+            roll: self.roll.clone(),
             recorder: recorder.clone(),
         }
     }
@@ -380,8 +390,8 @@ impl Service {
         feeds.iter().for_each(|feed| drop(self.feeds.remove(feed)));
         rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
         pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
-        let config = self.config.clone();
-        self.arrange(&config, &Difference::default()).await;
+        let part = self.part_of(&self.config);
+        self.arrange(&part, &Difference::default()).await;
         true
     }
 }

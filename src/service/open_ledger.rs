@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::gate::{Gate, SignIns, credential_of};
 use super::recorder::Recorder;
+use super::replica_task::known_rooms;
 use super::restart::Keeper;
 use super::{Ground, Mode};
 use crate::config::Config;
@@ -27,7 +28,7 @@ pub struct OpenLedger {
     pub gate: Gate,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
-    /// Renews the lease of a ledger on a server.
+    /// Renews the lease of a command that works alone on a ledger on a server.
     lease: Option<JoinHandle<()>>,
     is_new: bool,
 }
@@ -38,11 +39,39 @@ impl OpenLedger {
     /// # Errors
     /// When it cannot be opened, or another process holds it.
     pub async fn open(config: &Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
+        Self::open_as(config, clock, is_dry, false).await
+    }
+
+    /// The same for a service, which shares a ledger on a server with others.
+    ///
+    /// # Errors
+    /// As [`OpenLedger::open`].
+    pub async fn open_shared(
+        config: &Config,
+        clock: Clock,
+        is_dry: bool,
+    ) -> Result<Self, LedgerError> {
+        Self::open_as(config, clock, is_dry, true).await
+    }
+
+    async fn open_as(
+        config: &Config,
+        clock: Clock,
+        is_dry: bool,
+        is_shared: bool,
+    ) -> Result<Self, LedgerError> {
         let (now, place) = (clock.now(), config.ledger_place());
-        let (ledger, events) = if is_dry {
-            (Ledger::open_place_to_read(&place).await?, Vec::new())
-        } else {
-            Ledger::claim_and_open(&place, now.wall).await?
+        let (ledger, events) = match (is_dry, is_shared) {
+            (true, _) => (Ledger::open_place_to_read(&place).await?, Vec::new()),
+            (false, false) => Ledger::claim_and_open(&place, now.wall).await?,
+            (false, true) => {
+                let opened = Ledger::open_to_write(&place, now.wall).await?;
+                if opened.0.is_on_server() {
+                    let known = known_rooms(config);
+                    opened.0.register(env!("CARGO_PKG_VERSION"), &known).await?;
+                }
+                opened
+            }
         };
         for event in &events {
             telemetry::emit(words::ledger::line(event));
@@ -64,7 +93,7 @@ impl OpenLedger {
             recorder.service_started(env!("CARGO_PKG_VERSION"));
             tokio::spawn(record(recorder.clone(), stopped))
         };
-        let lease = match recorder.ledger().is_on_server() && !is_dry {
+        let lease = match recorder.ledger().is_on_server() && !is_dry && !is_shared {
             true => Some(tokio::spawn(renew(recorder.ledger().clone()))),
             false => None,
         };
@@ -141,11 +170,11 @@ async fn adopt_old_pauses(ledger: &Ledger, config: &Config) {
     let _ = ledger.adopt_old_pauses(&secrets).await;
 }
 
-/// A failure is for the recorder to say, which writes more often than the lease ends.
+/// A failure is for the recorder to say.
 async fn renew(ledger: Ledger) {
     loop {
-        tokio::time::sleep(Ledger::RENEW_EVERY).await;
-        let _ = ledger.renew_lease().await;
+        tokio::time::sleep(Ledger::LEASE / 6).await;
+        let _ = ledger.renew_alone().await;
     }
 }
 

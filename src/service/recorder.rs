@@ -14,6 +14,7 @@
 //! | the disk does not answer at all | waits and says so; whoever waits for a pin or a sign-in is told after ten seconds |
 
 mod desk;
+mod shared;
 mod trust;
 mod underway;
 
@@ -402,7 +403,9 @@ impl Recorder {
                 for event in events {
                     (self.0.listener)(event);
                 }
-                self.desk().file_is_new();
+                if !self.0.ledger.is_on_server() {
+                    self.desk().file_is_new();
+                }
                 true
             }
             Err(error) => {

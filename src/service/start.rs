@@ -1,7 +1,7 @@
 //! Tasks for a configuration: started where there are none, told what changed where there
 //! are, ended where they are no longer configured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -45,11 +45,29 @@ impl Service {
     /// Starts every task of these rooms of a configuration. Whose device is whose is known of
     /// all rooms.
     pub async fn start_some(config: Config, all: &Config, ground: Ground) -> Self {
-        let config = Arc::new(config);
+        Self::start_served(Arc::new(config), None, all, ground).await
+    }
+
+    /// Starts none of its tasks yet: which rooms are served here is told by
+    /// [`Service::serve_only`].
+    pub async fn start_replica(config: Config, ground: Ground) -> Self {
+        let all = config.clone();
+        let served = Some(BTreeSet::new());
+        Self::start_served(Arc::new(config), served, &all, ground).await
+    }
+
+    async fn start_served(
+        config: Arc<Config>,
+        served: Option<BTreeSet<RoomName>>,
+        all: &Config,
+        ground: Ground,
+    ) -> Self {
         let joints = Joints::start(&config, all, &ground);
         let mut service = Self {
             ground,
-            config: config.clone(),
+            config,
+            served,
+            roll: Arc::default(),
             feeds: BTreeMap::new(),
             rooms: BTreeMap::new(),
             pods: BTreeMap::new(),
@@ -58,7 +76,8 @@ impl Service {
             restarts: BTreeMap::new(),
             joints,
         };
-        service.arrange(&config, &Difference::default()).await;
+        let part = service.part_of(&service.config);
+        service.arrange(&part, &Difference::default()).await;
         service
     }
 
@@ -69,7 +88,8 @@ impl Service {
             .brake_settings
             .send_replace(brake_settings(&config, &self.ground));
         self.joints.budget.resize(config.memory);
-        self.arrange(&config, difference).await;
+        let part = self.part_of(&config);
+        self.arrange(&part, difference).await;
         self.config = config;
     }
 
@@ -119,7 +139,8 @@ impl Service {
                 feeds: Vec::new(),
             });
         }
-        if !self.ground.mode.is_once {
+        // What others serve is not forgotten here.
+        if !self.ground.mode.is_once && self.served.is_none() {
             self.forget_unconfigured(config, feeds.keys().cloned().collect());
         }
     }

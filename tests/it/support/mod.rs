@@ -13,6 +13,7 @@ mod ledger;
 )]
 pub mod postgres;
 mod service;
+pub mod stall;
 
 use std::collections::BTreeMap;
 use std::fs;
