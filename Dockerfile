@@ -1,4 +1,5 @@
-# The bases are named by dated tags, so that a build of an old commit has what it had then.
+# Debian is named by a dated tag and Rust by its full version (it has no dated tags), so that a build of
+# an old commit has what it had then.
 # To move them: take the newest `rust:VERSION-slim-trixie` and `debian:trixie-DATE-slim` (both have
 # amd64 and arm64), change the two lines, and run `tests/container/run` and `.ci/full`. Both stages
 # stay on the same Debian release: the program is linked to the C library of the first and runs

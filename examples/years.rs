@@ -10,7 +10,12 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use podcal::years::{Outcome, Plan, live, moment, shrink};
+use mimalloc::MiMalloc;
+use podcal::years::{Mutation, Outcome, Plan, live, moment, put_in, shrink};
+
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 struct Options {
     seed: u64,
@@ -21,6 +26,8 @@ struct Options {
     tells: bool,
     shrinks: bool,
     goes_on: bool,
+    /// A fault that is put into the controllers by hand.
+    put_in: Option<Mutation>,
 }
 
 fn options() -> Result<Options, String> {
@@ -33,6 +40,7 @@ fn options() -> Result<Options, String> {
         tells: false,
         shrinks: true,
         goes_on: false,
+        put_in: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -46,13 +54,22 @@ fn options() -> Result<Options, String> {
             "--rooms" => options.rooms = usize::try_from(number()?).unwrap_or(1),
             "--days" => options.days = number()?,
             "--worlds" => options.worlds = number()?,
+            "--put-in" => {
+                let name = arguments.next().unwrap_or_default();
+                let named = |one: &Mutation| format!("{one:?}") == name;
+                let found = Mutation::ALL.into_iter().find(named);
+                options.put_in =
+                    Some(found.ok_or_else(|| {
+                        format!("no fault {name:?}; there are {:?}", Mutation::ALL)
+                    })?);
+            }
             "--quiet" => options.is_quiet = true,
             "--tell" => options.tells = true,
             "--whole" => options.shrinks = false,
             "--go-on" => options.goes_on = true,
             _ => {
                 return Err(
-                    "usage: years [--seed N] [--rooms R] [--days D] [--worlds W] [--quiet] [--tell] [--whole] [--go-on]"
+                    "usage: years [--seed N] [--rooms R] [--days D] [--worlds W] [--quiet] [--tell] [--whole] [--go-on] [--put-in FAULT]"
                         .to_owned(),
                 );
             }
@@ -69,6 +86,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    put_in(options.put_in);
     let began = Instant::now();
     let mut total = Outcome::default();
     let mut broken = 0;

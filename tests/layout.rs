@@ -81,6 +81,7 @@ const SERVICE: &[&str] = &[
     "ics",
     "ledger",
     "model",
+    "net",
     "pod",
     "telemetry",
 ];
@@ -114,7 +115,7 @@ const UNKNOWN_TO_PURE: &[&str] = &[
 ];
 
 /// Lines of a file; tests beside it count for themselves.
-const LONGEST: usize = 560;
+const LONGEST: usize = 570;
 /// Lists that are read by search.
 const TABLES: &[&str] = &["src/model/zone_names.rs"];
 

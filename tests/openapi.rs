@@ -342,9 +342,9 @@ fn pod_at(url: &str) -> Pod {
 fn meeting(number: i64, description: Option<&str>) -> Meeting {
     Meeting {
         id: MeetingId::new("review@example.com", &number.to_string()),
-        title: "Review".to_owned(),
-        organizer: String::new(),
-        description: description.map(str::to_owned),
+        title: "Review".into(),
+        organizer: "".into(),
+        description: description.map(Into::into),
         start_time: UnixTime::from_seconds(1_900_000_000 + number * 3600),
         end_time: UnixTime::from_seconds(1_900_000_000 + number * 3600 + 1800),
     }

@@ -1,7 +1,13 @@
 //! What the fuzz targets do with their bytes, so that a plain program can do it as well.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::LazyLock;
 
+use podcal::config::Pod;
+use podcal::config::check::{Loaded, NoVariable, check};
+use podcal::config::fault::ConfigFaults;
 use podcal::ics::series::Series;
 use podcal::model::item::FeedItem;
 use podcal::model::time::{UnixTime, Window};
@@ -56,6 +62,70 @@ pub fn expand(bytes: &[u8]) {
     };
     let halves: BTreeSet<_> = first.union(&second).cloned().collect();
     assert_eq!(whole, halves);
+}
+
+/// Any bytes as the answer of a CalDAV server: to a question for its calendars, for a list,
+/// for changes and for events.
+pub fn caldav(bytes: &[u8]) {
+    podcal::feed::fuzz::caldav(bytes);
+}
+
+/// Any bytes as the answer of a pod, to every question; the first chooses the status.
+pub fn pod(bytes: &[u8]) {
+    podcal::pod::fuzz::answer(&POD, bytes);
+}
+
+static POD: LazyLock<Pod> = LazyLock::new(|| {
+    let text = "time_zone = 'UTC'\npod.password = { file = 'secret' }\n\
+                [rooms.oak]\nfeed = 'https://example.com/'\npod = '192.0.2.1'\n";
+    let loaded = read_config(text).expect("it is a good configuration");
+    loaded.config.rooms[0].pods[0].clone()
+});
+
+/// Any bytes as a configuration, with all checks. What it names is read from a folder that
+/// is made up: every file holds a few words, and the included ones the same bytes again.
+///
+/// # Panics
+/// Where a bad one is refused without saying what is bad, or shows a secret.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match read_config(text) {
+        Ok(loaded) => {
+            let shown = format!("{:?}", loaded.config);
+            assert!(!shown.contains(SECRET), "a secret is shown");
+        }
+        Err(ConfigFaults::Wrong { problems, .. }) => {
+            assert!(!problems.is_empty(), "refused without a reason");
+            for problem in problems {
+                let said = problem.to_string();
+                assert!(!said.contains(SECRET), "a secret is said");
+            }
+        }
+        Err(_) => {}
+    }
+}
+
+const SECRET: &str = "a-secret-that-is-nowhere-else";
+
+fn read_config(text: &str) -> Result<Loaded, ConfigFaults> {
+    let read_file = |path: &Path| {
+        let name = path.to_string_lossy();
+        match name.ends_with(".toml") {
+            // One that includes itself must come to an end as well.
+            true => Ok(text.as_bytes().to_vec()),
+            false if name.contains("missing") => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(SECRET.as_bytes().to_vec()),
+        }
+    };
+    let list_folder = |_: &Path| Ok(["a.toml", "b.toml", "c"].map(str::to_owned).into());
+    let variable = |name: &str| match name.contains("MISSING") {
+        true => Err(NoVariable::NotSet),
+        false => Ok(SECRET.to_owned()),
+    };
+    let path = Path::new("/made-up/podcal.toml");
+    check(text, path, &read_file, &list_folder, &variable)
 }
 
 fn item(body: Vec<u8>) -> FeedItem {

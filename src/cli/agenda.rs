@@ -1,7 +1,5 @@
 //! `podcal agenda`: what the display of a room should show.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::json;
 
@@ -12,7 +10,7 @@ use crate::config::Room;
 use crate::model::agenda::Agenda;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
-use crate::service::study::{Study, study};
+use crate::service::study::{AsOf, Study, study};
 use crate::telemetry::words::service::count;
 
 /// Show the meetings that a room's display should show, day by day.
@@ -37,7 +35,7 @@ pub async fn run(global: &Global, args: AgendaArgs, output: Output) -> Result<En
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(&config, clock, true).await?;
     let ground = ledger.ground(clock, &ledger.network(), true, true);
-    let study = study(&ground, &room, clock.now().wall, Duration::ZERO, false).await;
+    let study = study(&ground, &room, AsOf::from(clock.now().wall), false).await;
     ledger.close().await;
     let Some(agenda) = &study.view.wanted.agenda else {
         return Err(never_read(&room, &study));

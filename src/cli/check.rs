@@ -7,7 +7,6 @@ mod pods;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 use clap::Args;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -27,7 +26,7 @@ use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::pod_contact::PodContact;
 use crate::service::signals::Signals;
-use crate::service::study::study;
+use crate::service::study::{AsOf, study};
 use crate::service::{Ground, feed_task};
 use crate::telemetry::words::service::count;
 
@@ -269,7 +268,7 @@ impl Checking<'_> {
     /// What comes out of the feeds for the display.
     async fn agenda(&self, room: &Room, now: UnixTime) -> Finding {
         let subject = "calendar".to_owned();
-        let study = study(&self.ground, room, now, Duration::ZERO, self.insists).await;
+        let study = study(&self.ground, room, AsOf::from(now), self.insists).await;
         let failed = study.feeds.iter().find_map(|feed| feed.failure.as_ref());
         if let Some(failure) = failed {
             return Finding {

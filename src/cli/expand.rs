@@ -102,7 +102,7 @@ fn row(meeting: &Meeting, zone: &Zone) -> Vec<String> {
         local(meeting.start_time),
         local(meeting.end_time),
         title,
-        meeting.organizer.clone(),
+        meeting.organizer.to_string(),
     ]
 }
 

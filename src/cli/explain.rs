@@ -17,7 +17,7 @@ use crate::service::clock::Clock;
 use crate::service::explanation::{Explanation, NEAR, Titles};
 use crate::service::open_ledger::OpenLedger;
 use crate::service::past::{ALL_LINES, PastDisplay};
-use crate::service::study::study;
+use crate::service::study::{AsOf, study};
 use crate::telemetry::words::service::count;
 use crate::{expand, ics};
 
@@ -103,9 +103,9 @@ fn of_file(args: &ExplainArgs) -> Result<Explanation, Failure> {
         only: &Only::default(),
     };
     let composed = compose::agenda(&[from], &rules, window);
-    let mut feeds = Vec::new();
+    let mut notes = Vec::new();
     if reading.cut_off {
-        feeds.push(
+        notes.push(
             "cut off: END:VCALENDAR is missing; as a feed it would not be believed".to_owned(),
         );
     }
@@ -117,7 +117,8 @@ fn of_file(args: &ExplainArgs) -> Result<Explanation, Failure> {
         near: args.near(at, end),
         titles,
         past: None,
-        feeds,
+        is_in_step: true,
+        notes,
         verdicts: [reading.verdicts, expansion.verdicts, composed.verdicts].concat(),
     }
     .in_order())
@@ -130,11 +131,12 @@ async fn of_room(global: &Global, args: &ExplainArgs) -> Result<(Explanation, En
     let clock = Clock::start(clock);
     let ledger = OpenLedger::open(&config, clock, true).await?;
     let ground = ledger.ground(clock, &ledger.network(), true, true);
-    let study = study(&ground, room, at, BACK, false).await;
+    let study = study(&ground, room, AsOf { at, back: BACK }, false).await;
     let past = match at < clock.now().wall.minus(JUST_NOW) {
         true => Some(past(&ledger, room, at).await?),
         false => None,
     };
+    let memories = ledger.recorder.memories();
     ledger.close().await;
     let ended = if study.is_fresh() {
         Ended::Well
@@ -143,7 +145,8 @@ async fn of_room(global: &Global, args: &ExplainArgs) -> Result<(Explanation, En
     };
     let near = args.near(at, room.window(at).to());
     let titles = titles(args, &room.meetings);
-    let explanation = Explanation::of_room(room, study, at, near, titles).with_past(past);
+    let explanation =
+        Explanation::of_room(room, study, &memories, at, near, titles).with_past(past);
     Ok((explanation, ended))
 }
 
@@ -172,8 +175,8 @@ fn show(explanation: &Explanation, is_time_given: bool, output: Output) {
     let as_of = explanation.local(explanation.at);
     let (name, zone) = (&explanation.name, &explanation.zone);
     output.line(&format!("{name} ({zone}), as of {as_of}"));
-    for feed in &explanation.feeds {
-        output.line(&format!("  {feed}"));
+    for note in &explanation.notes {
+        output.line(&format!("  {note}"));
     }
     for part in explanation.parts() {
         output.line(&format!("\n{}", part.heading));

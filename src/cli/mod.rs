@@ -175,9 +175,13 @@ pub fn main() -> ExitCode {
             fail(&failure.after_its_document(), output)
         }
         Ok(ended) => ended.into(),
-        // The event says it; a line that is no JSON would only disturb who reads the log.
-        Err(failure) if is_service && is_json_log => ExitCode::from(failure.code),
-        Err(failure) => fail(&failure, output),
+        Err(failure) => {
+            // The event says it; a line that is not JSON would only disturb who reads the log.
+            if !(is_service && is_json_log) {
+                telemetry::say(&failure.text);
+            }
+            fail_without_text(&failure, output)
+        }
     }
 }
 
@@ -418,6 +422,10 @@ fn usage_words(error: &clap::Error) -> (String, String) {
 
 fn fail(failure: &Failure, output: Output) -> ExitCode {
     telemetry::say(&failure.text);
+    fail_without_text(failure, output)
+}
+
+fn fail_without_text(failure: &Failure, output: Output) -> ExitCode {
     if let (true, Some(document)) = (output.json, &failure.document) {
         output.json(document);
     }

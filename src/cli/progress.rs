@@ -1,4 +1,6 @@
 //! How far long work has come, on a terminal: one line on stderr that is gone when it is done.
+//!
+//! `indicatif` leaves the cursor behind its line, where the next line of the log would go on.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};

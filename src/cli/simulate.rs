@@ -9,9 +9,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::output::{Ended, Output};
+use super::{Failure, expand};
 use crate::config::load;
+use crate::model::zone::Zone;
 use crate::service::signals::Signals;
 use crate::sim::action::{self, ScheduledCommand};
 use crate::sim::building::{Building, Setup, SetupError, Spread};
@@ -57,8 +58,8 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "WORD", default_value = "3rd_party_only")]
     third_party_type: String,
     /// IANA name of the pods' time zone.
-    #[arg(long, value_name = "ZONE", default_value = "America/Denver")]
-    time_zone: String,
+    #[arg(long, value_name = "ZONE", default_value = "America/Denver", value_parser = expand::zone)]
+    time_zone: Zone,
     /// How long a token is valid, such as 90s, 30m or 1h.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     token_life: Duration,
@@ -202,7 +203,7 @@ fn setup(args: SimulateArgs) -> Result<Setup, Failure> {
         token_life: args.token_life,
         mode: args.mode,
         type_spelling: args.third_party_type,
-        time_zone: args.time_zone,
+        time_zone: args.time_zone.to_string(),
         clock_offset: args.clock_offset,
         strict: !args.lenient,
         quirks,

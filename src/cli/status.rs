@@ -321,8 +321,8 @@ fn show_displays(output: Output, of: &Room, room: &RoomStatus, now: UnixTime) {
                 vec![
                     time(one.start_time),
                     time(one.end_time),
-                    one.title.clone(),
-                    one.organizer.clone(),
+                    one.title.to_string(),
+                    one.organizer.to_string(),
                 ]
             }),
         );

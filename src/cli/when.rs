@@ -23,8 +23,8 @@ impl When {
             return Ok(Self::Instant(instant));
         }
         text.parse().map(Self::Local).map_err(|_| {
-            "expected a time such as \"2026-11-25 09:00\", or with its offset (RFC 3339), such as \
-             2026-11-25T09:00:00+01:00"
+            "expected a time such as \"2026-03-02 11:00\", or with its offset (RFC 3339), such as \
+             2026-03-02T11:00:00+01:00"
                 .to_owned()
         })
     }
@@ -85,7 +85,7 @@ mod tests {
             "2026-11-25 25:00",
         ] {
             let says = When::parse(typed).unwrap_err();
-            assert!(says.contains("2026-11-25 09:00"), "{typed}: {says}");
+            assert!(says.contains("2026-03-02 11:00"), "{typed}: {says}");
         }
     }
 }

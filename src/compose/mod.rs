@@ -202,13 +202,13 @@ pub fn restrict(meeting: &mut Meeting, rules: &MeetingRules) {
         meeting.title = hidden_title(rules);
     }
     if rules.hide_organizers {
-        meeting.organizer = String::new();
+        meeting.organizer = Arc::default();
     }
     // A description says what a hidden title should not.
     let kept = meeting.description.take().filter(|_| !rules.hide_titles);
     meeting.description = match rules.description {
         Description::None => None,
-        Description::Conference => kept.as_deref().and_then(text::links_of),
+        Description::Conference => kept.as_deref().and_then(text::links_of).map(Arc::from),
         Description::Full => kept,
     };
 }
@@ -283,9 +283,9 @@ impl<'a> Instance<'a> {
 
 /// What a room shows of an event, the same for each of its instances.
 struct Texts {
-    title: String,
-    organizer: String,
-    description: Option<String>,
+    title: Arc<str>,
+    organizer: Arc<str>,
+    description: Option<Arc<str>>,
     face: Option<u64>,
     richness: u8,
 }
@@ -295,13 +295,13 @@ impl Texts {
         let title = details.summary.as_deref().and_then(text::title);
         Self {
             face: title.as_deref().and_then(face),
-            title: title.unwrap_or_else(|| untitled(rules)),
+            title: title.map_or_else(|| untitled(rules), Arc::from),
             organizer: if rules.hide_organizers {
-                String::new()
+                Arc::default()
             } else {
-                text::organizer(details)
+                text::organizer(details).into()
             },
-            description: description(details, rules.description),
+            description: description(details, rules.description).map(Arc::from),
             richness: richness(details),
         }
     }
@@ -312,18 +312,18 @@ fn hide(meeting: &mut Meeting, rules: &MeetingRules) {
     meeting.title = if rules.hide_titles {
         hidden_title(rules)
     } else {
-        text::title(&rules.private_title).unwrap_or_else(|| untitled(rules))
+        text::title(&rules.private_title).map_or_else(|| untitled(rules), Arc::from)
     };
-    meeting.organizer = String::new();
+    meeting.organizer = Arc::default();
     meeting.description = None;
 }
 
-fn hidden_title(rules: &MeetingRules) -> String {
-    text::title(&rules.hidden_title).unwrap_or_else(|| untitled(rules))
+fn hidden_title(rules: &MeetingRules) -> Arc<str> {
+    text::title(&rules.hidden_title).map_or_else(|| untitled(rules), Arc::from)
 }
 
-fn untitled(rules: &MeetingRules) -> String {
-    text::title(&rules.untitled).unwrap_or_else(|| "Busy".to_owned())
+fn untitled(rules: &MeetingRules) -> Arc<str> {
+    text::title(&rules.untitled).map_or_else(|| "Busy".into(), Arc::from)
 }
 
 fn face(title: &str) -> Option<u64> {

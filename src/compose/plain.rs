@@ -13,7 +13,7 @@ use crate::model::occurrence::{Details, Occurrence};
 pub fn plain(occurrences: &[Occurrence]) -> Vec<Meeting> {
     let mut ids = Ids::default();
     // The organizer and the links of an event, the same for each of its instances.
-    let mut texts: HashMap<*const Details, (String, Option<String>)> = HashMap::new();
+    let mut texts: HashMap<*const Details, (Arc<str>, Option<Arc<str>>)> = HashMap::new();
     let mut sorted: Vec<&Occurrence> = occurrences
         .iter()
         .filter(|occurrence| filter::not_taking_place(&occurrence.details).is_none())
@@ -23,12 +23,13 @@ pub fn plain(occurrences: &[Occurrence]) -> Vec<Meeting> {
         .into_iter()
         .map(|occurrence| {
             let details = &occurrence.details;
-            let (organizer, links) = texts
-                .entry(Arc::as_ptr(details))
-                .or_insert_with(|| (text::organizer(details), text::join_links(details)));
+            let (organizer, links) = texts.entry(Arc::as_ptr(details)).or_insert_with(|| {
+                let links = text::join_links(details);
+                (text::organizer(details).into(), links.map(Arc::from))
+            });
             Meeting {
                 id: ids.next(occurrence),
-                title: details.summary.clone().unwrap_or_default(),
+                title: details.summary.as_deref().unwrap_or_default().into(),
                 organizer: organizer.clone(),
                 description: links.clone(),
                 start_time: occurrence.start,

@@ -50,7 +50,7 @@ impl RememberedLoss {
         let meetings = memory.agenda.iter();
         let to_come = meetings
             .filter(|one| one.meeting.end_time > now)
-            .filter(|one| one.feeds.iter().any(|of| of == feed.as_str()))
+            .filter(|one| one.feeds.iter().any(|of| **of == *feed.as_str()))
             .count();
         let hold = part.and_then(|part| part.hold.as_ref());
         let replaced = part.and_then(|part| part.replaced.as_ref());

@@ -96,7 +96,12 @@ impl ClockWatch {
                 self.dates.remove(&oldest);
             }
         }
-        self.dates.insert(host.to_owned(), (date, now.monotonic));
+        match self.dates.get_mut(host) {
+            Some(last) => *last = (date, now.monotonic),
+            None => {
+                self.dates.insert(host.to_owned(), (date, now.monotonic));
+            }
+        }
         self.judge(now).into_iter().collect()
     }
 

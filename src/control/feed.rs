@@ -42,6 +42,8 @@ const LONGEST_PULL: Duration = Duration::from_secs(3600);
 pub struct FeedController {
     id: FeedId,
     settings: FeedSettings,
+    /// Its own part of `settings.spread`.
+    jitter: Duration,
     clock_is_believed: bool,
     latest: Option<Arc<FeedVersion>>,
     client_state: Option<String>,
@@ -78,6 +80,7 @@ impl FeedController {
     #[must_use]
     pub fn new(id: FeedId, settings: FeedSettings, now: Now) -> Self {
         let mut feed = Self {
+            jitter: due::jitter(id.as_str(), settings.spread),
             id,
             settings,
             clock_is_believed: true,
@@ -297,6 +300,7 @@ impl FeedController {
     /// Takes over new settings with everything that is known.
     pub fn configure(&mut self, settings: FeedSettings, now: Now) {
         let before = std::mem::replace(&mut self.settings, settings);
+        self.jitter = due::jitter(self.id.as_str(), self.settings.spread);
         let is_rescheduled = before.sync != self.settings.sync
             || before.zone != self.settings.zone
             || before.spread != self.settings.spread;
@@ -475,8 +479,7 @@ impl FeedController {
     /// The next pull by the schedule.
     fn scheduled(&self, now: Now) -> Monotonic {
         let settings = &self.settings;
-        let jitter = due::jitter(self.id.as_str(), settings.spread);
-        due::next_due(now, &settings.sync, &settings.zone, jitter)
+        due::next_due(now, &settings.sync, &settings.zone, self.jitter)
     }
 
     /// A moment of its own within the next seconds.

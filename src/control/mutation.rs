@@ -35,7 +35,7 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "years"))]
     pub const ALL: [Self; 28] = [
         Self::HoldEndsByFailedPull,
         Self::HoldIsForgottenByRestart,
@@ -68,26 +68,26 @@ impl Mutation {
     ];
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "years"))]
 thread_local! {
     static PUT_IN: std::cell::Cell<Option<Mutation>> = const { std::cell::Cell::new(None) };
 }
 
 /// Puts a fault into all controllers of this thread, or takes it out.
-#[cfg(test)]
+#[cfg(any(test, feature = "years"))]
 pub fn put_in(mutation: Option<Mutation>) {
     PUT_IN.set(mutation);
 }
 
 /// Whether this fault was put in.
-#[cfg(test)]
+#[cfg(any(test, feature = "years"))]
 #[must_use]
 pub fn is(mutation: Mutation) -> bool {
     PUT_IN.get() == Some(mutation)
 }
 
 /// Whether this fault was put in: never.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "years")))]
 #[must_use]
 pub const fn is(_: Mutation) -> bool {
     false

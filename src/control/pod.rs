@@ -31,7 +31,9 @@ use serde_json::{Map, Value};
 use self::budget::{Corrections, Unshown};
 use self::contact::{Check, Phase, Purpose};
 use self::decide::Decision;
+use self::display::Compared;
 pub use self::event::{Loss, PodEvent, Removal};
+use self::remember::Marks;
 pub use self::settings::PodSettings;
 use self::state::StateLog;
 pub use self::step::{
@@ -105,6 +107,10 @@ pub struct PodController {
     clock_offset: Option<i64>,
     is_settled: bool,
     memory_changes: u64,
+    /// What the memory held when changes of it were counted last.
+    noted: Option<Marks>,
+    /// What the display was seen to show, against what it should show.
+    compared: Option<Compared>,
 }
 
 /// When the pod may and must be talked to.
@@ -199,7 +205,7 @@ impl PodController {
             check_sign_in: now.monotonic,
             busy_until: None,
         };
-        Self {
+        let mut pod = Self {
             settings,
             wanted: None,
             devices: Arc::default(),
@@ -231,7 +237,11 @@ impl PodController {
             clock_offset: None,
             is_settled: false,
             memory_changes: 0,
-        }
+            noted: None,
+            compared: None,
+        };
+        pod.noted = Some(pod.marks());
+        pod
     }
 
     /// What to do now, or until when to wait.
@@ -374,19 +384,20 @@ impl PodController {
     /// What the other pods must know of its device.
     #[must_use]
     pub fn identity(&self) -> PodIdentity {
-        let is_own = self.device.blocked.is_none();
         PodIdentity {
             pod: self.settings.pod.clone(),
             room: self.settings.room.clone(),
             place: self.settings.place,
             accepted: self.device.accepted.clone(),
             live: self.device.live.clone(),
-            sent: self
-                .sent
-                .agenda
-                .clone()
-                .filter(|_| is_own && self.sent.is_shown),
+            sent: self.known_set().cloned(),
         }
+    }
+
+    /// What was put on the display, where it was seen there and the device is this pod's.
+    fn known_set(&self) -> Option<&Arc<Agenda>> {
+        let is_known = self.device.blocked.is_none() && self.sent.is_shown;
+        self.sent.agenda.as_ref().filter(|_| is_known)
     }
 }
 

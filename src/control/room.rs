@@ -4,6 +4,7 @@
 //! it; and the agenda that it last asked for, each meeting with the feeds it came from,
 //! so that a feed that cannot be read takes nothing away.
 
+mod days;
 mod kept;
 mod made_of;
 mod part;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::days::Day;
 use self::made_of::MadeOf;
 use self::part::Part;
 use super::brake::{BrakeState, FeedOfRoom};
@@ -144,7 +146,8 @@ pub struct RoomController {
     /// One for each feed, in the order of the configuration.
     parts: Vec<Part>,
     brake: Arc<BrakeState>,
-    last: Vec<RememberedMeeting>,
+    /// Shared with what is written down of it.
+    last: Arc<[RememberedMeeting]>,
     is_known: bool,
     keeps_shown: bool,
     kept: usize,
@@ -154,6 +157,8 @@ pub struct RoomController {
     wanted: Wanted,
     /// What the agenda was made of last, and until when that stays so by itself.
     made_of: Option<MadeOf>,
+    /// What goes by days, for as long as today lasts.
+    day: Option<Day>,
 }
 
 impl RoomController {
@@ -194,6 +199,7 @@ impl RoomController {
                 clock_is_believed: true,
             },
             made_of: None,
+            day: None,
         };
         room.hide();
         room
@@ -279,6 +285,7 @@ impl RoomController {
             })
             .collect();
         self.settings = settings;
+        self.day = None;
         self.revision += 1;
         self.hide();
         self.decide(now)
@@ -351,14 +358,6 @@ impl RoomController {
         }
     }
 
-    fn basis(&self, now: Now) -> Basis {
-        let window = self.settings.room.window(now.wall);
-        Basis {
-            window,
-            settings: self.revision,
-        }
-    }
-
     fn needed(&self, now: Now) -> Vec<ComposeJob> {
         let basis = self.basis(now);
         let max = self.settings.room.meetings.max;
@@ -386,7 +385,7 @@ impl RoomController {
             .min()
             .map(spread);
         let room = &self.settings.room;
-        let tomorrow = room.window_of_days(now.wall, 1).to();
+        let tomorrow = self.tomorrow(now);
         let parts = self.parts.iter().filter_map(|part| {
             let stale = room.meetings.max_stale.filter(|_| !part.is_cleared);
             part.next_change(stale, now)
@@ -403,7 +402,11 @@ impl RoomController {
     /// Does nothing while the clock is not believed, or while meetings that the decision
     /// needs have not been worked out: what was wanted before stays.
     fn decide(&mut self, now: Now) -> Vec<RoomEvent> {
-        if !self.clock_is_believed || !self.needed(now).is_empty() {
+        if !self.clock_is_believed {
+            return Vec::new();
+        }
+        self.look_at_the_calendar(now);
+        if !self.needed(now).is_empty() {
             return Vec::new();
         }
         let mut events = Vec::new();
@@ -449,7 +452,7 @@ impl RoomController {
         );
         let borrowed: Vec<&[Candidate]> = slices.iter().map(Vec::as_slice).collect();
         let merged = compose::merge(&borrowed, rules);
-        let last: Vec<RememberedMeeting> = merged
+        let last: Arc<[RememberedMeeting]> = merged
             .meetings
             .into_iter()
             .map(|one| self.remembered(one, &kept))

@@ -200,7 +200,7 @@ impl SecretGate {
     pub fn ask(&mut self, request: &Request, now: Now) -> Asked {
         self.turns += 1;
         let turn = self.turns;
-        let state = self.secrets.entry(request.credential.clone()).or_default();
+        let state = self.state(&request.credential);
         let alone = state.alone.get(&request.user);
         let is_free = alone.is_some_and(|alone| !alone.is_paused(now.monotonic));
         if state.trust == Trust::Proven && is_free {
@@ -302,8 +302,7 @@ impl SecretGate {
         verdict: Verdict,
         now: Now,
     ) -> (Vec<Write>, Vec<GateEvent>) {
-        let credential = grant.request.credential.clone();
-        let state = self.secrets.entry(credential).or_default();
+        let state = self.state(&grant.request.credential);
         state.end(grant.turn);
         let mut writes = Vec::new();
         let event = match verdict {

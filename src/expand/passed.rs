@@ -142,6 +142,7 @@ prop_compose! {
 fn said_of<'v>(reading: &'v Reading, uids: &HashSet<&str>) -> Vec<&'v Verdict> {
     let is_of_these = |verdict: &&Verdict| match &verdict.subject {
         Subject::Event(details) => uids.contains(details.uid.as_str()),
+        Subject::Kept(_) => false,
         Subject::Line { .. } => matches!(verdict.rule, Rule::Unreadable { .. } | Rule::CutOff),
     };
     reading.verdicts.iter().filter(is_of_these).collect()

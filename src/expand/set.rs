@@ -45,8 +45,9 @@ pub(super) struct Timed<'a> {
     pub(super) start: UnixTime,
     pub(super) length: Length,
     /// Clocks skip DTSTART, and DTEND comes before the instant that is taken for it.
-    /// Then the event lasts from the end of the gap to its DTEND; `length` is that of
-    /// its other instances.
+    /// Then the event lasts from the end of the gap to its DTEND, or where that is the
+    /// end of the gap itself, for as long as the clock says before it; `length` is that
+    /// of its other instances.
     first: Option<Length>,
 }
 
@@ -92,10 +93,15 @@ impl<'a> Timed<'a> {
         let start = clock.end_of_gap(wall)?;
         let end = clocks.instant(end, floating);
         let on_wall = clock.wall(end).0 - wall.0;
-        let seconds = end.seconds() - start.seconds();
-        if seconds <= 0 || on_wall <= 0 || end > clock.instant(wall) {
+        if on_wall <= 0 || end > clock.instant(wall) {
             return None;
         }
+        let start = if start < end {
+            start
+        } else {
+            UnixTime::from_seconds(end.seconds() - on_wall)
+        };
+        let seconds = end.seconds() - start.seconds();
         Some(Self {
             event,
             all_day: false,

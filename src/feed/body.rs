@@ -1,7 +1,7 @@
 //! The body of an answer: compression undone and the character set made UTF-8,
 //! within a limit. Pure; large bodies are handled beside the async threads.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -29,20 +29,38 @@ pub(super) enum BodyProblem {
 /// The body decides, not the header: a `.ics.gz` on a plain file server has no
 /// header, and some proxies inflate a body and leave the header.
 pub(super) fn decoded(sent: Bytes, headers: &HeaderMap, limit: u64) -> Result<Body, BodyProblem> {
+    let size = decoded_size(&sent, headers, limit)?;
+    decoded_of(sent, headers, size)
+}
+
+/// The same, where it is known how large it becomes.
+pub(super) fn decoded_of(sent: Bytes, headers: &HeaderMap, size: u64) -> Result<Body, BodyProblem> {
+    match compression(&sent, headers)? {
+        Packing::None => Ok(plain(sent)),
+        Packing::Gzip => inflated(gunzipped(&sent, u64::MAX)?, size),
+        Packing::Zlib => inflated(ZlibDecoder::new(&*sent), size),
+        Packing::Deflate => inflated(DeflateDecoder::new(&*sent), size),
+    }
+}
+
+enum Packing {
+    None,
+    Gzip,
+    Zlib,
+    /// Without the frame of zlib.
+    Deflate,
+}
+
+fn compression(sent: &Bytes, headers: &HeaderMap) -> Result<Packing, BodyProblem> {
     let encodings = encodings(headers);
     let unknown = encodings
         .iter()
         .find(|encoding| !matches!(encoding.as_str(), "gzip" | "x-gzip" | "deflate"));
-    if is_gzip(&sent) {
-        // Some hosts compress what is a compressed file already.
-        let once = inflated(MultiGzDecoder::new(&*sent), limit)?;
-        return match is_gzip(&once.bytes) {
-            true => inflated(MultiGzDecoder::new(&*once.bytes), limit),
-            false => Ok(once),
-        };
+    if is_gzip(sent) {
+        return Ok(Packing::Gzip);
     }
-    if is_text(&sent) || encodings.is_empty() || sent.is_empty() {
-        return Ok(plain(sent));
+    if is_text(sent) || encodings.is_empty() || sent.is_empty() {
+        return Ok(Packing::None);
     }
     if let Some(encoding) = unknown {
         let is_shown = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
@@ -51,13 +69,27 @@ pub(super) fn decoded(sent: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bo
     }
     if encodings.iter().any(|encoding| encoding == "deflate") {
         // The name stands for zlib (RFC 9110 section 8.4.1.2); some send bare deflate.
-        return if is_zlib(&sent) {
-            inflated(ZlibDecoder::new(&*sent), limit)
+        return Ok(if is_zlib(sent) {
+            Packing::Zlib
         } else {
-            inflated(DeflateDecoder::new(&*sent), limit)
-        };
+            Packing::Deflate
+        });
     }
-    Ok(plain(sent))
+    Ok(Packing::None)
+}
+
+/// How large [`decoded`] makes it, without holding it; 0 where it is not compressed.
+pub(super) fn decoded_size(
+    sent: &Bytes,
+    headers: &HeaderMap,
+    limit: u64,
+) -> Result<u64, BodyProblem> {
+    match compression(sent, headers)? {
+        Packing::None => Ok(0),
+        Packing::Gzip => size(gunzipped(sent, limit)?, limit),
+        Packing::Zlib => size(ZlibDecoder::new(&**sent), limit),
+        Packing::Deflate => size(DeflateDecoder::new(&**sent), limit),
+    }
 }
 
 /// As much of a body that is only looked at, such as an error's, as can be had.
@@ -72,11 +104,6 @@ pub(super) fn decoded_start(sent: Vec<u8>, limit: u64) -> Bytes {
     bytes.into()
 }
 
-/// A file that may be gzip.
-pub(super) fn decoded_file(bytes: Vec<u8>, limit: u64) -> Result<Bytes, BodyProblem> {
-    decoded(bytes.into(), &HeaderMap::new(), limit).map(|body| body.bytes)
-}
-
 /// No calendar and no XML begins with these two bytes.
 pub(super) fn is_gzip(body: &[u8]) -> bool {
     body.starts_with(&[0x1f, 0x8b])
@@ -89,21 +116,67 @@ fn plain(sent: Bytes) -> Body {
     }
 }
 
-fn inflated(decoder: impl io::Read, limit: u64) -> Result<Body, BodyProblem> {
-    let mut bytes = Vec::new();
-    let read = decoder
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes);
-    if bytes.len() as u64 > limit {
-        return Err(BodyProblem::TooLargeInflated);
+/// Some hosts compress what is a compressed file already. `limit` is for what lies between:
+/// it may be large and come to nothing.
+fn gunzipped(sent: &[u8], limit: u64) -> Result<Box<dyn io::Read + '_>, BodyProblem> {
+    let once = Bounded {
+        reader: MultiGzDecoder::new(sent),
+        left: limit,
+    };
+    let mut once = BufReader::new(once);
+    let start = once.fill_buf().map_err(|error| fault(&error))?;
+    Ok(match is_gzip(start) {
+        true => Box::new(MultiGzDecoder::new(once)),
+        false => Box::new(once),
+    })
+}
+
+/// Fails where more comes.
+struct Bounded<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: io::Read> io::Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => {
+                self.left = left;
+                Ok(read)
+            }
+            None => Err(io::ErrorKind::FileTooLarge.into()),
+        }
     }
-    match read {
+}
+
+fn inflated(mut decoder: impl io::Read, size: u64) -> Result<Body, BodyProblem> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    match decoder.read_to_end(&mut bytes) {
         Ok(_) => Ok(Body {
             bytes: bytes.into(),
             compressed: true,
         }),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(BodyProblem::CutOff),
-        Err(_) => Err(BodyProblem::Damaged),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+fn size(decoder: impl io::Read, limit: u64) -> Result<u64, BodyProblem> {
+    let mut rest = decoder.take(limit.saturating_add(1));
+    match io::copy(&mut rest, &mut io::sink()) {
+        Ok(size) if size > limit => Err(BodyProblem::TooLargeInflated),
+        // What came before a fault counts in `inflated`.
+        Err(_) if rest.limit() == 0 => Err(BodyProblem::TooLargeInflated),
+        Ok(size) => Ok(size),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+fn fault(error: &io::Error) -> BodyProblem {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => BodyProblem::CutOff,
+        io::ErrorKind::FileTooLarge => BodyProblem::TooLargeInflated,
+        _ => BodyProblem::Damaged,
     }
 }
 
@@ -150,26 +223,59 @@ fn is_zlib(body: &[u8]) -> bool {
     }
 }
 
+/// How large [`in_utf8`] makes a body, without holding it; 0 where it stays as it is.
+pub(super) fn text_size(
+    body: &[u8],
+    content_type: Option<&str>,
+    limit: u64,
+) -> Result<u64, BodyProblem> {
+    let Some(encoding) = other_encoding(body, content_type) else {
+        return Ok(0);
+    };
+    let mut decoder = encoding.new_decoder();
+    let (mut buffer, mut rest, mut size) = ([0; 4096], body, 0);
+    loop {
+        let (result, read, written, _) = decoder.decode_to_utf8(rest, &mut buffer, true);
+        size += written as u64;
+        rest = rest.get(read..).unwrap_or_default();
+        if size > limit {
+            return Err(BodyProblem::TooLargeInflated);
+        }
+        if result == encoding_rs::CoderResult::InputEmpty {
+            return Ok(size);
+        }
+    }
+}
+
 /// The same text in UTF-8. A body that is UTF-8 already stays as it is, whatever
 /// its header says; another one is read by its byte-order mark, by the charset of
 /// `Content-Type`, or by what an XML declaration names.
 pub(super) fn in_utf8(body: Bytes, content_type: Option<&str>) -> Bytes {
-    if std::str::from_utf8(&body).is_ok() {
-        return body;
-    }
-    let marked = encoding_rs::Encoding::for_bom(&body).map(|(encoding, _)| encoding);
-    let named = || {
-        charset(content_type?)
-            .or_else(|| xml_encoding(&body))
-            .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
-    };
-    match marked.or_else(named) {
-        Some(encoding) if encoding != encoding_rs::UTF_8 => {
+    match other_encoding(&body, content_type) {
+        Some(encoding) => {
             let (text, _, _) = encoding.decode(&body);
             text.into_owned().into_bytes().into()
         }
-        _ => body,
+        None => body,
     }
+}
+
+/// In which a body is that is not UTF-8, where that is known.
+fn other_encoding(
+    body: &[u8],
+    content_type: Option<&str>,
+) -> Option<&'static encoding_rs::Encoding> {
+    if std::str::from_utf8(body).is_ok() {
+        return None;
+    }
+    let marked = encoding_rs::Encoding::for_bom(body).map(|(encoding, _)| encoding);
+    let named = || {
+        charset(content_type?)
+            .or_else(|| xml_encoding(body))
+            .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
+    };
+    let encoding = marked.or_else(named);
+    encoding.filter(|encoding| *encoding != encoding_rs::UTF_8)
 }
 
 /// The parameter `charset` of a `Content-Type`.
@@ -196,7 +302,7 @@ mod tests {
     use std::io::Write as _;
 
     use flate2::Compression;
-    use flate2::write::{DeflateEncoder, ZlibEncoder};
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::*;
 
@@ -266,6 +372,23 @@ mod tests {
             zlib.finish().unwrap()
         };
         let refused = decoded(bomb.into(), &headers, 100);
+        assert!(matches!(refused, Err(BodyProblem::TooLargeInflated)));
+    }
+
+    #[test]
+    fn what_was_compressed_twice_is_bounded_between() {
+        let gzip = |data: &[u8]| {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(data).unwrap();
+            gzip.finish().unwrap()
+        };
+        let decoded = |sent: Vec<u8>| decoded(sent.into(), &HeaderMap::new(), 1000);
+        let twice = decoded(gzip(&gzip(b"BEGIN:VCALENDAR"))).unwrap();
+        assert_eq!(twice.bytes, b"BEGIN:VCALENDAR".as_slice());
+        // Ten thousand members with nothing in them.
+        let nothing = gzip(&gzip(b"").repeat(10_000));
+        assert!(nothing.len() < 5_000, "{}", nothing.len());
+        let refused = decoded(nothing);
         assert!(matches!(refused, Err(BodyProblem::TooLargeInflated)));
     }
 }

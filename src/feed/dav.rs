@@ -4,12 +4,15 @@
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use super::body;
 use super::dav_xml::{self, Multistatus};
 use super::error::{Cause, PullError, PullErrorKind, Status, XmlProblem};
 use super::exchange::{Exchange, status_error};
-use super::transport::{Request, Response};
+use super::load::Weight;
+use super::transport::{self, Request, Response};
 use crate::model::feed_url::FeedUrl;
+
+/// Of what is made of a response, in bytes of a body.
+const PER_RESPONSE: usize = 200;
 
 pub(super) struct Dav<'a> {
     pub exchange: &'a Exchange<'a>,
@@ -33,6 +36,8 @@ pub(super) struct Page {
     /// hrefs are to be read from here; redirects may have led elsewhere.
     pub url: FeedUrl,
     pub headers: HeaderMap,
+    /// What it takes, for as long as this lives.
+    pub weight: Weight,
 }
 
 /// `Depth`: always sent, since servers differ in what they take its absence for.
@@ -106,16 +111,27 @@ impl Dav<'_> {
         }
         // Large answers take a while; the body is dropped before its list is used.
         let (body, content_type) = (answer.body, answer.headers.get(CONTENT_TYPE));
-        let size = body.len();
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
-        let read = move || dav_xml::read(&body::in_utf8(body, content_type.as_deref()));
-        Ok(match self.exchange.network().work_on(size, read).await {
-            Ok(multistatus) => Reply::Multi(Page {
-                multistatus,
-                url: answer.url,
-                headers: answer.headers,
-            }),
+        let (network, limit) = (self.exchange.network(), self.exchange.limits().size);
+        let mut weight = answer.weight;
+        let text = transport::text(network, body, content_type, limit, &mut weight).await;
+        let body = text.map_err(|kind| kind.at(answer.url.host()))?;
+        let size = body.len();
+        let read = move || dav_xml::read(&body);
+        Ok(match network.work_on(size, read).await {
+            Ok(multistatus) => {
+                // A response takes more than its few bytes of XML.
+                let made = multistatus.responses.len() * PER_RESPONSE;
+                let made = weight.add(made as u64);
+                made.map_err(|kind| kind.at(answer.url.host()))?;
+                Reply::Multi(Page {
+                    multistatus,
+                    url: answer.url,
+                    headers: answer.headers,
+                    weight,
+                })
+            }
             Err(fault) => Reply::Unreadable {
                 url: answer.url,
                 fault,

@@ -307,6 +307,16 @@ async fn children(dav: &Dav<'_>, url: &FeedUrl) -> Result<Vec<Calendar>, PullErr
     Ok(calendars)
 }
 
+/// The names of what an answer takes for calendars.
+#[cfg(feature = "fuzzing")]
+pub(super) fn calendars(page: &Page) -> Vec<String> {
+    let place = itself(page).into_iter();
+    let all = place.chain(&page.multistatus.responses);
+    all.filter(|response| is_for_events(response))
+        .map(name)
+        .collect()
+}
+
 /// What an answer says of the place that was asked. Some spell its address in
 /// another way, or lead it through a proxy; then it is the only one named.
 pub(super) fn itself(page: &Page) -> Option<&Response> {

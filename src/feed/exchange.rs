@@ -3,7 +3,7 @@
 //! is left to `http` and `caldav`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hyper::Method;
@@ -15,9 +15,10 @@ use hyper::header::{
 use super::auth::{Attempts, Session};
 use super::cookies::Cookies;
 use super::error::{PullError, PullErrorKind, RedirectProblem, Status};
+use super::load::{Load, Weight};
 use super::network::{Network, locked};
 use super::place::{Reach, is_written_private};
-use super::transport::{BeforeBody, Limits, Request, Response, Wire};
+use super::transport::{Limits, Request, Response, Wire};
 use crate::config::TlsTrust;
 use crate::model::feed_url::FeedUrl;
 use crate::model::time::UnixTime;
@@ -78,10 +79,15 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Before the first body is read, this is waited for.
-    pub(super) fn waiting_before_body(mut self, before_body: BeforeBody) -> Self {
-        self.wire.wait_before_body(before_body);
+    /// As a part of a pull that holds other things as well.
+    pub(super) fn with_load(mut self, load: &Arc<Load>) -> Self {
+        self.wire.set_load(load);
         self
+    }
+
+    /// Nothing yet, of what the pull holds in memory.
+    pub(super) fn weight(&self) -> Weight {
+        self.wire.weight()
     }
 
     pub(super) fn session(&self) -> &Session {

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use hyper::header::CONTENT_TYPE;
 
-use super::body;
 use super::collection::Collection;
 use super::dav::{Depth, Page, Reply};
 use super::dav_xml;
@@ -16,6 +15,7 @@ use super::error::{Cause, Measure, PullError, PullErrorKind};
 use super::listing::Entry;
 use super::member::{Folder, Key, Member};
 use super::pace::Pace;
+use super::transport;
 use crate::model::digest::{hex, sha256};
 use crate::model::item::FeedItem;
 
@@ -170,10 +170,14 @@ async fn single(collection: &Collection<'_>, member: &Member) -> Result<Single, 
             let content_type = answer.headers.get(CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok());
             let content_type = content_type.map(str::to_owned);
-            let size = answer.body.len();
-            let read = move || body::in_utf8(answer.body, content_type.as_deref());
-            let network = collection.dav.exchange.network();
-            let body = network.work_on(size, read).await;
+            let exchange = collection.dav.exchange;
+            let (network, limit) = (exchange.network(), exchange.limits().size);
+            let (body, mut weight) = (answer.body, answer.weight);
+            let text = transport::text(network, body, content_type, limit, &mut weight).await;
+            let body = match text.map_err(|kind| kind.at(answer.url.host())) {
+                Err(error) if is_about_one_answer(&error) => return Ok(Single::Unread),
+                text => text?,
+            };
             Ok(if contains_calendar(&body) {
                 Single::Body(body)
             } else if body.trim_ascii_start().starts_with(b"<") {
@@ -194,11 +198,14 @@ async fn single(collection: &Collection<'_>, member: &Member) -> Result<Single, 
 /// Whether an error may be the fault of what was asked for, so that the next
 /// question may well be answered.
 fn is_about_one_answer(error: &PullError) -> bool {
+    // That is about all of what the pull holds.
+    if let PullErrorKind::TooLarge { measure, .. } = error.kind {
+        return measure != Measure::Memory;
+    }
     matches!(
         error.kind,
         PullErrorKind::TimedOut(_)
             | PullErrorKind::CutOff { .. }
-            | PullErrorKind::TooLarge { .. }
             | PullErrorKind::DamagedCompression
             | PullErrorKind::UnknownEncoding(_)
             | PullErrorKind::Redirect(_)
@@ -254,6 +261,10 @@ impl Fetched {
         let same = held
             .is_some_and(|held| held.etag.as_deref() == Some(&etag) && etag.starts_with("sha256:"));
         if !same {
+            let mut weight = collection.dav.exchange.weight();
+            let added = weight.add(body.len() as u64);
+            added.map_err(|kind| kind.at(collection.calendar.host()))?;
+            weight.keep();
             self.items.push(FeedItem {
                 // Held under the name that it was first seen with: servers change
                 // their spelling, and one event must not become two.

@@ -2,13 +2,17 @@
 //! what is held, and believed to have changed only when its bytes have.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
+use hyper::header::HeaderMap;
 use tokio::io::AsyncReadExt as _;
 
 use super::body::{self, BodyProblem};
 use super::document::{Hashed, State};
 use super::error::{FileProblem, PullError, PullErrorKind};
+use super::load::Load;
 use super::network::Network;
 use crate::model::item::{Held, Pulled};
 
@@ -17,6 +21,7 @@ pub(super) async fn pull(
     max_size: u64,
     held: &Held,
     network: &Network,
+    load: &Arc<Load>,
 ) -> Result<Pulled, PullError> {
     let problem = |problem| {
         let path = path.to_owned();
@@ -36,20 +41,35 @@ pub(super) async fn pull(
             server_date: None,
         });
     }
-    let bytes = read(path, max_size).await.map_err(problem)?;
+    let too_large = |kind: PullErrorKind| kind.at("file");
+    load.begin(Some(seen.size)).map_err(too_large)?;
+    let mut weight = load.weight();
+    weight.add(seen.size).map_err(too_large)?;
+    let bytes = read(path, seen.size).await.map_err(problem)?;
     let after = stamp(path, max_size).await.map_err(problem)?;
     if after.text() != seen.text() {
         return Err(problem(FileProblem::Changing));
     }
-    let decode = move || body::decoded_file(bytes, max_size).map(Hashed::new);
-    let body = network.aside(decode).await.map_err(|found| {
+    let faulty = |found| {
         problem(match found {
             BodyProblem::TooLargeInflated => FileProblem::TooLarge { limit: max_size },
             BodyProblem::CutOff | BodyProblem::UnknownEncoding(_) | BodyProblem::Damaged => {
                 FileProblem::Changing
             }
         })
-    })?;
+    };
+    let bytes = Bytes::from(bytes);
+    let measure = {
+        let bytes = bytes.clone();
+        move || body::decoded_size(&bytes, &HeaderMap::new(), max_size)
+    };
+    let size = network.aside(measure).await.map_err(faulty)?;
+    weight.add(size).map_err(too_large)?;
+    let decode = move || {
+        let body = body::decoded_of(bytes, &HeaderMap::new(), size)?;
+        Ok(Hashed::new(body.bytes))
+    };
+    let body = network.aside(decode).await.map_err(faulty)?;
     let mut state = State::new(Some(seen.text()), None, &body);
     state.doubtful = seen.is_young();
     Ok(state.pulled(held, known.as_ref(), body.body))
@@ -92,15 +112,15 @@ async fn stamp(path: &Path, max_size: u64) -> Result<Stamp, FileProblem> {
     })
 }
 
-async fn read(path: &Path, max_size: u64) -> Result<Vec<u8>, FileProblem> {
+async fn read(path: &Path, size: u64) -> Result<Vec<u8>, FileProblem> {
     let file = tokio::fs::File::open(path).await.map_err(io_problem)?;
-    let mut bytes = Vec::new();
-    file.take(max_size.saturating_add(1))
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(size.saturating_add(1))
         .read_to_end(&mut bytes)
         .await
         .map_err(io_problem)?;
-    if bytes.len() as u64 > max_size {
-        return Err(FileProblem::TooLarge { limit: max_size });
+    if bytes.len() as u64 > size {
+        return Err(FileProblem::Changing);
     }
     Ok(bytes)
 }

@@ -9,11 +9,10 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode};
 
-use super::body;
 use super::document::{Hashed, State};
 use super::error::{PullError, PullErrorKind, Status};
 use super::exchange::{Exchange, status_error};
-use super::transport::{Request, Response};
+use super::transport::{self, Request, Response};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
@@ -45,7 +44,7 @@ pub(super) async fn pull(
         return Ok(refreshed(known, &answer.headers).unchanged());
     }
     refuse_failures(&answer, exchange.now)?;
-    let body = hashed(exchange, &answer).await;
+    let body = hashed(exchange, &mut answer).await?;
     let mut state = State::new(
         header(&answer.headers, &ETAG),
         header(&answer.headers, &LAST_MODIFIED),
@@ -56,15 +55,20 @@ pub(super) async fn pull(
 }
 
 /// The body in UTF-8.
-pub(super) async fn hashed(exchange: &Exchange<'_>, answer: &Response) -> Hashed {
+pub(super) async fn hashed(
+    exchange: &Exchange<'_>,
+    answer: &mut Response,
+) -> Result<Hashed, PullError> {
     let body = match answer.status {
         StatusCode::NO_CONTENT => Bytes::from_static(EMPTY),
-        _ => answer.body.clone(),
+        _ => std::mem::take(&mut answer.body),
     };
     let content_type = header(&answer.headers, &CONTENT_TYPE);
+    let (network, limit) = (exchange.network(), exchange.limits().size);
+    let body = transport::text(network, body, content_type, limit, &mut answer.weight).await;
+    let body = body.map_err(|kind| kind.at(answer.url.host()))?;
     let size = body.len();
-    let finish = move || Hashed::new(body::in_utf8(body, content_type.as_deref()));
-    exchange.network().work_on(size, finish).await
+    Ok(network.work_on(size, move || Hashed::new(body)).await)
 }
 
 /// Lets only an answer pass that may be a calendar.

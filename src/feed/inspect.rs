@@ -5,6 +5,7 @@
 //! them; nothing here is logged.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, SERVER};
 use percent_encoding::percent_decode_str;
@@ -16,6 +17,7 @@ use super::discover::{self, Calendar};
 use super::document::State;
 use super::error::{PullError, PullErrorKind};
 use super::exchange::Exchange;
+use super::load::Load;
 use super::{FeedClient, Network, file, http};
 use crate::config::{Feed, Source};
 use crate::model::feed_url::FeedUrl;
@@ -141,7 +143,8 @@ async fn inspect_by(
 ) -> Result<Inspection, PullError> {
     match (&feed.source, exchange) {
         (Source::File { path }, _) => {
-            let pulled = file::pull(path, feed.max_size, &Held::default(), network).await?;
+            let load = Arc::new(Load::alone());
+            let pulled = file::pull(path, feed.max_size, &Held::default(), network, &load).await?;
             let size_bytes = match pulled {
                 Pulled::Changed { items, .. } => items.iter().map(|item| item.body.len()).sum(),
                 Pulled::Unchanged { .. } => 0,
@@ -168,12 +171,12 @@ async fn document(
     url: &FeedUrl,
     now: UnixTime,
 ) -> Result<DocumentReport, PullError> {
-    let answer = exchange.ask(&http::request(url, None)).await?;
+    let mut answer = exchange.ask(&http::request(url, None)).await?;
     http::refuse_failures(&answer, now)?;
     let etag = http::header(&answer.headers, &ETAG);
     let last_modified = http::header(&answer.headers, &LAST_MODIFIED);
     let (has_etag, has_date) = (etag.is_some(), last_modified.is_some());
-    let body = http::hashed(exchange, &answer).await;
+    let body = http::hashed(exchange, &mut answer).await?;
     let state = State::new(etag, last_modified, &body);
     let not_modified = (has_etag || has_date)
         && exchange
@@ -203,7 +206,7 @@ async fn document(
         login: exchange.session().scheme(),
         content_type,
         sent_bytes: answer.sent,
-        size_bytes: answer.body.len(),
+        size_bytes: body.body.len(),
         compressed: answer.compressed,
         etag: has_etag,
         last_modified: has_date,

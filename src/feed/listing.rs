@@ -60,6 +60,7 @@ impl Changes {
     /// Reads one page; whether there is more to come.
     pub(super) fn take(&mut self, page: Page) -> Result<bool, PullError> {
         let mut more = false;
+        page.weight.keep();
         let folder = Folder::of(&page.url);
         for response in page.multistatus.responses {
             let is_no_event = is_no_event(&response);

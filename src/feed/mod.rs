@@ -22,16 +22,20 @@ pub mod error;
 mod exchange;
 mod fetch;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz;
 mod http;
 mod idle;
 pub mod inspect;
 mod listing;
+mod load;
 mod marks;
 mod member;
 mod network;
 mod oauth;
 mod pace;
 mod place;
+mod received;
 mod request_body;
 mod tls;
 mod tokens;
@@ -42,17 +46,21 @@ mod testhost;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use hyper::header::HeaderValue;
 
 use crate::config::{Feed, Login, Source};
 use crate::model::feed_url::FeedUrl;
 use crate::model::item::{Held, Pulled};
 use crate::model::time::UnixTime;
+use crate::net::memory::Room;
 
 pub use self::account::AccountKey;
 use self::auth::Session;
 use self::error::{PullError, PullErrorKind};
 use self::exchange::{Exchange, Settings};
+use self::load::Load;
 pub use self::network::Network;
 use self::transport::Limits;
 
@@ -117,34 +125,46 @@ impl FeedClient {
     /// # Errors
     /// Why nothing came; what is held stays in force.
     pub async fn pull(&self, held: &Held, now: UnixTime) -> Result<Pulled, PullError> {
-        self.pull_when(held, now, std::future::ready(())).await
+        self.pull_into(held, now, None).await.0
     }
 
-    /// The same; a body is read only when `may_read` is done, which is asked when a host has
-    /// answered: one that does not holds up nobody. A file is read after it too.
-    ///
-    /// # Errors
-    /// As for [`FeedClient::pull`].
-    pub async fn pull_when(
+    /// The same, with the room in memory that what was pulled takes until it has been read;
+    /// `expected` is about how much it will be. A body is read only when there is room, which
+    /// is waited for when a host has answered: one that does not holds up nobody.
+    pub async fn pull_into(
         &self,
         held: &Held,
         now: UnixTime,
-        may_read: impl Future<Output = ()> + Send + 'static,
+        expected: Option<u64>,
+    ) -> (Result<Pulled, PullError>, Option<Room>) {
+        let budget = self.network.memory();
+        let mut room = None;
+        loop {
+            let load = Arc::new(Load::new(budget, expected, room.take()));
+            let pulled = self.pull_once(held, now, &load).await;
+            match (pulled, load.needs()) {
+                // What came so far is given up, so that who waits holds nothing.
+                (Err(_), Some(needs)) => {
+                    drop(load.take_room());
+                    room = Some(budget.room(Some(needs)).await);
+                }
+                (pulled, _) => return (pulled, load.take_room()),
+            }
+        }
+    }
+
+    async fn pull_once(
+        &self,
+        held: &Held,
+        now: UnixTime,
+        load: &Arc<Load>,
     ) -> Result<Pulled, PullError> {
-        let exchange = match self.settings.as_ref() {
-            Some(settings) => {
-                let exchange = Exchange::new(settings, now);
-                Some(exchange.waiting_before_body(Box::pin(may_read)))
-            }
-            None => {
-                may_read.await;
-                None
-            }
-        };
+        let exchange = self.settings.as_ref();
+        let exchange = exchange.map(|settings| Exchange::new(settings, now).with_load(load));
         let pulled = match (&self.feed.source, &exchange) {
             (Source::Ics { url, .. }, Some(exchange)) => http::pull(exchange, url, held).await,
             (Source::File { path }, _) => {
-                file::pull(path, self.feed.max_size, held, &self.network).await
+                file::pull(path, self.feed.max_size, held, &self.network, load).await
             }
             (Source::CalDav { url, calendar, .. }, Some(exchange)) => {
                 caldav::pull(exchange, url, calendar.as_deref(), held).await

@@ -1,13 +1,13 @@
 //! What all feeds of a process share: how connections are made and trusted, a
-//! bound on how many requests one host gets at a time, a bound on the memory for
-//! large downloads, and the access tokens of OAuth 2.0.
+//! bound on how many requests one host gets at a time, the budget of memory, and
+//! the access tokens of OAuth 2.0.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::ClientConfig;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::connect::{ConnectError, Connection, Connector};
@@ -19,6 +19,7 @@ use super::tokens::Tokens;
 use crate::config::TlsTrust;
 use crate::model::digest::Parts;
 use crate::model::feed_url::FeedUrl;
+use crate::net::memory::MemoryBudget;
 use crate::net::transport::Cause;
 
 /// Requests to one host at a time; browsers allow themselves six, and hosted
@@ -28,8 +29,8 @@ const PLACES_PER_HOST: usize = 4;
 /// Hosts are remembered up to this number, far more than one service asks.
 const MAX_GATES: usize = 4096;
 
-/// For downloads that are larger than a megabyte, all together, in kilobytes.
-const MEMORY_KB: usize = 256 * 1024;
+/// Until `limits.memory` says something else.
+const MEMORY: u64 = 256_000_000;
 
 /// Bodies that are inflated, parsed or hashed at once, so that memory and
 /// processors stay bounded whatever the number of feeds.
@@ -50,7 +51,7 @@ struct Inner {
     tls: Mutex<HashMap<[u8; 32], Arc<ClientConfig>>>,
     idle: IdleConnections,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
-    memory: Arc<Semaphore>,
+    memory: MemoryBudget,
     work: Arc<Semaphore>,
     tokens: Tokens,
 }
@@ -86,11 +87,17 @@ impl Network {
                 tls: Mutex::default(),
                 idle: IdleConnections::default(),
                 gates: Mutex::default(),
-                memory: Arc::new(Semaphore::new(MEMORY_KB)),
+                memory: MemoryBudget::new(MEMORY),
                 work: Arc::new(Semaphore::new(MAX_CONCURRENT_WORK)),
                 tokens,
             }),
         }
+    }
+
+    /// What everything that comes from feeds shares, until it has been read.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.inner.memory
     }
 
     pub(super) fn tokens(&self) -> &Tokens {
@@ -168,16 +175,6 @@ impl Network {
         let gate = Arc::new(Gate::new());
         gates.insert(url.host(), Arc::clone(&gate));
         gate
-    }
-
-    /// Waits for the memory of a large download; `size` is its limit in bytes.
-    /// What alone exceeds the bound gets all of it.
-    pub(super) async fn memory(&self, size: u64) -> Option<OwnedSemaphorePermit> {
-        let kilobytes = usize::try_from(size / 1024).unwrap_or(MEMORY_KB);
-        let kilobytes = u32::try_from(kilobytes.clamp(1, MEMORY_KB)).unwrap_or(u32::MAX);
-        // A semaphore that is never closed always gives a permit.
-        let memory = Arc::clone(&self.inner.memory);
-        memory.acquire_many_owned(kilobytes).await.ok()
     }
 
     /// Runs work on this many bytes: at once where they are few, else beside the

@@ -62,7 +62,7 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
     if let Some(address) = address.to_ipv4_mapped() {
         return is_private_v4(address);
     }
-    let [first, second, third, .., seventh, eighth] = address.segments();
+    let [first, second, third, fourth, fifth, sixth, seventh, eighth] = address.segments();
     let embedded = |high: u16, low: u16| {
         let bits = u32::from(high) << 16 | u32::from(low);
         is_private_v4(Ipv4Addr::from_bits(bits))
@@ -72,9 +72,17 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
         || address.is_multicast()
         || address.is_unique_local()
         || address.is_unicast_link_local()
-        // 6to4, and the prefix of NAT64.
+        // Site-local, which was never taken out of use everywhere (RFC 3879).
+        || first & 0xffc0 == 0xfec0
+        // 6to4, Teredo (which turns the bits), and the prefixes of NAT64, of which the second
+        // is for networks of one's own (RFC 8215).
         || (first == 0x2002 && embedded(second, third))
-        || (first == 0x64 && second == 0xff9b && embedded(seventh, eighth))
+        || (first == 0x2001 && second == 0 && embedded(!seventh, !eighth))
+        || (first == 0x64 && second == 0xff9b && (third == 1 || embedded(seventh, eighth)))
+        // With the IPv4 address behind zeros (RFC 4291 section 2.5.5.1, RFC 2765).
+        || ([first, second, third, fourth] == [0; 4]
+            && matches!((fifth, sixth), (0, 0) | (0xffff, 0))
+            && embedded(seventh, eighth))
 }
 
 #[cfg(test)]
@@ -100,6 +108,11 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::a00:1",
             "2002:7f00:1::",
+            "::127.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "64:ff9b:1::808:808",
+            "2001:0:808:808::80ff:fffe",
+            "fec0::1",
         ] {
             assert!(is_private(address.parse().unwrap()), "{address}");
         }
@@ -112,6 +125,7 @@ mod tests {
             "::ffff:8.8.8.8",
             "64:ff9b::808:808",
             "2002:808:808::",
+            "2001:0:7f00:1::f7f7:f7f7",
         ] {
             assert!(!is_private(address.parse().unwrap()), "{address}");
         }
@@ -128,7 +142,8 @@ mod tests {
             ("http://calendar.example.com/", false),
             ("http://192.0.2.1/", false),
         ] {
-            let url = FeedUrl::parse(address).unwrap().0;
+            let outside = FeedUrl::parse("http://calendar.example.com/").unwrap().0;
+            let url = outside.join(address).unwrap();
             assert_eq!(is_written_private(&url), private, "{address}");
         }
     }

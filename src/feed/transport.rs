@@ -10,15 +10,17 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{CONTENT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use url::Position;
 
 use super::body::{self, Body, BodyProblem};
 use super::connect::Connection;
 use super::error::{LoginUsed, Measure, PullError, PullErrorKind};
+use super::load::{Load, Weight};
 use super::network::Network;
 use super::place::Reach;
+use super::received::Received;
 use super::request_body::RequestBody;
 use crate::config::TlsTrust;
 use crate::model::feed_url::FeedUrl;
@@ -29,9 +31,6 @@ const ERROR_BODY: usize = 64 * 1024;
 
 /// Honest servers send one `100 Continue` or a few early hints.
 const MAX_INTERIM_ANSWERS: usize = 16;
-
-/// A download that grows beyond this waits for memory.
-const SMALL: u64 = 1024 * 1024;
 
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -59,6 +58,8 @@ pub(super) struct Response {
     /// Whole for a success, the start of it otherwise.
     pub body: Bytes,
     pub sent: u64,
+    /// What the body takes, for as long as this lives.
+    pub weight: Weight,
     pub compressed: bool,
     /// How podcal had signed in.
     pub login: LoginUsed,
@@ -66,18 +67,14 @@ pub(super) struct Response {
     pub is_private: bool,
 }
 
-/// Waited for once a pull, when a host has answered and before its body is read.
-pub(super) type BeforeBody = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The requests of one pull, and what it takes of the memory for downloads.
+/// The requests of one pull.
 pub(super) struct Wire {
     network: Network,
     /// How the host of `home` is trusted; others are trusted by the system's
     /// authorities, and by those of a file.
     trust: TlsTrust,
     home: String,
-    memory: tokio::sync::Mutex<Option<OwnedSemaphorePermit>>,
-    before_body: tokio::sync::Mutex<Option<BeforeBody>>,
+    load: Arc<Load>,
     secret_sent: AtomicBool,
 }
 
@@ -87,15 +84,19 @@ impl Wire {
             network: network.clone(),
             trust: trust.clone(),
             home: home.host(),
-            memory: tokio::sync::Mutex::default(),
-            before_body: tokio::sync::Mutex::default(),
+            load: Arc::new(Load::alone()),
             secret_sent: AtomicBool::new(false),
         }
     }
 
-    /// Before the first body is read, this is waited for.
-    pub(super) fn wait_before_body(&mut self, before_body: BeforeBody) {
-        self.before_body = tokio::sync::Mutex::new(Some(before_body));
+    /// As a part of a pull that holds other things as well.
+    pub(super) fn set_load(&mut self, load: &Arc<Load>) {
+        self.load = Arc::clone(load);
+    }
+
+    /// Nothing yet, of what the pull holds in memory.
+    pub(super) fn weight(&self) -> Weight {
+        self.load.weight()
     }
 
     pub(super) fn network(&self) -> &Network {
@@ -117,8 +118,8 @@ impl Wire {
     ) -> Result<Response, PullError> {
         // Waiting for a place is not the server's slowness.
         let place = self.network.place(&request.url).await?;
-        let mut deadline = Instant::now() + *budget;
-        let result = self.exchange(request, limits, reach, &mut deadline).await;
+        let deadline = Instant::now() + *budget;
+        let result = self.exchange(request, limits, reach, deadline).await;
         *budget = deadline.saturating_duration_since(Instant::now());
         match &result {
             Ok(response) if matches!(response.status.as_u16(), 429 | 503) => place.overloaded(),
@@ -137,10 +138,10 @@ impl Wire {
         request: &Request,
         limits: Limits,
         reach: Reach,
-        deadline: &mut Instant,
+        deadline: Instant,
     ) -> Result<Response, PullError> {
         let host = request.url.host();
-        let asked = timeout_at(*deadline, self.ask(request, reach)).await;
+        let asked = timeout_at(deadline, self.ask(request, reach)).await;
         let timed_out = |_| PullErrorKind::TimedOut(limits.timeout).at(host.as_str());
         let (connection, answer) = asked.map_err(timed_out)??;
         let (head, incoming) = answer.into_parts();
@@ -150,31 +151,25 @@ impl Wire {
             url: request.url.clone(),
             body: Bytes::new(),
             sent: 0,
+            weight: self.weight(),
             compressed: false,
             login: LoginUsed::None,
             is_private: connection.peer.is_some_and(super::place::is_private),
         };
         let at = |kind: PullErrorKind| kind.at(host.as_str());
         if head.status.is_success() {
-            let began = Instant::now();
-            let mut before_body = self.before_body.lock().await;
-            if let Some(wait) = before_body.as_mut() {
-                wait.await;
-                *before_body = None;
-            }
-            drop(before_body);
-            // Waiting for our own memory is not the server's slowness.
-            *deadline += began.elapsed();
-            let sent = self.read(incoming, limits, deadline).await.map_err(at)?;
+            let announced = announced(&incoming, limits).map_err(at)?;
+            self.load.begin(announced).map_err(at)?;
+            let weight = &mut response.weight;
+            let sent = read(incoming, limits, deadline, weight).await.map_err(at)?;
             response.sent = sent.len() as u64;
-            let body = self.decoded(sent, &response.headers, limits.size).await;
-            let body =
-                body.map_err(|problem| at(body_error(problem, response.sent, limits.size)))?;
+            let body = self.decoded(sent, &response.headers, limits.size, weight);
+            let body = body.await.map_err(at)?;
             (response.body, response.compressed) = (body.bytes, body.compressed);
             let trust = self.trust(&request.url);
             self.network.keep(&request.url, trust, connection);
         } else if !head.status.is_redirection() {
-            let start = read_start(incoming, *deadline).await.map_err(at)?;
+            let start = read_start(incoming, deadline).await.map_err(at)?;
             response.body = body::decoded_start(start, ERROR_BODY as u64);
         }
         Ok(response)
@@ -233,78 +228,29 @@ impl Wire {
         }
     }
 
-    /// Reads a body of at most `limits.size` bytes as sent.
-    async fn read(
-        &self,
-        mut incoming: Incoming,
-        limits: Limits,
-        deadline: &mut Instant,
-    ) -> Result<Vec<u8>, PullErrorKind> {
-        let too_large = || PullErrorKind::TooLarge {
-            measure: Measure::Sent,
-            limit: limits.size,
-        };
-        let announced = incoming.size_hint().exact();
-        if announced.is_some_and(|size| size > limits.size) {
-            return Err(too_large());
-        }
-        let mut sent: Vec<u8> = Vec::new();
-        loop {
-            let frame = timeout_at(*deadline, next_frame(&mut incoming)).await;
-            let Some(frame) = frame.map_err(|_| PullErrorKind::TimedOut(limits.timeout))? else {
-                return Ok(sent);
-            };
-            // A length that was promised and not kept, a chunk without its end, a
-            // connection that was reset.
-            let received = sent.len() as u64;
-            let frame = frame.map_err(|_| PullErrorKind::CutOff { received })?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            let size = received.saturating_add(data.len() as u64);
-            if size > limits.size {
-                return Err(too_large());
-            }
-            if size > SMALL {
-                let began = Instant::now();
-                self.reserve(limits.size).await;
-                *deadline += began.elapsed();
-            }
-            sent.extend_from_slice(&data);
-        }
-    }
-
-    /// Once for the whole pull, so that no two pulls wait for each other.
-    async fn reserve(&self, size: u64) {
-        let mut memory = self.memory.lock().await;
-        if memory.is_none() {
-            *memory = self.network.memory(size).await;
-        }
-    }
-
     async fn decoded(
         &self,
         sent: Vec<u8>,
         headers: &HeaderMap,
         limit: u64,
-    ) -> Result<Body, BodyProblem> {
+        weight: &mut Weight,
+    ) -> Result<Body, PullErrorKind> {
         let sent = Bytes::from(sent);
+        let received = sent.len() as u64;
+        let error = |problem| body_error(problem, received, limit);
         // A few kilobytes of gzip can become megabytes.
         if !headers.contains_key(CONTENT_ENCODING) && !body::is_gzip(&sent) {
-            return body::decoded(sent, headers, limit);
+            return body::decoded(sent, headers, limit).map_err(error);
         }
-        let decode = async |limit: u64| {
+        let measure = {
             let (sent, headers) = (sent.clone(), headers.clone());
-            self.network
-                .aside(move || body::decoded(sent, &headers, limit))
-                .await
+            move || body::decoded_size(&sent, &headers, limit)
         };
-        let first = decode(limit.min(SMALL)).await;
-        if limit <= SMALL || !matches!(first, Err(BodyProblem::TooLargeInflated)) {
-            return first;
-        }
-        self.reserve(limit).await;
-        decode(limit).await
+        let size = self.network.aside(measure).await.map_err(error)?;
+        weight.add(size)?;
+        let headers = headers.clone();
+        let decode = move || body::decoded_of(sent, &headers, size);
+        self.network.aside(decode).await.map_err(error)
     }
 
     /// How the server at this address is trusted.
@@ -353,6 +299,52 @@ fn lost(error: hyper::Error) -> Cause {
     }
 }
 
+/// The length that the server says, where it does.
+fn announced(incoming: &Incoming, limits: Limits) -> Result<Option<u64>, PullErrorKind> {
+    let announced = incoming.size_hint().exact();
+    if announced.is_some_and(|size| size > limits.size) {
+        return Err(too_large(limits));
+    }
+    Ok(announced)
+}
+
+fn too_large(limits: Limits) -> PullErrorKind {
+    PullErrorKind::TooLarge {
+        measure: Measure::Sent,
+        limit: limits.size,
+    }
+}
+
+/// Reads a body of at most `limits.size` bytes as sent.
+async fn read(
+    mut incoming: Incoming,
+    limits: Limits,
+    deadline: Instant,
+    weight: &mut Weight,
+) -> Result<Vec<u8>, PullErrorKind> {
+    let mut sent = match incoming.size_hint().exact() {
+        Some(length) => Received::of_length(length, weight)?,
+        None => Received::default(),
+    };
+    loop {
+        let frame = timeout_at(deadline, next_frame(&mut incoming)).await;
+        let Some(frame) = frame.map_err(|_| PullErrorKind::TimedOut(limits.timeout))? else {
+            return Ok(sent.whole());
+        };
+        // A length that was promised and not kept, a chunk without its end, a
+        // connection that was reset.
+        let received = sent.len() as u64;
+        let frame = frame.map_err(|_| PullErrorKind::CutOff { received })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if received.saturating_add(data.len() as u64) > limits.size {
+            return Err(too_large(limits));
+        }
+        sent.push(&data, weight)?;
+    }
+}
+
 async fn next_frame(incoming: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
     std::future::poll_fn(|context| Pin::new(&mut *incoming).poll_frame(context)).await
 }
@@ -369,6 +361,29 @@ async fn read_start(mut incoming: Incoming, deadline: Instant) -> Result<Vec<u8>
     }
     start.truncate(ERROR_BODY);
     Ok(start)
+}
+
+/// The text of a body in UTF-8, of at most this many bytes.
+pub(super) async fn text(
+    network: &Network,
+    body: Bytes,
+    content_type: Option<String>,
+    limit: u64,
+    weight: &mut Weight,
+) -> Result<Bytes, PullErrorKind> {
+    let size = body.len();
+    let measure = {
+        let (body, content_type) = (body.clone(), content_type.clone());
+        move || body::text_size(&body, content_type.as_deref(), limit)
+    };
+    let grown = network.work_on(size, measure).await;
+    let grown = grown.map_err(|problem| body_error(problem, size as u64, limit))?;
+    if grown == 0 {
+        return Ok(body);
+    }
+    weight.add(grown)?;
+    let convert = move || body::in_utf8(body, content_type.as_deref());
+    Ok(network.work_on(size, convert).await)
 }
 
 fn body_error(problem: BodyProblem, received: u64, limit: u64) -> PullErrorKind {

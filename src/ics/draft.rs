@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::date;
 use super::property::{self, Name, Property};
 use super::rrule::{self, LeftOut, NoRule, RuleText};
-use super::series::{Freq, Nominal, Rule};
+use super::series::{Event, Freq, Nominal, Rule};
 use super::stamp::{DateContext, PeriodEnd, Stamp, stamp};
 use super::zone::Zones;
 use crate::model::entities;
@@ -23,6 +23,13 @@ const MAX_CATEGORIES: usize = 200;
 const MAX_LINKS: usize = 20;
 const MAX_DECLINED: usize = 1_000;
 const MAX_TROUBLES: usize = 16;
+
+/// What these take of memory.
+///
+/// The drafts are given up one by one when events are made of them, which take as much.
+const PER_EVENT: usize = size_of::<Draft>() + size_of::<Event>() + 512;
+const PER_DATE: usize = 160;
+const PER_TEXT: usize = 96;
 
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
@@ -84,6 +91,18 @@ impl Draft {
             span: start..start,
             ..Self::default()
         }
+    }
+
+    /// About how many bytes it takes, with the event that is made of it, beside its texts.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        let lists = self.lines.capacity() * size_of::<(Name, usize, usize)>()
+            + self.dates.len() * PER_DATE
+            + self.exclusion_dates.len() * PER_DATE
+            + (self.rules.len() + self.exclusion_rules.len()) * 3 * size_of::<Rule>()
+            + (self.categories.len() + self.declined.len()) * PER_TEXT
+            + self.troubles.len() * PER_TEXT;
+        (PER_EVENT + lists) as u64
     }
 
     /// Every room that was invited declined, or the organizer did.
@@ -314,7 +333,8 @@ impl Draft {
         let mut context = DateContext::of(property);
         for text in property
             .value
-            .split(',')
+            // Some programs put semicolons between them.
+            .split([',', ';'])
             .map(str::trim)
             .filter(|text| !text.is_empty())
         {
@@ -345,7 +365,8 @@ impl Draft {
         let mut context = DateContext::of(property);
         for text in property
             .value
-            .split(',')
+            // Some programs put semicolons between them.
+            .split([',', ';'])
             .map(str::trim)
             .filter(|text| !text.is_empty())
         {

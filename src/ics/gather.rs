@@ -224,7 +224,7 @@ fn floating_zones(file: &mut File) -> FloatingZones {
 /// The UID of each draft, or a stand-in made of what tells events apart: start, end,
 /// summary, organizer, and a count among equals.
 #[must_use]
-pub fn uids(drafts: &[Draft], zones: &Zones) -> Vec<String> {
+pub fn uids(drafts: &[Box<Draft>], zones: &Zones) -> Vec<String> {
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut stand_in = |draft: &Draft| {
         let organizer = draft.organizer.as_ref();

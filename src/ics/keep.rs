@@ -11,9 +11,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use bytes::Bytes;
 use jiff::civil::{DateTime, Time};
 
+use self::filters::Filters;
 use super::draft::Draft;
 use super::event::Resolved;
 use super::line::{self, Lines};
@@ -22,13 +22,14 @@ use super::series::{AddedDate, End, Event, When};
 use super::skim::Reach;
 use super::stamp::{PeriodEnd, Stamp};
 use super::walk::{self, File};
-use super::{component, copies, gather, zone};
+use super::{TooLarge, component, copies, gather, zone};
 use crate::config::Only;
 use crate::model::item::FeedItem;
-use crate::model::occurrence::{Class, Details};
+use crate::model::occurrence::Class;
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 
+mod filters;
 #[cfg(test)]
 mod tests;
 
@@ -77,19 +78,48 @@ const TIMES_AND_MARKS: [Name; 16] = [
 #[must_use]
 pub fn keep(item: &FeedItem, from: UnixTime, filters: &[&Only]) -> FeedItem {
     let body = line::as_bytes(&item.body);
-    let options = walk::Options {
+    let file = walk::walk(&body, options(from, None));
+    kept(item, &body, file.ok(), from, filters)
+}
+
+/// The same, where no more than so many bytes may be taken for it beside the body.
+///
+/// # Errors
+/// When it takes more.
+pub fn keep_within(
+    item: &FeedItem,
+    from: UnixTime,
+    filters: &[&Only],
+    memory: u64,
+) -> Result<FeedItem, TooLarge> {
+    let body = line::as_bytes(&item.body);
+    match walk::walk(&body, options(from, Some(memory))) {
+        Ok(file) if file.is_too_large => Err(TooLarge),
+        file => Ok(kept(item, &body, file.ok(), from, filters)),
+    }
+}
+
+fn options(from: UnixTime, memory: Option<u64>) -> walk::Options {
+    walk::Options {
         reach: Window::new(from, UnixTime::MAX).map(Reach::of),
         with_lines: true,
-    };
-    let kept = match walk::walk(&body, options) {
-        Ok(file) => Keeper::new(&body, file, &item.href, filters).write(from),
-        Err(_) => Vec::new(),
-    };
+        memory,
+    }
+}
+
+fn kept(
+    item: &FeedItem,
+    body: &[u8],
+    file: Option<File>,
+    from: UnixTime,
+    filters: &[&Only],
+) -> FeedItem {
+    let write = |file| Keeper::new(body, file, &item.href, filters).write(from);
     FeedItem {
         href: item.href.clone(),
         etag: item.etag.clone(),
         last_modified: item.last_modified.clone(),
-        body: Bytes::from(kept),
+        body: file.map(write).unwrap_or_default().into(),
     }
 }
 
@@ -110,7 +140,6 @@ struct Piece {
 }
 
 struct Keeper<'a> {
-    body: &'a [u8],
     lines: Lines<'a>,
     file: File,
     pieces: Vec<Piece>,
@@ -127,40 +156,6 @@ enum Fate {
     Masked {
         matched: Vec<String>,
     },
-}
-
-/// The filters of the rooms, but for those that let everything through.
-struct Filters<'a> {
-    filters: Vec<(&'a Only, String)>,
-    /// Some room shows every event.
-    everything: bool,
-}
-
-impl<'a> Filters<'a> {
-    fn new(filters: &[&'a Only]) -> Self {
-        let everything = filters.is_empty() || filters.iter().any(|only| only.is_everything());
-        let narrow = filters.iter().filter(|only| !only.is_everything());
-        let mut filters: Vec<_> = narrow.map(|only| (*only, only.digest())).collect();
-        filters.sort_by(|(_, a), (_, b)| a.cmp(b));
-        filters.dedup_by(|(_, a), (_, b)| a == b);
-        Self {
-            filters,
-            everything,
-        }
-    }
-
-    /// The digests of those that an event matches.
-    fn matched(&self, details: &Details) -> Vec<String> {
-        let matches = |only: &Only, digest: &String| match &details.only_matched {
-            Some(matched) => matched.contains(digest),
-            None => only.missed(details).is_none(),
-        };
-        let matched = self
-            .filters
-            .iter()
-            .filter(|(only, digest)| matches(only, digest));
-        matched.map(|(_, digest)| digest.clone()).collect()
-    }
 }
 
 impl<'a> Keeper<'a> {
@@ -183,7 +178,6 @@ impl<'a> Keeper<'a> {
             .collect();
         let events = gather::resolve(&mut file, href).events;
         Self {
-            body,
             lines: Lines::new(body),
             file,
             pieces,
@@ -201,28 +195,13 @@ impl<'a> Keeper<'a> {
                 used.extend(piece.tzids.iter().map(|tzid| zone::key(tzid)));
             }
         }
-        let mut out = Vec::with_capacity(self.body.len() / 2);
+        let mut out = Vec::with_capacity(self.size(&fates));
         let mut name = self.file.name.as_deref();
         let mut pieces = self.pieces.iter().enumerate().peekable();
         let mut zones = self.file.zone_spans.iter().peekable();
         let last = self.file.calendars.len().saturating_sub(1);
         for (number, calendar) in self.file.calendars.iter().enumerate() {
-            let mut inside = Vec::new();
-            while let Some((_, tzids, span)) = zones.next_if(|(of, ..)| *of as usize == number) {
-                if tzids.iter().any(|tzid| used.contains(&zone::key(tzid))) {
-                    self.copy(span, &mut inside);
-                }
-            }
-            while let Some((index, piece)) =
-                pieces.next_if(|(_, piece)| piece.calendar as usize == number)
-            {
-                if let Some(fate) = fates.get(index).filter(|fate| **fate != Fate::Dropped) {
-                    self.event(piece, fate, &mut inside);
-                }
-            }
-            if inside.is_empty() && number != last {
-                continue;
-            }
+            let begin = out.len();
             out.extend_from_slice(b"BEGIN:VCALENDAR\r\n");
             if calendar.cancelled {
                 out.extend_from_slice(b"METHOD:CANCEL\r\n");
@@ -230,15 +209,44 @@ impl<'a> Keeper<'a> {
             if let Some((zone, _)) = &calendar.zone {
                 property(&mut out, "X-WR-TIMEZONE", zone);
             }
-            if let Some(name) = name.take() {
+            if let Some(name) = name {
                 property(&mut out, "X-WR-CALNAME", &escape(name));
             }
-            out.append(&mut inside);
+            let inside = out.len();
+            while let Some((_, tzids, span)) = zones.next_if(|(of, ..)| *of as usize == number) {
+                if tzids.iter().any(|tzid| used.contains(&zone::key(tzid))) {
+                    self.copy(span, &mut out);
+                }
+            }
+            while let Some((index, piece)) =
+                pieces.next_if(|(_, piece)| piece.calendar as usize == number)
+            {
+                if let Some(fate) = fates.get(index).filter(|fate| **fate != Fate::Dropped) {
+                    self.event(piece, fate, &mut out);
+                }
+            }
+            if inside == out.len() && number != last {
+                out.truncate(begin);
+                continue;
+            }
+            name = None;
             if number != last || !self.file.cut_off {
                 out.extend_from_slice(b"END:VCALENDAR\r\n");
             }
         }
         out
+    }
+
+    /// About how many bytes are written. One that grew as it was written would be held twice.
+    fn size(&self, fates: &[Fate]) -> usize {
+        const FRAME: usize = 96;
+        let kept = self.pieces.iter().zip(fates);
+        let kept = kept.filter(|(_, fate)| **fate != Fate::Dropped);
+        let sizes = kept.map(|(piece, _)| {
+            let lines = piece.lines.iter();
+            FRAME + lines.map(|(_, start, end)| end - start).sum::<usize>()
+        });
+        sizes.sum::<usize>() + 1024
     }
 
     /// What becomes of each VEVENT. Those of one UID stand or fall together.

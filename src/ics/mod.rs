@@ -40,7 +40,7 @@ use crate::model::verdict::Verdict;
 use series::Series;
 use skim::Reach;
 
-pub use keep::keep;
+pub use keep::{keep, keep_within};
 
 /// Verdicts of one item. Somebody who reads that many has understood.
 const MAX_VERDICTS: usize = 1_000;
@@ -109,6 +109,53 @@ fn read_with(item: &FeedItem, options: walk::Options) -> Result<Reading, NotACal
     let file = walk::walk(&body, options)?;
     Ok(gather::reading(file, &item.href))
 }
+
+/// The same, where no more than so many bytes may be taken for it beside the body.
+///
+/// # Errors
+/// When it takes more. What [`read`] says of the body is inside.
+pub fn read_within(
+    item: &FeedItem,
+    memory: u64,
+) -> Result<Result<Reading, NotACalendar>, TooLarge> {
+    let options = walk::Options {
+        memory: Some(memory),
+        ..walk::Options::default()
+    };
+    read_at_most(item, options)
+}
+
+/// The same for a window of time, as [`read_for`].
+///
+/// # Errors
+/// As [`read_within`].
+pub fn read_for_within(
+    item: &FeedItem,
+    window: Window,
+    memory: u64,
+) -> Result<Result<Reading, NotACalendar>, TooLarge> {
+    let options = walk::Options {
+        reach: Some(Reach::of(window)),
+        memory: Some(memory),
+        ..walk::Options::default()
+    };
+    read_at_most(item, options)
+}
+
+fn read_at_most(
+    item: &FeedItem,
+    options: walk::Options,
+) -> Result<Result<Reading, NotACalendar>, TooLarge> {
+    let body = line::as_bytes(&item.body);
+    match walk::walk(&body, options) {
+        Ok(file) if file.is_too_large => Err(TooLarge),
+        file => Ok(file.map(|file| gather::reading(file, &item.href))),
+    }
+}
+
+/// What is made of a body would take more memory than was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
 
 /// The items of a feed as one, each UID once.
 ///

@@ -123,6 +123,48 @@ fn a_login_page_is_not_an_empty_calendar() {
 }
 
 #[test]
+fn an_event_that_lost_its_end_is_read_and_said() {
+    let read = reading(
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:20260601T090000Z\nSUMMARY:A\n\
+         BEGIN:VEVENT\nUID:b\nDTSTART:20260602T090000Z\nSUMMARY:B\nEND:VEVENT\nEND:VCALENDAR\n",
+    );
+    assert_eq!(titles(&read), ["A", "B"]);
+    let what = "an event without its END".to_owned();
+    assert!(
+        read.verdicts
+            .iter()
+            .any(|one| one.rule == Why::Repaired { what: what.clone() }),
+        "{:?}",
+        read.verdicts
+    );
+}
+
+#[test]
+fn exclusions_between_semicolons_are_all_read() {
+    let lines = "DTSTART:20260601T090000Z\nRRULE:FREQ=DAILY;COUNT=5\nEXDATE:20260602T090000Z;20260604T090000Z";
+    assert_eq!(event(lines).exclusion_dates.len(), 2);
+    assert!(reading(event_calendar(lines)).verdicts.is_empty());
+}
+
+/// Templates leave a comment at the top, and PHP writes its warnings there.
+#[test]
+fn a_comment_or_a_warning_in_front_of_a_calendar_is_passed_over() {
+    let calendar = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260601T090000Z\r\nEND:VEVENT\r\n\
+                    END:VCALENDAR\r\n";
+    for front in [
+        "<!-- made by a template -->\r\n",
+        "\n<!-- made\nby a template -->\n\n",
+        "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/srv/ics.php</b> on line <b>12</b><br />\n",
+        "Notice: Undefined index in /srv/ics.php on line 3\n",
+    ] {
+        let reading = read(&item(format!("{front}{calendar}"))).unwrap();
+        assert_eq!(reading.series.len(), 1, "{front}");
+    }
+    let quoted = format!("<!-- a page --><HTML><pre>\r\n{calendar}</pre></HTML>");
+    assert_eq!(read(&item(quoted)), Err(NotACalendar::Html));
+}
+
+#[test]
 fn what_is_said_about_a_body_never_quotes_it() {
     for body in ["<html>Ada</html>", "Ada", ""] {
         let error = read(&item(body)).unwrap_err();
@@ -249,7 +291,7 @@ fn an_event_that_cannot_be_read_costs_no_other() {
         .iter()
         .map(|verdict| match &verdict.subject {
             Subject::Line { line, .. } => format!("{line}: {}", verdict.rule),
-            Subject::Event(_) => panic!("it was read"),
+            Subject::Event(_) | Subject::Kept(_) => panic!("it was read"),
         })
         .collect();
     assert_eq!(

@@ -1,24 +1,28 @@
 //! The components of a body, walked line by line without recursion: calendars,
 //! events as drafts, time zones. Everything else is passed over.
 
-use std::collections::HashSet;
+mod events;
+mod properties;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::component::{Kind, OF_BOTH, OF_CALENDARS, OF_EVENTS, glued, named};
-use super::date;
-use super::draft::{self, Draft, MAX_TEXT};
-use super::line::{self, Line, Lines, MAX_LINE};
-use super::property::{Name, Property};
-use super::skim::{self, Passed, Reach};
+use super::component::{Kind, glued, named};
+use super::draft::Draft;
+use super::line::{Line, Lines};
+use super::property::Name;
+use super::skim::{Passed, Reach};
 use super::zone::{Zones, own};
 use super::{MAX_VERDICTS, NotACalendar};
 use crate::model::verdict::Rule;
 
+pub use properties::limit;
+
 /// Components inside one another. Real calendars have three.
 const MAX_DEPTH: usize = 64;
-/// Events in one item that have a start. A feed of that many has 100 MB or more.
-const MAX_EVENTS: usize = 250_000;
+/// What a VCALENDAR, and a part of a VTIMEZONE, take of memory.
+const PER_CALENDAR: u64 = 128;
+const PER_ZONE_PART: u64 = 1024;
 /// How far into a body its calendar may begin, behind warnings of a script, say.
 const MAX_PREAMBLE: usize = 64 << 10;
 
@@ -26,7 +30,8 @@ const MAX_PREAMBLE: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct File {
     pub calendars: Vec<Calendar>,
-    pub drafts: Vec<Draft>,
+    /// Each for itself: they are given up one by one.
+    pub drafts: Vec<Box<Draft>>,
     pub zones: Zones,
     /// The VTIMEZONEs: calendar, TZIDs, bytes.
     pub zone_spans: Vec<(u32, Vec<String>, Range<usize>)>,
@@ -35,6 +40,8 @@ pub struct File {
     /// The body ends inside a component.
     pub cut_off: bool,
     pub name: Option<String>,
+    /// It was left there: more would have taken more memory than was allowed.
+    pub is_too_large: bool,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +59,8 @@ pub struct Options {
     pub reach: Option<Reach>,
     /// Where the properties of each event stand.
     pub with_lines: bool,
+    /// How many bytes may be made of it, beside the body.
+    pub memory: Option<u64>,
 }
 
 /// Walks a body.
@@ -59,9 +68,7 @@ pub struct Options {
 /// # Errors
 /// When no calendar begins in it.
 pub fn walk(body: &[u8], options: Options) -> Result<File, NotACalendar> {
-    // A page may quote a calendar; it is a page all the same.
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'<') {
+    if is_page(body) {
         return Err(NotACalendar::Html);
     }
     let mut walk = Walk {
@@ -84,8 +91,29 @@ pub fn walk(body: &[u8], options: Options) -> Result<File, NotACalendar> {
             Some(passed) => lines.go_on_at(passed.end, passed.next_line),
             None => walk.line(&line),
         }
+        if walk.is_too_large() {
+            return Ok(walk.too_large());
+        }
     }
     Ok(walk.finish(body))
+}
+
+/// A page may quote a calendar; it is a page all the same. A comment or a warning of PHP in
+/// front of a calendar makes no page of it.
+fn is_page(body: &[u8]) -> bool {
+    let text = body.trim_ascii_start();
+    if !text.starts_with(b"<") {
+        return false;
+    }
+    let preamble = text.get(..MAX_PREAMBLE).unwrap_or(text);
+    let begin = memchr::memmem::find(preamble, b"\nBEGIN:VCALENDAR");
+    let Some(preamble) = begin.and_then(|begin| preamble.get(..begin)) else {
+        return true;
+    };
+    let tags = ["<html", "<!doctype", "<?xml", "<head", "<body", "<script"];
+    let preamble = preamble.to_ascii_lowercase();
+    tags.iter()
+        .any(|tag| memchr::memmem::find(&preamble, tag.as_bytes()).is_some())
 }
 
 fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
@@ -103,11 +131,13 @@ fn not_a_calendar(body: &[u8], first_line: Option<u32>) -> NotACalendar {
 struct Walk<'a> {
     file: File,
     options: Options,
+    /// About how many bytes were made of it.
+    used: u64,
     passed: Vec<Passed>,
     stack: Vec<Kind>,
     /// Components that are open beyond [`MAX_DEPTH`].
     deeper: u32,
-    event: Option<Draft>,
+    event: Option<Box<Draft>>,
     /// Properties of the calendar that may be the first of an event without BEGIN.
     outside: Vec<(Name, Line<'a>)>,
     /// The last component that was closed is the last draft.
@@ -124,42 +154,13 @@ impl<'a> Walk<'a> {
             && Kind::of(named(line, &mut self.buffer)) == Kind::Calendar
     }
 
-    /// Passes over the event that begins here, if it is beyond reach.
-    fn pass(&mut self, begin: &Line<'a>, behind: &Lines<'a>) -> Option<Passed> {
-        let reach = self.options.reach?;
-        if self.deeper > 0 || self.stack.last() != Some(&Kind::Calendar) {
-            return None;
-        }
-        let passed = reach.pass(begin, behind, self.calendar())?;
-        self.outside.clear();
-        self.event_closed = false;
-        self.passed.push(passed);
-        Some(passed)
+    fn is_too_large(&self) -> bool {
+        self.options.memory.is_some_and(|memory| self.used > memory)
     }
 
-    /// Reads what was passed over after all where other events have the same UID: copies,
-    /// a series and its instances say more together.
-    fn take_back(&mut self, body: &'a [u8]) {
-        let uids = self
-            .file
-            .drafts
-            .iter()
-            .filter_map(|draft| draft.uid.as_deref());
-        let uids: HashSet<u64> = uids.map(skim::uid_hash).collect();
-        let lines = Lines::new(body);
-        let back = self
-            .passed
-            .extract_if(.., |passed| uids.contains(&passed.uid));
-        for passed in back.collect::<Vec<_>>() {
-            for line in lines.part(passed.start, passed.end, passed.line) {
-                self.line(&line);
-            }
-            let draft = self.file.drafts.last_mut();
-            if let Some(draft) = draft.filter(|draft| draft.span.start == passed.start) {
-                draft.calendar = passed.calendar;
-            }
-        }
-        self.file.drafts.sort_by_key(|draft| draft.span.start);
+    fn too_large(mut self) -> File {
+        self.file.is_too_large = true;
+        self.file
     }
 
     fn line(&mut self, line: &Line<'a>) {
@@ -200,9 +201,13 @@ impl<'a> Walk<'a> {
                 self.drop_event();
                 self.close_down_to(0, line.start);
                 self.file.calendars.push(Calendar::default());
+                self.used += PER_CALENDAR;
             }
             // These stand in a calendar only. What is open has lost its END.
             Kind::Event | Kind::Zone | Kind::Beside(_) => {
+                if let Some(event) = self.event.as_ref().filter(|event| !event.without_begin) {
+                    self.repaired(event.line, "an event without its END");
+                }
                 let calendar = self.stack.iter().rposition(|open| *open == Kind::Calendar);
                 self.close_down_to(calendar.map_or(0, |at| at + 1), line.start);
             }
@@ -224,7 +229,10 @@ impl<'a> Walk<'a> {
         }
         let calendar = self.calendar();
         match kind {
-            Kind::Event => self.event = Some(Draft::new(calendar, line.number, line.start)),
+            Kind::Event => {
+                let draft = Draft::new(calendar, line.number, line.start);
+                self.event = Some(Box::new(draft));
+            }
             Kind::Zone => self.zone = Some((own::Draft::default(), line.start)),
             Kind::Observance => {
                 if let (Some(Kind::Zone), Some((zone, _))) = (self.stack.last(), &mut self.zone) {
@@ -264,188 +272,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// An event property beside the events: of one that lost its BEGIN, or that a
-    /// stray END cut in two.
-    fn outside(&mut self, name: Name, line: &Line<'a>) {
-        if OF_BOTH.contains(&name) && self.outside.len() < 16 {
-            self.outside.push((name, *line));
-        }
-        if !OF_EVENTS.contains(&name) {
-            return;
-        }
-        let before = std::mem::take(&mut self.outside);
-        let has_uid = before.iter().any(|(name, _)| *name == Name::Uid);
-        let calendar = self.calendar();
-        let cut = self.file.drafts.last().is_some_and(|last| {
-            let is_here = self.event_closed && last.calendar == calendar;
-            is_here && !has_uid && last.has(Name::Start) && !last.has(name)
-        });
-        let event = if cut { self.file.drafts.pop() } else { None };
-        self.event = Some(event.unwrap_or_else(|| {
-            let (number, start) = match before.first() {
-                Some((_, first)) => (first.number, first.start),
-                None => (line.number, line.start),
-            };
-            let mut draft = Draft::new(calendar, number, start);
-            draft.without_begin = true;
-            draft
-        }));
-        if cut {
-            let what = "an event goes on behind its END";
-            self.repaired(line.number, what);
-        }
-        self.event_closed = false;
-        self.stack.push(Kind::Event);
-        for (name, line) in &before {
-            self.property(*name, line);
-        }
-    }
-
-    /// Whether the event that is open has no BEGIN, and this belongs to the next one.
-    fn begins_next(&self, name: Name) -> bool {
-        let next = |event: &Draft| {
-            event.without_begin && matches!(name, Name::Uid | Name::Start) && event.has(name)
-        };
-        self.event.as_ref().is_some_and(next)
-    }
-
-    fn property(&mut self, name: Name, line: &Line<'a>) {
-        let mut top = self.stack.last().copied();
-        if top == Some(Kind::Event) && self.event.as_ref().is_some_and(|e| e.without_begin) {
-            if self.begins_next(name) {
-                self.close_down_to(self.stack.len().saturating_sub(1), line.start);
-                top = self.stack.last().copied();
-            } else if OF_CALENDARS.contains(&name) {
-                top = Some(Kind::Calendar);
-            }
-        }
-        if top == Some(Kind::Calendar) && !OF_CALENDARS.contains(&name) {
-            self.outside(name, line);
-            top = self.stack.last().copied();
-            if top == Some(Kind::Calendar) {
-                return;
-            }
-        }
-        match (top, name) {
-            (Some(Kind::Event), Name::Attendee) => {
-                // Guests of large meetings are most of some feeds.
-                if !draft::attendee_matters(line.unfold(&mut self.buffer)) {
-                    return;
-                }
-            }
-            (Some(Kind::Event | Kind::Zone | Kind::Observance | Kind::Calendar), _) => {}
-            // Behind END:VCALENDAR, or in a component that is not read.
-            _ => return,
-        }
-        let limit = limit(name);
-        let bytes = line.unfold_at_most(limit, &mut self.buffer);
-        let cut = bytes.len() == limit && line.len() > limit;
-        let text = line::decode(bytes);
-        let property = Property::split(&text);
-        match (top, property) {
-            (Some(Kind::Event), Some(property)) => {
-                if let Some(event) = &mut self.event {
-                    let property = match name.is_date() {
-                        true => property.behind_a_later_colon(&text, date::begins_with_date),
-                        false => property,
-                    };
-                    event.take(name, &property, line.number, &mut self.file.zones);
-                    if self.options.with_lines {
-                        event.lines.push((name, line.start, line.end));
-                    }
-                    if cut {
-                        event.trouble(Rule::Capped {
-                            cap: "bytes in a line",
-                            at: limit as u64,
-                        });
-                    }
-                }
-            }
-            (Some(Kind::Event), None) => {
-                if let Some(event) = &mut self.event {
-                    let what = format!("line {} has no value", line.number);
-                    event.trouble(Rule::Note { what });
-                }
-            }
-            (Some(Kind::Zone), Some(property)) => {
-                if let Some((zone, _)) = &mut self.zone {
-                    zone.take(name, &property);
-                }
-            }
-            (Some(Kind::Observance), Some(property)) => {
-                if let Some((zone, _)) = &mut self.zone {
-                    zone.take_inside(name, &property);
-                }
-            }
-            (Some(Kind::Calendar), Some(property)) => {
-                let value = property.value.trim();
-                let Some(calendar) = self.file.calendars.last_mut() else {
-                    return;
-                };
-                match name {
-                    Name::Method => calendar.cancelled = value.eq_ignore_ascii_case("CANCEL"),
-                    Name::CalendarZone if calendar.zone.is_none() => {
-                        calendar.zone = Some((value.to_owned(), line.number));
-                    }
-                    Name::CalendarTitle | Name::NewCalendarTitle if self.file.name.is_none() => {
-                        let name = super::property::unescape(value);
-                        self.file.name = Some(name).filter(|name| !name.is_empty());
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn calendar(&self) -> u32 {
         u32::try_from(self.file.calendars.len().saturating_sub(1)).unwrap_or(u32::MAX)
-    }
-
-    fn finish_event(&mut self, end: usize) {
-        let Some(mut event) = self.event.take() else {
-            return;
-        };
-        event.span.end = end;
-        if event.without_begin {
-            if event.start.is_none() {
-                let what = "properties of an event stand outside of one".to_owned();
-                return self.verdict(event.line, Rule::Note { what });
-            }
-            self.repaired(event.line, "an event without its BEGIN");
-        }
-        if event.start.is_none() && event.recurrence_id.is_none() && event.broken.is_none() {
-            event.broken = Some((event.line, "DTSTART is missing".to_owned()));
-        }
-        if event.broken.is_some() && self.file.verdicts.len() >= MAX_VERDICTS {
-            return;
-        }
-        if self.file.drafts.len() >= MAX_EVENTS {
-            return self.verdict(
-                0,
-                Rule::Capped {
-                    cap: "events",
-                    at: MAX_EVENTS as u64,
-                },
-            );
-        }
-        if let Some((line, what)) = &event.broken {
-            let rule = Rule::Unreadable { what: what.clone() };
-            self.verdict(event.kept_line.unwrap_or(*line), rule);
-        }
-        self.file.drafts.push(event);
-        self.event_closed = true;
     }
 
     fn repaired(&mut self, line: u32, what: &str) {
         let what = what.to_owned();
         self.verdict(line, Rule::Repaired { what });
-    }
-
-    fn drop_event(&mut self) {
-        if let Some(event) = self.event.take() {
-            self.verdict(event.kept_line.unwrap_or(event.line), Rule::CutOff);
-        }
     }
 
     fn finish_zone(&mut self, end: usize) {
@@ -459,6 +292,8 @@ impl<'a> Walk<'a> {
             let at = at as u64;
             self.verdict(0, Rule::Capped { cap, at });
         }
+        let parts: usize = zones.iter().map(|zone| 1 + own::parts(zone)).sum();
+        self.used = self.used.saturating_add(PER_ZONE_PART * parts as u64);
         let tzids = zones.iter().map(|zone| zone.tzid.clone()).collect();
         self.file.zone_spans.push((calendar, tzids, start..end));
         for zone in &zones {
@@ -492,14 +327,5 @@ impl<'a> Walk<'a> {
             self.verdict(0, Rule::Unreadable { what });
         }
         self.file
-    }
-}
-
-/// How many bytes of a property are looked at.
-#[must_use]
-pub fn limit(name: Name) -> usize {
-    match name {
-        Name::Summary | Name::Description | Name::Location | Name::Url | Name::Uid => MAX_TEXT,
-        _ => MAX_LINE,
     }
 }

@@ -156,7 +156,7 @@ impl Ledger {
         }
         // A service of the older podcal that runs would find its tables gone.
         let _lock = match schema {
-            Schema::Old => Some(Self::claim(self.path())?),
+            Schema::Old => Some(Self::claim(self.path()).await?),
             _ => None,
         };
         file::create_if_missing(self.path())?;

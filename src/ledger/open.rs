@@ -20,8 +20,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::ServiceRunning`] where another process holds it; where the folder is
     /// missing or the lock file cannot be opened.
-    pub fn claim(path: &Path) -> Result<ServiceLock> {
-        ServiceLock::claim(resolve(path)?)
+    pub async fn claim(path: &Path) -> Result<ServiceLock> {
+        let path = path.to_owned();
+        file::beside_tasks(async move { ServiceLock::claim(resolve(&path)?) }).await
     }
 
     /// Opens a claimed ledger, creates it where there is none (readable by its owner only), and
@@ -79,7 +80,7 @@ impl Ledger {
         at: UnixTime,
     ) -> Result<(Self, Vec<LedgerEvent>)> {
         let Some(server) = &place.server else {
-            return Self::open(Self::claim(&place.path)?, at).await;
+            return Self::open(Self::claim(&place.path).await?, at).await;
         };
         let server = Server::new(server)?;
         let path = resolve(&place.path)?;
@@ -123,7 +124,12 @@ impl Ledger {
     /// # Errors
     /// When a ledger that exists cannot be opened.
     pub async fn open_to_read(path: &Path) -> Result<Self> {
-        let path = resolve(path)?;
+        let path = path.to_owned();
+        file::beside_tasks(Self::open_to_read_here(path)).await
+    }
+
+    async fn open_to_read_here(path: PathBuf) -> Result<Self> {
+        let path = resolve(&path)?;
         let schema = begin::look(&path).await?;
         let opened = Opened {
             lock: None,

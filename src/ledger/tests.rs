@@ -57,8 +57,8 @@ fn sign_in(rejections: u32) -> SignIn {
 pub(super) fn agenda(titles: &[&str]) -> Agenda {
     let meetings = titles.iter().zip(1..).map(|(title, hour)| Meeting {
         id: MeetingId::new(title, ""),
-        title: (*title).to_owned(),
-        organizer: "Ada".to_owned(),
+        title: (*title).into(),
+        organizer: "Ada".into(),
         description: None,
         start_time: at(hour * 3600),
         end_time: at(hour * 3600 + 1800),
@@ -67,7 +67,7 @@ pub(super) fn agenda(titles: &[&str]) -> Agenda {
 }
 
 pub(super) async fn opened(path: &Path) -> (Ledger, Vec<LedgerEvent>) {
-    Ledger::open(Ledger::claim(path).unwrap(), at(1_772_442_000))
+    Ledger::open(Ledger::claim(path).await.unwrap(), at(1_772_442_000))
         .await
         .unwrap()
 }
@@ -128,7 +128,7 @@ async fn batch_in(ledger: &Ledger) -> Option<i64> {
 }
 
 async fn open_error(path: &Path) -> LedgerError {
-    let error = match Ledger::claim(path) {
+    let error = match Ledger::claim(path).await {
         Ok(lock) => Ledger::open(lock, at(1)).await.unwrap_err(),
         Err(error) => error,
     };
@@ -287,9 +287,9 @@ async fn a_second_service_on_one_ledger_is_refused_however_the_path_is_spelt() {
     std::os::unix::fs::symlink("podcal.db", &link).unwrap();
     // The first time before there is a file: the link leads nowhere yet.
     for first in [link.clone(), path.clone()] {
-        let lock = Ledger::claim(&first).unwrap();
+        let lock = Ledger::claim(&first).await.unwrap();
         for spelt in [&path, &inner.join("../podcal.db"), &link] {
-            let error = Ledger::claim(spelt).unwrap_err();
+            let error = Ledger::claim(spelt).await.unwrap_err();
             let LedgerError::ServiceRunning { holder, .. } = &error else {
                 panic!("{error}");
             };
@@ -298,7 +298,7 @@ async fn a_second_service_on_one_ledger_is_refused_however_the_path_is_spelt() {
         let (ledger, _) = Ledger::open(lock, at(1)).await.unwrap();
         assert_eq!(ledger.path(), fs::canonicalize(&path).unwrap());
         ledger.close().await;
-        drop(Ledger::claim(&path).unwrap());
+        drop(Ledger::claim(&path).await.unwrap());
     }
     assert!(!folder.path().join("link.db.lock").exists());
 }
@@ -590,7 +590,7 @@ async fn a_deleted_file_is_noticed_and_a_new_one_begun() {
     ledger.store(&batch(3)).await.unwrap();
     assert_eq!(batch_in(&ledger).await, Some(3));
     // The new lock file is held.
-    let error = Ledger::claim(ledger.path()).unwrap_err();
+    let error = Ledger::claim(ledger.path()).await.unwrap_err();
     assert!(
         matches!(error, LedgerError::ServiceRunning { .. }),
         "{error}"
@@ -631,7 +631,7 @@ async fn a_file_that_was_put_in_place_of_the_ledger_gets_none_of_the_old_log() {
 async fn a_ledger_that_another_process_claimed_meanwhile_is_not_taken_back() {
     let (folder, ledger) = new_ledger().await;
     fs::remove_file(folder.path().join("podcal.db.lock")).unwrap();
-    let theirs = Ledger::claim(ledger.path()).unwrap();
+    let theirs = Ledger::claim(ledger.path()).await.unwrap();
     let error = ledger.reopen(at(1)).await.unwrap_err();
     assert!(
         matches!(error, LedgerError::ServiceRunning { .. }),
@@ -836,7 +836,7 @@ async fn a_killed_process_leaves_a_ledger_that_is_whole() {
                 // A command beside it, which claims nothing.
                 let beside = Ledger::open_to_read(&path).await.unwrap();
                 assert!(batch_in_any(&beside).await >= kills * 1_000_000 + 20);
-                let error = Ledger::claim(&path).unwrap_err();
+                let error = Ledger::claim(&path).await.unwrap_err();
                 assert!(
                     matches!(&error, LedgerError::ServiceRunning { holder: Some(holder), .. } if holder.pid == child.id()),
                     "{error}"

@@ -123,7 +123,7 @@ mod tests {
         Meeting {
             id: MeetingId::from_text(id),
             title: title.into(),
-            organizer: String::new(),
+            organizer: "".into(),
             description: None,
             start_time: UnixTime::from_seconds(start),
             end_time: UnixTime::from_seconds(start + 60),
@@ -140,7 +140,7 @@ mod tests {
         let order: Vec<_> = agenda
             .meetings()
             .iter()
-            .map(|m| (m.id.as_str(), m.title.as_str()))
+            .map(|m| (m.id.as_str(), &*m.title))
             .collect();
         assert_eq!(order, [("b", "B first"), ("a", "A")]);
     }

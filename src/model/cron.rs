@@ -18,6 +18,9 @@ use super::zone::Zone;
 
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
+/// Since then all clocks of the world are whole quarters of an hour apart: 2000-01-01T00:00:00Z.
+const QUARTERS: UnixTime = UnixTime::from_seconds(946_684_800);
+
 /// A cron line.
 #[derive(Clone)]
 pub struct Cron {
@@ -181,8 +184,24 @@ impl Hourly {
 
     /// The next match, which comes within the hour; `None` where clocks change before it.
     fn next(self, after: UnixTime, zone: &Zone) -> Option<UnixTime> {
+        if self.is_alike_in_every_zone() && after >= QUARTERS {
+            return self.within_the_hour(after, 0);
+        }
         let offset = zone.time_zone().to_offset(after.timestamp());
-        let local = after.seconds() + i64::from(offset.seconds());
+        let at = self.within_the_hour(after, offset.seconds())?;
+        (zone.time_zone().to_offset(at.timestamp()) == offset).then_some(at)
+    }
+
+    /// Whether the line says the same in each quarter of an hour: then it comes at the same
+    /// times in every zone, and no change of clocks matters.
+    fn is_alike_in_every_zone(self) -> bool {
+        const HOUR: u64 = (1 << 60) - 1;
+        let turned = (self.minutes << 15 | self.minutes >> 45) & HOUR;
+        turned == self.minutes & HOUR
+    }
+
+    fn within_the_hour(self, after: UnixTime, offset: i32) -> Option<UnixTime> {
+        let local = after.seconds() + i64::from(offset);
         let (minute, second) = (local.rem_euclid(3600) / 60, local.rem_euclid(60));
         let later_seconds = self.seconds >> (second + 1);
         let seconds = if later_seconds != 0 && self.minutes >> minute & 1 == 1 {
@@ -196,8 +215,7 @@ impl Hourly {
             };
             minutes * 60 - second + first
         };
-        let at = UnixTime::from_seconds(after.seconds() + seconds);
-        (zone.time_zone().to_offset(at.timestamp()) == offset).then_some(at)
+        Some(UnixTime::from_seconds(after.seconds() + seconds))
     }
 }
 

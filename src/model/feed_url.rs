@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::secret::Secret;
+use super::written_host::{self, host_in};
 
 /// An `http` or `https` address without user name or password.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ impl FeedUrl {
             }
             _ => text.to_owned(),
         };
+        let host = host_in(&spelt_out);
+        written_host::refuse_zeros(host)?;
         let mut url = Url::parse(&spelt_out)
             .map_err(|error| format!("is not an address ({error}); {EXPECTED}"))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -39,6 +42,7 @@ impl FeedUrl {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(format!("has no host; {EXPECTED}"));
         }
+        written_host::refuse_other_spelling(&url, host)?;
         let login = login_of(&url);
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -142,6 +146,37 @@ mod tests {
                 .0
                 .is_encrypted()
         );
+    }
+
+    #[test]
+    fn a_host_is_taken_as_it_is_written_or_refused() {
+        for (text, meant) in [
+            ("http://0x7f.1/room.ics", "127.0.0.1"),
+            ("http://010.1.2.3/room.ics", "10.1.2.3"),
+            ("https://u:p@2130706433:8443/room.ics", "127.0.0.1"),
+            ("webcal://10.1/room.ics", "10.0.0.1"),
+            ("https://１２７.0.0.1/", "127.0.0.1"),
+            ("https://%3127.0.0.1/", "127.0.0.1"),
+            ("https://127.0.0.1./", "127.0.0.1"),
+            ("https:///192.0.2.011/", "192.0.2.9"),
+            ("https://192.0.2.1\\@1.2/", "192.0.2.1"),
+            ("https://calendar%2eexample.com/", "calendar.example.com"),
+        ] {
+            let error = match FeedUrl::parse(text) {
+                // It is the same host for everybody.
+                Ok((url, _)) => format!("\"{}\"", url.host()),
+                Err(error) => error,
+            };
+            assert!(error.contains(&format!("\"{meant}\"")), "{text}: {error}");
+            assert!(!error.contains("room.ics"), "{error}");
+        }
+        for text in [
+            "https://192.0.2.1/",
+            "http://[::1]:80/",
+            "https://Calendar.Example.com/a",
+        ] {
+            assert!(FeedUrl::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

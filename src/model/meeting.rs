@@ -1,6 +1,7 @@
 //! A meeting: the very object that a pod is sent and that `--json` prints.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::time::UnixTime;
 /// to cycle for the same instance of the same event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct MeetingId(String);
+pub struct MeetingId(Arc<str>);
 
 impl MeetingId {
     /// The id of an instance: `uid` is that of its event, `instance` tells it from
@@ -25,13 +26,13 @@ impl MeetingId {
         let mut digest = Parts::new();
         digest.add(uid);
         let digest = digest.finish_with(instance);
-        Self(hex(digest.get(..12).unwrap_or_default()))
+        Self(hex(digest.get(..12).unwrap_or_default()).into())
     }
 
     /// An id as a pod or the ledger spelt it.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     #[must_use]
@@ -46,15 +47,15 @@ impl fmt::Display for MeetingId {
     }
 }
 
-/// One meeting on a display (OpenControl v2, schema `Meeting`).
+/// One meeting on a display (OpenControl v2, schema `Meeting`). Copies share the texts.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meeting {
     pub id: MeetingId,
-    pub title: String,
+    pub title: Arc<str>,
     /// Empty where the feed names nobody; the schema requires the key.
-    pub organizer: String,
+    pub organizer: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Arc<str>>,
     /// Unix seconds.
     pub start_time: UnixTime,
     /// Unix seconds, exclusive.

@@ -85,7 +85,7 @@ pub struct RoomMemory {
     /// By the digest of the feed's id; in the order of digests.
     pub feeds: BTreeMap<String, RoomFeedMemory>,
     /// What the displays were to show last, with where each meeting came from.
-    pub agenda: Vec<RememberedMeeting>,
+    pub agenda: Arc<[RememberedMeeting]>,
     pub composed_at: Option<UnixTime>,
     /// Whether `agenda` was ever composed or handed down; `false`: nothing is known.
     pub is_known: bool,
@@ -135,7 +135,7 @@ pub struct ReplacedMemory {
 pub struct RememberedMeeting {
     #[serde(flatten)]
     pub meeting: Meeting,
-    pub feeds: Vec<String>,
+    pub feeds: Vec<Arc<str>>,
 }
 
 /// Of a pod; by its URL.

@@ -24,5 +24,6 @@ pub mod sign_in;
 pub mod time;
 pub mod verdict;
 pub mod version;
+pub mod written_host;
 pub mod zone;
 pub mod zone_names;

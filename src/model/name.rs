@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::digest::{Parts, hex};
+use super::written_host::{self, host_in};
 
 /// The key of a room in the configuration, such as `aurora` in `[rooms.aurora]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -43,8 +44,8 @@ impl fmt::Display for RoomName {
 /// The address itself is often a password and never gets here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedId {
-    digest: String,
-    host: String,
+    digest: Arc<str>,
+    host: Arc<str>,
 }
 
 impl FeedId {
@@ -54,8 +55,8 @@ impl FeedId {
     pub fn new(host: &str, parts: &[&str]) -> Self {
         let digest = hex(Parts::of(parts).get(..10).unwrap_or_default());
         Self {
-            digest,
-            host: host.to_owned(),
+            digest: digest.into(),
+            host: host.into(),
         }
     }
 
@@ -63,6 +64,12 @@ impl FeedId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.digest
+    }
+
+    /// The same, for whoever keeps it.
+    #[must_use]
+    pub fn key(&self) -> Arc<str> {
+        self.digest.clone()
     }
 
     #[must_use]
@@ -110,7 +117,7 @@ impl PodUrl {
             format!("https://{}", bracketed(text))
         };
         let host = host_in(&spelt_out);
-        refuse_zeros(host)?;
+        written_host::refuse_zeros(host)?;
         let mut url = Url::parse(&spelt_out)
             .map_err(|error| format!("is not an address ({error}); {EXPECTED}"))?;
         if url.scheme() != "https" {
@@ -134,7 +141,7 @@ impl PodUrl {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(format!("has no host; {EXPECTED}"));
         }
-        refuse_other_spelling(&url, host)?;
+        written_host::refuse_other_spelling(&url, host)?;
         // `Url` drops an explicit `:443`, which here means something else than no port.
         if url.port().is_none()
             && !spelt_out
@@ -172,62 +179,6 @@ impl PodUrl {
     #[must_use]
     pub fn key(&self) -> String {
         format!("https://{}:{}", self.host(), self.port())
-    }
-}
-
-/// The host as it is written in an address, without user, port and path.
-fn host_in(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
-    let authority = rest.get(..end).unwrap_or_default();
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    match host.rfind(']') {
-        Some(bracket) => host.get(..=bracket).unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    }
-}
-
-/// Refuses `010.001.002.011`: for many programs, with `Url` among them, numbers that
-/// begin with a zero are octal, so that it would be 8.1.2.9.
-fn refuse_zeros(host: &str) -> Result<(), String> {
-    let parts: Option<Vec<u8>> = host
-        .split('.')
-        .map(|part| {
-            let digits = part.bytes().all(|byte| byte.is_ascii_digit());
-            part.parse().ok().filter(|_| digits)
-        })
-        .collect();
-    match parts.as_deref() {
-        Some(&[a, b, c, d]) => {
-            let meant = std::net::Ipv4Addr::new(a, b, c, d).to_string();
-            if meant == host {
-                return Ok(());
-            }
-            Err(format!(
-                "has numbers that begin with a zero, which some programs read as octal; did you mean \"{meant}\"?"
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses what `Url` reads as another host than is written: `10.1` as 10.0.0.1,
-/// numbers, hexadecimal digits and wide ones as IPv4 addresses, names with escapes.
-fn refuse_other_spelling(url: &Url, host: &str) -> Result<(), String> {
-    match url.host() {
-        Some(Host::Ipv4(address)) if address.to_string() != host => Err(format!(
-            "is not an IPv4 address in its usual form; did you mean \"{address}\"?"
-        )),
-        Some(Host::Domain(name))
-            if host.contains('%') || host.is_ascii() && !host.eq_ignore_ascii_case(name) =>
-        {
-            Err(format!(
-                "holds characters that do not belong into a name; did you mean \"{name}\"?"
-            ))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! again too soon: by no task, no command and no other process.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,8 @@ use super::time::UnixTime;
 /// name and no credential: a digest of them, and the host for people.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountKey {
-    digest: String,
-    host: String,
+    digest: Arc<str>,
+    host: Arc<str>,
 }
 
 impl AccountKey {
@@ -30,7 +31,10 @@ impl AccountKey {
             .collect();
         let digest = Parts::of(&all);
         let digest = hex(digest.get(..10).unwrap_or_default());
-        Self { digest, host }
+        Self {
+            digest: digest.into(),
+            host: host.into(),
+        }
     }
 
     /// Twenty hexadecimal digits; the key in the ledger.
@@ -61,9 +65,9 @@ impl AccountKey {
 /// other, and the old one would be tried again and again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credential {
-    pub account: AccountKey,
-    /// See [`AccountKey::secret_tag`].
+    /// See [`AccountKey::secret_tag`]. First, since it tells most of them apart.
     pub tag: u16,
+    pub account: AccountKey,
 }
 
 impl Credential {
@@ -78,13 +82,13 @@ impl Credential {
     /// The row of this secret in the ledger.
     #[must_use]
     pub fn key(&self) -> AccountKey {
-        AccountKey::new(&self.account.host, &[&self.account.digest, &self.digits()])
+        AccountKey::new(&self.account.host, &[&*self.account.digest, &self.digits()])
     }
 
     /// The row of one user of this secret that alone was rejected, such as a feed.
     #[must_use]
     pub fn key_alone(&self, user: &str) -> AccountKey {
-        let parts = [&self.account.digest, &self.digits(), user];
+        let parts = [&*self.account.digest, &self.digits(), user];
         AccountKey::new(&self.account.host, &parts)
     }
 

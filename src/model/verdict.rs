@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::meeting::Meeting;
 use super::occurrence::Details;
 use super::time::UnixTime;
 
@@ -24,6 +25,9 @@ pub struct Verdict {
 pub enum Subject {
     /// An event that could be read.
     Event(Arc<Details>),
+    /// A meeting that is on the display although no calendar has it any more; its texts are
+    /// those of the display.
+    Kept(Box<Meeting>),
     /// A place in the feed: something that could not be read, or the feed itself.
     Line { href: String, line: u32 },
 }
@@ -33,6 +37,7 @@ impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = match self {
             Self::Event(details) => details.source.line,
+            Self::Kept(_) => 0,
             Self::Line { line, .. } => *line,
         };
         write!(f, "Subject(line {line})")
@@ -46,6 +51,8 @@ pub enum Rule {
     Shown,
     /// On the display under the private title.
     ShownPrivate,
+    /// On the display although no calendar has it any more: held, or kept until it ends.
+    Kept,
 
     // Left out by what the event says.
     /// STATUS:CANCELLED, or METHOD:CANCEL.
@@ -156,7 +163,7 @@ impl Rule {
     /// Whether the meeting is on the display because of this rule.
     #[must_use]
     pub fn is_shown(&self) -> bool {
-        matches!(self, Self::Shown | Self::ShownPrivate)
+        matches!(self, Self::Shown | Self::ShownPrivate | Self::Kept)
     }
 
     /// Whether something in the feed could not be read as it was meant.
@@ -179,6 +186,7 @@ impl Rule {
         match self {
             Self::Shown => "shown",
             Self::ShownPrivate => "shown_private",
+            Self::Kept => "kept",
             Self::Cancelled => "cancelled",
             Self::Free => "free",
             Self::Declined => "declined",
@@ -212,6 +220,9 @@ impl fmt::Display for Rule {
         match self {
             Self::Shown => f.write_str("shown"),
             Self::ShownPrivate => f.write_str("shown under the private title (CLASS)"),
+            Self::Kept => {
+                f.write_str("kept on the display for now, although no calendar has it any more")
+            }
             Self::Cancelled => f.write_str("cancelled (STATUS or METHOD)"),
             Self::Free => f.write_str("marked as free time (TRANSP or busy status)"),
             Self::Declined => f.write_str("the room declined it (PARTSTAT)"),

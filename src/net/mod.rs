@@ -8,6 +8,7 @@ pub mod authorities;
 pub mod certificate;
 pub mod clean;
 pub mod lookup;
+pub mod memory;
 pub mod probe;
 pub mod retry_after;
 pub mod transport;

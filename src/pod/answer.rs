@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::{ApiError, Body, PodErrorKind};
 use super::operation::Operation;
@@ -16,9 +17,19 @@ use crate::model::time::UnixTime;
 use crate::net::transport::Cause;
 use crate::net::{clean, retry_after};
 
-/// The largest JSON that is read. A configuration has some 30 KB, and what is
-/// built from hostile JSON takes many times its length.
+/// The largest JSON that is read. A configuration has some 30 KB.
 const JSON_LIMIT: u64 = 2 * 1024 * 1024;
+
+/// Objects, arrays and values in it: what is built from them takes many times its length.
+/// A configuration has a thousand.
+const VALUES_LIMIT: usize = 50_000;
+
+/// Honest answers are smaller, but for images.
+const SMALL: usize = 128 * 1024;
+
+/// Of larger ones, how many are held at once, in all of the process.
+const MAX_LARGE_ANSWERS: usize = 4;
+static LARGE_ANSWERS: Semaphore = Semaphore::const_new(MAX_LARGE_ANSWERS);
 
 /// The largest splash image that is sent or fetched.
 pub const IMAGE_LIMIT: u64 = 50 * 1024 * 1024;
@@ -32,6 +43,9 @@ pub struct Answer {
     pub date: Option<UnixTime>,
     pub retry_after: Option<Duration>,
     pub body: Bytes,
+    /// The right to hold a large one.
+    #[expect(dead_code, reason = "it is given back when this is dropped")]
+    pub place: Option<SemaphorePermit<'static>>,
 }
 
 /// How a pod confirmed a write.
@@ -83,6 +97,7 @@ impl Answer {
             header("retry-after").and_then(|value| retry_after::parse(&value, date.unwrap_or(now)));
         let status = response.status().as_u16();
         let mut body = BytesMut::new();
+        let mut place = None;
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
@@ -92,6 +107,13 @@ impl Answer {
             if body.len() as u64 > limit {
                 return Err(PodErrorKind::TooLarge { limit });
             }
+            if body.len() > SMALL && place.is_none() {
+                place = LARGE_ANSWERS.acquire().await.ok();
+            }
+        }
+        if limit == JSON_LIMIT && values(&body) > VALUES_LIMIT {
+            let limit = VALUES_LIMIT;
+            return Err(PodErrorKind::TooManyValues { limit });
         }
         Ok(Self {
             status,
@@ -99,6 +121,7 @@ impl Answer {
             date,
             retry_after,
             body: body.freeze(),
+            place,
         })
     }
 
@@ -264,6 +287,21 @@ impl Answer {
     }
 }
 
+/// About how many values JSON has: what opens, parts or names one, outside of texts.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut in_text, mut is_escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' | b',' | b':' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// `Errors` and `TokenError` of the reference, and OAuth's own description.
 #[derive(Deserialize)]
 struct Reported {
@@ -292,7 +330,16 @@ mod tests {
             date: None,
             retry_after: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
+            place: None,
         }
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        let config = include_bytes!("../../fuzz/seeds/pod/config.txt");
+        assert!(values(config) < 100);
+        assert_eq!(values(br#"{"a":[{},{"b,\"c":1}]}"#), 7);
+        assert!(values("[{},".repeat(VALUES_LIMIT).as_bytes()) > VALUES_LIMIT);
     }
 
     fn error(kind: PodErrorKind) -> PodError {

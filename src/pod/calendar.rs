@@ -1,5 +1,7 @@
 //! The meetings of a pod: the requests about them, read leniently, written strictly.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -138,9 +140,11 @@ fn meeting_in(value: &Value, fallback_id: &str) -> Meeting {
     let id = text("id").filter(|id| !id.is_empty());
     Meeting {
         id: MeetingId::from_text(id.as_deref().unwrap_or(fallback_id)),
-        title: text("title").unwrap_or_default(),
-        organizer: text("organizer").unwrap_or_default(),
-        description: text("description").filter(|text| !text.is_empty()),
+        title: text("title").unwrap_or_default().into(),
+        organizer: text("organizer").unwrap_or_default().into(),
+        description: text("description")
+            .filter(|text| !text.is_empty())
+            .map(Arc::from),
         start_time: time("start_time"),
         end_time: time("end_time"),
     }

@@ -111,6 +111,11 @@ impl PodClient {
         self.0.session.lock().await.permit_sign_in();
     }
 
+    /// Closes the connection: nothing is asked for a while.
+    pub fn close(&self) {
+        self.0.connection.close();
+    }
+
     /// Signs in now, whether or not there is a token, and says what is known of
     /// the new one.
     ///

@@ -110,6 +110,11 @@ impl Connection {
         })
     }
 
+    /// Nothing is asked for a while: closes the connection, and gives back what it takes.
+    pub(super) fn close(&self) {
+        self.state().current = None;
+    }
+
     /// The pod has begun to answer.
     pub(super) fn answered(&self, response: &reqwest::Response) {
         let info = response.extensions().get::<HttpInfo>();

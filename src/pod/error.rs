@@ -222,6 +222,10 @@ impl fmt::Display for PodError {
                 asked(f)?;
                 write!(f, "answered with more than {limit} meetings")
             }
+            Kind::TooManyValues { limit } => {
+                asked(f)?;
+                write!(f, "answered with JSON of more than {limit} values")
+            }
             Kind::Redirected { status } => {
                 asked(f)?;
                 write!(f, "answered with a redirect ({status})")

@@ -19,6 +19,8 @@ pub(crate) mod config;
 mod connection;
 pub mod device;
 pub(crate) mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz;
 pub(crate) mod mode;
 pub(crate) mod operation;
 pub(crate) mod request;

@@ -237,6 +237,7 @@ mod tests {
                 date: None,
                 retry_after: None,
                 body: Bytes::copy_from_slice(body.as_bytes()),
+                place: None,
             };
             let mut session = Session::default();
             let now = Instant::now();

@@ -30,17 +30,17 @@ use crate::web::{Bound, WebError, WebServer};
 mod asked;
 mod exchange;
 mod listening;
+mod summaries;
 mod supervisor;
 
 use self::asked::Asker;
 use self::exchange::Reloads;
 use self::listening::{Listening, Question};
+use self::summaries::Summaries;
 use self::supervisor::Supervisor;
 
 /// Tasks are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
-/// How things stand is logged this often.
-const SUMMARY: Duration = Duration::from_secs(3600);
 /// What is in flight at a stop may take this long to end.
 const GRACE: Duration = Duration::from_secs(3);
 /// A task that should have moved on before this long is late, for `status --healthy`.
@@ -68,8 +68,7 @@ pub struct Server {
     replica: Option<ReplicaTask>,
     replica_requests: Option<mpsc::UnboundedReceiver<RoomRequest>>,
     settling: Option<JoinHandle<()>>,
-    first_pass: bool,
-    next_summary: Instant,
+    summaries: Summaries,
 }
 
 /// Why the service does not start.
@@ -158,8 +157,7 @@ impl Server {
             replica,
             replica_requests,
             settling: None,
-            first_pass: false,
-            next_summary: Instant::now() + SUMMARY,
+            summaries: Summaries::from(Instant::now()),
         })
     }
 
@@ -234,15 +232,12 @@ impl Server {
             self.views = Arc::new(self.service.views());
         }
         self.settle();
-        let has_share = |replica: &ReplicaTask| replica.is_settled(&self.service);
+        let service = &self.service;
+        let has_share = |replica: &ReplicaTask| replica.is_settled(service);
         let has_share = self.replica.as_ref().is_none_or(has_share);
-        if !self.first_pass && has_share && self.service.is_first_pass_done() {
-            self.first_pass = true;
-            self.say_summary(true, supervisor);
-        }
-        if Instant::now() >= self.next_summary {
-            self.next_summary += SUMMARY;
-            self.say_summary(false, supervisor);
+        let is_done = || has_share && service.is_first_pass_done();
+        if let Some(is_first) = self.summaries.due(Instant::now(), is_done) {
+            self.say_summary(is_first, supervisor);
         }
         // As for `status --healthy`: whoever looks may start a service again that stands still.
         if supervisor.is_due() && self.service.late(LATE).is_empty() {
@@ -273,9 +268,9 @@ impl Server {
             self.service.set_roll(replica.roll());
         }
         let late = self.service.late(LATE).len();
-        let snapshot = self
-            .service
-            .snapshot(self.views.clone(), late, self.first_pass);
+        let snapshot =
+            self.service
+                .snapshot(self.views.clone(), late, self.summaries.first_is_said());
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
@@ -308,7 +303,7 @@ impl Server {
         json!({
             "healthy": late.is_empty(),
             "late": late,
-            "ready": self.first_pass,
+            "ready": self.summaries.first_is_said(),
             "ledger_writable": self.ledger.recorder.failing().is_none(),
         })
     }

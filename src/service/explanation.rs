@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::past::PastDisplay;
+use super::present::Present;
 use super::study::Study;
 use crate::compose::{self, filter};
 use crate::config::Room;
+use crate::model::memory::Memories;
 use crate::model::occurrence::Details;
 use crate::model::time::{UnixTime, Window};
 use crate::model::verdict::{Rule, Subject, Verdict};
@@ -32,8 +34,10 @@ pub struct Explanation {
     pub titles: Titles,
     /// What the displays showed, where it is about a time that is over.
     pub past: Option<Vec<PastDisplay>>,
-    /// How each feed was read, for people.
-    pub feeds: Vec<String>,
+    /// Whether the displays are known to show what they should.
+    pub is_in_step: bool,
+    /// How each feed was read, and what differs on a display, for people.
+    pub notes: Vec<String>,
     /// By time.
     pub verdicts: Vec<Verdict>,
 }
@@ -67,10 +71,14 @@ impl Explanation {
     pub fn of_room(
         room: &Room,
         study: Study,
+        memories: &Memories,
         at: UnixTime,
         near: Option<Window>,
         titles: Titles,
     ) -> Self {
+        let present = Present::of(room, memories, study.view.wanted.agenda.as_deref(), at);
+        let mut notes = feeds(room, &study);
+        notes.extend(present.notes);
         let explanation = Self {
             name: room.title.clone(),
             zone: room.zone.clone(),
@@ -78,7 +86,8 @@ impl Explanation {
             near,
             titles,
             past: None,
-            feeds: feeds(room, &study),
+            is_in_step: present.is_in_step,
+            notes,
             verdicts: study.verdicts,
         };
         explanation.in_order()
@@ -94,7 +103,8 @@ impl Explanation {
             near: None,
             titles: Titles::AsTheyAre,
             past: Some(past),
-            feeds: Vec::new(),
+            is_in_step: true,
+            notes: Vec::new(),
             verdicts: Vec::new(),
         }
     }
@@ -121,7 +131,7 @@ impl Explanation {
         let past = past.iter();
         let past = past.flat_map(|display| display.answers(is_alone, self.at, &self.zone));
         let mut answers: Vec<String> = past.collect();
-        if self.feeds.is_empty() {
+        if self.notes.is_empty() {
             answers.push(
                 "Why another meeting was not there is not known: podcal does not keep the calendars of earlier days."
                     .to_owned(),
@@ -144,6 +154,10 @@ impl Explanation {
             .iter()
             .filter(then)
             .partition(|verdict| verdict.rule.is_shown());
+        let shows = match self.is_in_step {
+            true => "shows",
+            false => "should show",
+        };
         let mut answers = Vec::new();
         if shown.is_empty() {
             let next = self.verdicts.iter().filter(|one| one.rule.is_shown());
@@ -151,14 +165,14 @@ impl Explanation {
             let until = next.min().map(|at| self.until(self.at, at));
             let until = until.map_or_else(String::new, |until| format!(" until {until}"));
             answers.push(format!(
-                "At {as_of} the display shows the room as free{until}."
+                "At {as_of} the display {shows} the room as free{until}."
             ));
         }
         answers.extend(shown.iter().map(|verdict| {
             let title = self.title(verdict);
             match &verdict.rule {
-                Rule::Shown => format!("At {as_of} the display shows `{title}`."),
-                rule => format!("At {as_of} the display shows `{title}`: {rule}."),
+                Rule::Shown => format!("At {as_of} the display {shows} `{title}`."),
+                rule => format!("At {as_of} the display {shows} `{title}`: {rule}."),
             }
         }));
         answers.extend(missing.iter().map(|verdict| {
@@ -248,7 +262,7 @@ impl Explanation {
             "subject": self.name,
             "time_zone": self.zone.name(),
             "at": self.at,
-            "notes": self.feeds,
+            "notes": self.notes,
             "verdicts": verdicts,
         });
         if let (Some(past), Some(document)) = (&self.past, document.as_object_mut()) {
@@ -259,8 +273,11 @@ impl Explanation {
     }
 
     fn title(&self, verdict: &Verdict) -> String {
-        let Subject::Event(details) = &verdict.subject else {
-            return String::new();
+        let details = match (&verdict.subject, &self.titles) {
+            (Subject::Event(details), _) => details,
+            (Subject::Kept(_), Titles::AllAs(title)) => return title.clone(),
+            (Subject::Kept(meeting), _) => return meeting.title.to_string(),
+            (Subject::Line { .. }, _) => return String::new(),
         };
         let own = |details: &Details| {
             let summary = details.summary.as_deref();
@@ -356,6 +373,7 @@ fn few_of_each(verdicts: Vec<&Verdict>) -> (Vec<&Verdict>, usize) {
         .filter(|verdict| {
             let uid = match &verdict.subject {
                 Subject::Event(details) => details.uid.clone(),
+                Subject::Kept(meeting) => meeting.id.to_string(),
                 Subject::Line { .. } => place(verdict),
             };
             let count = counts.entry((uid, verdict.rule.key())).or_default();
@@ -371,6 +389,7 @@ fn few_of_each(verdicts: Vec<&Verdict>) -> (Vec<&Verdict>, usize) {
 fn place(verdict: &Verdict) -> String {
     let (href, line) = match &verdict.subject {
         Subject::Event(details) => (&details.source.href, details.source.line),
+        Subject::Kept(_) => return String::new(),
         Subject::Line { href, line } => (href, *line),
     };
     match (href.is_empty(), line) {

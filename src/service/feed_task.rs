@@ -8,33 +8,30 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use super::gate::{Gate, Pass};
+use super::deadline::Deadline;
+use super::gate::Gate;
 use super::read_budget::ReadBudget;
-use super::reading::{self, Download, ReduceBy};
 use super::recorder::Recorder;
 use super::room_task::ClockState;
-use crate::config::load::changed_login;
-use crate::config::{Feed, Only, Source};
-use crate::control::clock::reduce_from;
+use crate::config::{Feed, Only};
 use crate::control::feed::{
     FeedController, FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow,
 };
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::FeedView;
-use crate::control::secret_gate::Verdict;
 use crate::feed::error::PullError;
 use crate::feed::{FeedClient, Network};
-use crate::model::item::{Held, Pulled};
 use crate::model::name::RoomName;
 use crate::model::sign_in::Credential;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
-use crate::telemetry::metrics::{self, DueWork, PullCount};
+use crate::telemetry::metrics::{self, PullCount};
 use crate::telemetry::{self, words};
 
 mod held;
 mod history;
 mod look;
+mod pull;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -42,9 +39,8 @@ mod tests;
 pub use self::look::{Fetched, fetch_afresh, inspect};
 pub use self::sign_in::failed_inside;
 
-use self::held::{held, size};
 use self::history::history;
-use self::sign_in::{Refusal, client, paused, permit, user, verdict};
+use self::sign_in::client;
 
 /// A pull that began no longer ago serves also whoever asks for one now.
 const JUST_BEGUN: Duration = Duration::from_secs(1);
@@ -99,7 +95,7 @@ pub struct FeedInputs {
 pub struct FeedOutputs {
     pub view: watch::Sender<FeedView>,
     /// By when the task has to have moved on, for `status --healthy`.
-    pub late_after: watch::Sender<Monotonic>,
+    pub late_after: Deadline,
 }
 
 struct FeedTask {
@@ -120,18 +116,25 @@ struct FeedTask {
 }
 
 /// Runs a feed until its task is dropped or its commands end.
-pub async fn run(
+///
+/// There are thousands of these futures, nearly all of which wait. So the state has a place of
+/// its own, and what is large for a moment another one.
+pub fn run(
     controller: FeedController,
     config: FeedConfig,
     shared: FeedShared,
     inputs: FeedInputs,
     outputs: FeedOutputs,
-) {
+) -> impl Future<Output = ()> + Send {
+    let task = Box::new(FeedTask::new(controller, config, shared, outputs));
+    serve(task, inputs)
+}
+
+async fn serve(mut task: Box<FeedTask>, inputs: FeedInputs) {
     let FeedInputs {
         mut clock_state,
         mut commands,
     } = inputs;
-    let mut task = FeedTask::new(controller, config, shared, outputs);
     task.learn_clock(*clock_state.borrow_and_update());
     task.publish(Vec::new());
     let mut waiting = VecDeque::new();
@@ -150,7 +153,8 @@ pub async fn run(
             FeedStep::Pull { afresh, insists } => {
                 let pull = PullNow { afresh, insists };
                 let began = Instant::now();
-                let Some(outcome) = task.pull_while(pull, &mut commands, &mut waiting).await else {
+                let pulling = Box::pin(task.pull_while(pull, &mut commands, &mut waiting));
+                let Some(outcome) = pulling.await else {
                     return;
                 };
                 count(&outcome, began.elapsed());
@@ -159,7 +163,7 @@ pub async fn run(
                 continue;
             }
             FeedStep::CheckSignIn => {
-                let outcome = task.check_sign_in().await;
+                let outcome = Box::pin(task.check_sign_in()).await;
                 task.learn(outcome);
                 continue;
             }
@@ -241,7 +245,6 @@ impl FeedTask {
     ) -> Option<FeedOutcome> {
         let clock = self.shared.clock;
         let began = clock.now().monotonic;
-        // Large, and there are thousands of feeds of which few pull at a time.
         let mut outcome = Box::pin(self.pull(pull.afresh, pull.insists));
         loop {
             tokio::select! {
@@ -333,181 +336,7 @@ impl FeedTask {
     }
 
     fn publish_late_after(&self) {
-        let late_after = self.controller.late_after();
-        self.outputs
-            .late_after
-            .send_if_modified(|published| std::mem::replace(published, late_after) != late_after);
-    }
-
-    async fn pull(&mut self, afresh: bool, insists: bool) -> FeedOutcome {
-        let feed = &self.config.feed;
-        let user = user(feed);
-        let permit = permit(feed, self.credential.as_ref(), &self.shared.gate, insists);
-        let pass = match permit.await {
-            Ok(pass) => pass,
-            Err(Refusal::Paused(pause)) => {
-                return FeedOutcome::SignInPaused {
-                    failure: paused(feed, &pause),
-                    until: pause.until,
-                };
-            }
-            Err(Refusal::NotWritable(failure)) => {
-                return FeedOutcome::Failed {
-                    failure,
-                    paused_until: None,
-                };
-            }
-        };
-        if let Some(due) = self.due.take() {
-            metrics::begun(DueWork::Pull, self.now().monotonic.since(due));
-        }
-        let latest = self.controller.latest().cloned();
-        let size = self.last_size.or_else(|| latest.as_deref().map(size));
-        // Room for the body is taken when a host has answered: those that are silent, or are
-        // asked in turn, keep none from the others.
-        let (give, mut given) = oneshot::channel();
-        let budget = self.shared.budget.clone();
-        let may_read = async move {
-            let _ = give.send(budget.room(size).await);
-        };
-        let held = match (&latest, afresh) {
-            (Some(latest), false) => held(latest, self.controller.client_state()),
-            _ => Held::default(),
-        };
-        let answer = match &self.client {
-            Ok(client) => client.pull_when(&held, self.now().wall, may_read).await,
-            Err(error) => Err(error.clone()),
-        };
-        self.token_not_saved = match &self.client {
-            Ok(client) => client.token_not_saved().await,
-            Err(_) => None,
-        };
-        let verdict = verdict(&answer);
-        let (host, date) = match &answer {
-            Ok(pulled) => (self.config.feed.id.host().to_owned(), pulled.server_date()),
-            Err(error) => (error.host.clone(), error.server_date()),
-        };
-        if let Some(date) = date {
-            // The clock is judged before anything is reduced by it, or taken off a display.
-            let (judged, is_judged) = oneshot::channel();
-            let told = ServerDate { host, date, judged };
-            if self.shared.dates.send(told).is_ok() {
-                let _ = is_judged.await;
-            }
-        }
-        let paused_until = self.report(pass, verdict, &user).await;
-        let pulled = match answer {
-            Ok(pulled) => pulled,
-            Err(error) => {
-                return FeedOutcome::Failed {
-                    failure: error.failure(),
-                    paused_until,
-                };
-            }
-        };
-        let by = ReduceBy {
-            from: reduce_from(self.now().wall, self.clock_state.is_believed, date),
-            filters: self.config.filters.clone(),
-            largest: self.shared.budget.largest(),
-            host: self.config.feed.id.host().to_owned(),
-        };
-        let (download, state) = match pulled {
-            Pulled::Unchanged { state, missing, .. } => {
-                let version = latest.and_then(|held| reading::with_missing(&held, &missing));
-                return FeedOutcome::Read {
-                    version: version.map(Arc::new),
-                    client_state: state.0,
-                };
-            }
-            Pulled::Changed {
-                items,
-                removed,
-                state,
-                missing,
-                ..
-            } => {
-                let download = Download {
-                    is_document: !matches!(self.config.feed.source, Source::CalDav { .. }),
-                    items,
-                    removed,
-                    missing,
-                    held: latest,
-                    is_afresh: afresh,
-                };
-                (download, state.0)
-            }
-        };
-        let size = download
-            .items
-            .iter()
-            .map(|item| item.body.len() as u64)
-            .sum();
-        self.last_size = Some(size);
-        let size = size.min(by.largest);
-        let mut room = match given.try_recv() {
-            Ok(room) => room,
-            Err(_) => self.shared.budget.room(Some(size)).await,
-        };
-        self.shared.budget.grow(&mut room, size).await;
-        let read = self.shared.budget.read(move || {
-            let version = reading::version(&download, &by);
-            // Given back only when the downloaded bytes are.
-            drop((download, room));
-            version
-        });
-        match read.await {
-            Ok(Ok(version)) => FeedOutcome::Read {
-                version: Some(Arc::new(version)),
-                client_state: state,
-            },
-            Ok(Err(failure)) => FeedOutcome::Failed {
-                failure,
-                paused_until: None,
-            },
-            Err(_) => FeedOutcome::Failed {
-                failure: failed_inside(&self.config.feed),
-                paused_until: None,
-            },
-        }
-    }
-
-    /// Reports to the gate what became of the secret; until when sign-in is paused for it.
-    async fn report(&self, pass: Option<Pass>, verdict: Verdict, user: &str) -> Option<Monotonic> {
-        pass?.report(verdict).await;
-        let credential = self.credential.as_ref()?;
-        match verdict {
-            Verdict::Rejected | Verdict::Forbidden => {
-                let pause = self.shared.gate.paused(credential, user).await;
-                pause.map(|pause| pause.until)
-            }
-            Verdict::Accepted | Verdict::NotSent | Verdict::Inconclusive | Verdict::Unknown => None,
-        }
-    }
-
-    /// While sign-in is paused: is the secret another one, or has the pause ended?
-    async fn check_sign_in(&mut self) -> FeedOutcome {
-        let mut feed = self.config.feed.clone();
-        let renewed = tokio::task::spawn_blocking(move || {
-            let login = match &mut feed.source {
-                Source::Ics { login, .. } | Source::CalDav { login, .. } => login,
-                Source::File { .. } => return None,
-            };
-            *login = changed_login(login)?;
-            Some(feed)
-        });
-        if let Ok(Some(feed)) = renewed.await {
-            self.config.feed = feed;
-            self.renew_client();
-            return FeedOutcome::SignInChecked { paused_until: None };
-        }
-        let user = user(&self.config.feed);
-        let pause = match &self.credential {
-            Some(credential) => self.shared.gate.paused(credential, &user).await,
-            None => None,
-        };
-        FeedOutcome::SignInChecked {
-            paused_until: pause.map(|pause| pause.until),
-        }
+        self.outputs.late_after.set(self.controller.late_after());
     }
 }
 

@@ -22,6 +22,7 @@ mod brake_task;
 pub mod clock;
 mod clock_task;
 pub mod control_socket;
+mod deadline;
 pub mod explanation;
 pub mod feed_task;
 pub mod gate;
@@ -33,6 +34,7 @@ pub mod pass;
 pub mod past;
 pub mod pod_contact;
 pub mod pod_task;
+pub mod present;
 pub mod read_budget;
 pub mod reading;
 pub mod recorder;
@@ -61,6 +63,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::clock::Clock;
+use self::deadline::Deadline;
 use self::feed_task::{FeedCommand, ServerDate};
 use self::gate::Gate;
 use self::identity_task::Identities;
@@ -114,7 +117,7 @@ pub struct Running<C, V, S = ()> {
     /// became different since.
     first: Option<V>,
     /// By when the task has to have moved on.
-    late_after: watch::Receiver<Monotonic>,
+    late_after: Deadline,
     /// What it was told to read last.
     sources: S,
     task: JoinHandle<()>,
@@ -140,7 +143,7 @@ impl<C, V, S> Running<C, V, S> {
     }
 
     fn is_late(&self, by: Duration, now: Monotonic) -> bool {
-        self.has_ended() || self.late_after.borrow().plus(by) < now
+        self.has_ended() || self.late_after.get().plus(by) < now
     }
 }
 

@@ -59,7 +59,7 @@ impl PastDisplay {
         };
         let meetings = push.meetings.meetings().iter().cloned();
         let hidden = meetings.map(|meeting| Meeting {
-            title: rules.hidden_title.clone(),
+            title: rules.hidden_title.as_str().into(),
             description: None,
             ..meeting
         });
@@ -226,8 +226,8 @@ mod tests {
     fn meeting(title: &str, start: &str, end: &str) -> Meeting {
         Meeting {
             id: MeetingId::from_text(title),
-            title: title.to_owned(),
-            organizer: String::new(),
+            title: title.into(),
+            organizer: "".into(),
             description: None,
             start_time: at(start),
             end_time: at(end),

@@ -12,7 +12,7 @@ use ring::digest;
 
 use crate::config::Only;
 use crate::fault::Fault as _;
-use crate::ics::{self, Reading};
+use crate::ics::{self, NotACalendar, Reading};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::item::FeedItem;
 use crate::model::time::UnixTime;
@@ -50,6 +50,8 @@ pub struct ReduceBy {
     pub from: UnixTime,
     /// Of all rooms that read the feed.
     pub filters: Arc<[Only]>,
+    /// In bytes: what may be taken for it, with the body.
+    pub memory: u64,
     /// In bytes: a larger body cannot be read.
     pub largest: u64,
     /// For people.
@@ -64,21 +66,36 @@ impl ReduceBy {
         }
     }
 
-    fn keep(&self, item: &FeedItem) -> FeedItem {
+    fn keep(&self, item: &FeedItem) -> Result<FeedItem, Unread> {
         let filters: Vec<&Only> = self.filters.iter().collect();
-        ics::keep(item, self.from, &filters)
+        // The body, and the form that is kept.
+        let memory = self.memory.saturating_sub(2 * item.body.len() as u64);
+        ics::keep_within(item, self.from, &filters, memory).map_err(|_| Unread::NeedsMemory)
     }
+
+    fn read(&self, item: &FeedItem) -> Result<Result<Reading, NotACalendar>, Unread> {
+        let memory = self.memory.saturating_sub(2 * item.body.len() as u64);
+        ics::read_within(item, memory).map_err(|_| Unread::NeedsMemory)
+    }
+}
+
+/// Why there is no version.
+pub enum Unread {
+    /// It is no calendar, or not a whole one: what is held stays in force.
+    Failed(Failure),
+    /// It is to be read again with more memory.
+    NeedsMemory,
 }
 
 /// Reads a download.
 ///
 /// # Errors
-/// When it is no calendar, or not a whole one: what is held stays in force.
-pub fn version(download: &Download, by: &ReduceBy) -> Result<FeedVersion, Failure> {
+/// See [`Unread`].
+pub fn version(download: &Download, by: &ReduceBy) -> Result<FeedVersion, Unread> {
     let members = if download.is_document {
         document(download, by)?
     } else {
-        collection(download, by)
+        collection(download, by)?
     };
     Ok(members.version(by.reduction()))
 }
@@ -160,23 +177,23 @@ impl Members {
     }
 }
 
-fn document(download: &Download, by: &ReduceBy) -> Result<Members, Failure> {
+fn document(download: &Download, by: &ReduceBy) -> Result<Members, Unread> {
     let mut members = Members::default();
     for item in &download.items {
         if is_too_large(item, by) {
-            return Err(too_large(item, by));
+            return Err(Unread::Failed(too_large(item, by)));
         }
-        let kept = by.keep(item);
+        let kept = by.keep(item)?;
         // The kept form is read, which is small; the whole only where something is wrong.
-        match ics::read(&kept) {
-            Ok(reading) if reading.cut_off => return Err(cut_off()),
+        match by.read(&kept)? {
+            Ok(reading) if reading.cut_off => return Err(Unread::Failed(cut_off())),
             Ok(reading) if !(reading.series.is_empty() && entries(&reading) > 0) => {}
-            _ => match ics::read(item) {
-                Err(error) => return Err(not_a_calendar(&error)),
-                Ok(reading) if reading.cut_off => return Err(cut_off()),
+            _ => match by.read(item)? {
+                Err(error) => return Err(Unread::Failed(not_a_calendar(&error))),
+                Ok(reading) if reading.cut_off => return Err(Unread::Failed(cut_off())),
                 // Events, and not one that could be read: no empty room but a broken feed.
                 Ok(reading) if reading.series.is_empty() && entries(&reading) > 0 => {
-                    return Err(unreadable(&reading));
+                    return Err(Unread::Failed(unreadable(&reading)));
                 }
                 Ok(_) => {}
             },
@@ -186,7 +203,7 @@ fn document(download: &Download, by: &ReduceBy) -> Result<Members, Failure> {
     Ok(members)
 }
 
-fn collection(download: &Download, by: &ReduceBy) -> Members {
+fn collection(download: &Download, by: &ReduceBy) -> Result<Members, Unread> {
     let mut members = Members::default();
     if let Some(held) = &download.held {
         let missing: BTreeSet<&String> = download.missing.iter().collect();
@@ -209,8 +226,8 @@ fn collection(download: &Download, by: &ReduceBy) -> Members {
             members.note_missing(std::slice::from_ref(&item.href));
             continue;
         }
-        let kept = by.keep(item);
-        let is_whole = ics::read(&kept).is_ok_and(|reading| !reading.cut_off);
+        let kept = by.keep(item)?;
+        let is_whole = by.read(&kept)?.is_ok_and(|reading| !reading.cut_off);
         // A member that was never had is held as it is, so that it is counted as one that
         // cannot be read.
         if is_whole || !members.items.contains_key(&item.href) {
@@ -218,7 +235,7 @@ fn collection(download: &Download, by: &ReduceBy) -> Members {
         }
     }
     members.note_missing(&download.missing);
-    members
+    Ok(members)
 }
 
 fn kept_item(item: &FeedItem) -> KeptItem {
@@ -304,6 +321,22 @@ fn is_too_large(item: &FeedItem, by: &ReduceBy) -> bool {
     item.body.len() as u64 > by.largest
 }
 
+/// What is made of the calendar takes all the memory that there is.
+#[must_use]
+pub fn needs_too_much(by: &ReduceBy) -> Failure {
+    let says = format!(
+        "the calendar of {} has so many events that to read it takes more memory than `limits.memory` allows",
+        by.host
+    );
+    Failure {
+        is_passing: false,
+        ..failure("too_large", says, MORE_MEMORY)
+    }
+}
+
+const MORE_MEMORY: &str = "raise `limits.memory` to at least four times the size of the calendar, or let the calendar's owner remove \
+                           old events";
+
 fn failure(kind: &str, says: String, hint: &str) -> Failure {
     Failure {
         class: FailureClass::Other,
@@ -325,12 +358,7 @@ fn too_large(item: &FeedItem, by: &ReduceBy) -> Failure {
     );
     Failure {
         is_passing: false,
-        ..failure(
-            "too_large",
-            says,
-            "raise `limits.memory` to at least three times the size of the calendar, or let the calendar's owner \
-             remove old events",
-        )
+        ..failure("too_large", says, MORE_MEMORY)
     }
 }
 
@@ -349,7 +377,7 @@ fn cut_off() -> Failure {
     failure("cut_off", says, hint)
 }
 
-fn not_a_calendar(error: &ics::NotACalendar) -> Failure {
+fn not_a_calendar(error: &NotACalendar) -> Failure {
     Failure {
         is_passing: error.is_passing(),
         ..failure("not_a_calendar", error.to_string(), &error.hint())

@@ -226,7 +226,7 @@ impl DisplayReport {
             detail: after.detail.clone(),
             state: after.state,
             reason: push.map(|push| push.reason.key().to_owned()),
-            changes: push.map(|push| push.changes.clone()),
+            changes: push.map(|push| (*push.changes).clone()),
             duration_ms: pushed
                 .map(|push| u64::try_from(push.duration.as_millis()).unwrap_or(u64::MAX)),
             calendar_mode: after.mode.as_ref().map(|mode| mode.name().to_owned()),

@@ -8,21 +8,30 @@ use futures_util::future::select_all;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::clock::Clock;
+use super::deadline::Deadline;
 use super::recorder::Recorder;
 use super::stage;
 use crate::control::brake::{BrakeState, FeedOfRoom};
-use crate::control::now::Monotonic;
 use crate::control::published::{FeedView, Wanted};
 use crate::control::room::{
     ComposeJob, Composition, RoomController, RoomEvent, RoomSettings, RoomStep, RoomView,
 };
+use crate::ics::TooLarge;
 use crate::model::name::RoomName;
+use crate::net::memory::MemoryBudget;
 use crate::telemetry::{self, words};
 
-/// How many rooms compose at once: as many as small machines have processors, so that
-/// memory stays bounded.
+/// How many rooms compose at once: as many as small machines have processors.
 const MAX_CONCURRENT_COMPOSITIONS: usize = 4;
 static COMPOSING: Semaphore = Semaphore::const_new(MAX_CONCURRENT_COMPOSITIONS);
+/// Of these, how many with large calendars, so that they hold up no other room.
+const MAX_LARGE_COMPOSITIONS: usize = 2;
+static COMPOSING_LARGE: Semaphore = Semaphore::const_new(MAX_LARGE_COMPOSITIONS);
+/// In bytes, unpacked.
+const LARGE: u64 = 256 * 1024;
+/// What is made of the form that is kept takes about this many times its size, divided
+/// by what the budget reckons for a body.
+const PER_KEPT_BYTE: u64 = 4;
 
 /// Composing waits for others that compose; longer is a fault of podcal.
 const LONGEST_STEP: Duration = Duration::from_secs(15 * 60);
@@ -55,13 +64,15 @@ pub struct RoomInputs {
     /// Whether the wall clock is believed; a change also says that it was set.
     pub clock_state: watch::Receiver<ClockState>,
     pub commands: mpsc::Receiver<RoomCommand>,
+    /// For what is made of calendars while it composes.
+    pub budget: MemoryBudget,
 }
 
 pub struct RoomOutputs {
     pub wanted: watch::Sender<Wanted>,
     pub view: watch::Sender<RoomView>,
     /// By when the task has to have moved on, for `status --healthy`.
-    pub late_after: watch::Sender<Monotonic>,
+    pub late_after: Deadline,
     pub losses: mpsc::UnboundedSender<RoomLosses>,
     pub recorder: Recorder,
 }
@@ -76,36 +87,51 @@ pub struct ClockState {
 struct RoomTask {
     room: RoomController,
     clock: Clock,
+    budget: MemoryBudget,
     outputs: RoomOutputs,
     told: Vec<FeedOfRoom>,
 }
 
 /// Runs a room until its task is dropped.
-pub async fn run(room: RoomController, clock: Clock, inputs: RoomInputs, outputs: RoomOutputs) {
+///
+/// There are thousands of these futures, nearly all of which wait. So the state has a place of
+/// its own, and what is large for a moment another one.
+pub fn run(
+    room: RoomController,
+    clock: Clock,
+    inputs: RoomInputs,
+    outputs: RoomOutputs,
+) -> impl Future<Output = ()> + Send {
+    let task = RoomTask {
+        room,
+        clock,
+        budget: inputs.budget.clone(),
+        outputs,
+        told: Vec::new(),
+    };
+    serve(Box::new(task), inputs)
+}
+
+async fn serve(mut task: Box<RoomTask>, inputs: RoomInputs) {
     let RoomInputs {
         mut feeds,
         mut brake,
         mut clock_state,
         mut commands,
+        budget: _,
     } = inputs;
-    let mut task = RoomTask {
-        room,
-        clock,
-        outputs,
-        told: Vec::new(),
-    };
     task.learn_clock(&mut clock_state);
     task.learn_feeds(&mut feeds);
     loop {
         let wait = match task.room.next(task.clock.now()) {
             RoomStep::Wait(until) => {
-                task.outputs.late_after.send_replace(until.plus(GRACE));
+                task.outputs.late_after.set(until.plus(GRACE));
                 until
             }
             RoomStep::Compose(jobs) => {
                 let now = task.clock.now().monotonic;
-                task.outputs.late_after.send_replace(now.plus(LONGEST_STEP));
-                task.compose(jobs).await;
+                task.outputs.late_after.set(now.plus(LONGEST_STEP));
+                Box::pin(task.compose(jobs)).await;
                 continue;
             }
         };
@@ -201,10 +227,37 @@ impl RoomTask {
 
     async fn compose(&mut self, jobs: Vec<ComposeJob>) {
         let room = self.room.settings().room.clone();
-        // The semaphore is never closed.
-        let place = COMPOSING.acquire().await;
-        let composed = tokio::task::spawn_blocking(move || compose(&jobs, &room)).await;
-        drop(place);
+        let sizes = jobs.iter().flat_map(|job| &job.version.items);
+        let size: u64 = sizes.map(|item| item.body.size() as u64).sum();
+        // The semaphores are never closed.
+        let large = match size > LARGE {
+            true => Some(COMPOSING_LARGE.acquire().await),
+            false => None,
+        };
+        let jobs = Arc::new(jobs);
+        let mut needs = size.saturating_mul(PER_KEPT_BYTE);
+        let composed = loop {
+            let memory = self.budget.room(Some(needs)).await;
+            let place = COMPOSING.acquire().await;
+            // What was read once with all the memory that there is, can be read again.
+            let is_all = memory.size() >= self.budget.largest();
+            let allowed = if is_all { u64::MAX } else { memory.bytes() };
+            needs = memory.size().saturating_mul(2);
+            let (jobs, room) = (Arc::clone(&jobs), Arc::clone(&room));
+            let work = move || {
+                let composed = compose(&jobs, &room, allowed);
+                drop(memory);
+                composed
+            };
+            let composed = tokio::task::spawn_blocking(work).await;
+            drop(place);
+            match composed {
+                Ok(Err(TooLarge)) => {}
+                Ok(Ok(compositions)) => break Ok(compositions),
+                Err(error) => break Err(error),
+            }
+        };
+        drop(large);
         match composed {
             Ok(compositions) => {
                 self.learn(|room, now| room.learn_composed(compositions, now));
@@ -222,20 +275,25 @@ impl RoomTask {
     }
 }
 
-fn compose(jobs: &[ComposeJob], room: &crate::config::Room) -> Vec<Composition> {
+fn compose(
+    jobs: &[ComposeJob],
+    room: &crate::config::Room,
+    memory: u64,
+) -> Result<Vec<Composition>, TooLarge> {
     jobs.iter()
         .map(|job| {
-            let mut meetings = stage::meetings_of(&job.version, job.place, room, job.basis.window);
+            let (version, window) = (&job.version, job.basis.window);
+            let mut meetings = stage::meetings_within(version, job.place, room, window, memory)?;
             let most = room.meetings.max.saturating_mul(2).saturating_add(100);
             let is_truncated = meetings.candidates.len() > most;
             meetings.candidates.truncate(most);
-            Composition {
+            Ok(Composition {
                 place: job.place,
                 version: job.version.id,
                 basis: job.basis,
                 candidates: meetings.candidates.into(),
                 is_truncated,
-            }
+            })
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::compose::{self, FeedMeetings};
 use crate::config::{Only, Room};
 use crate::expand;
-use crate::ics::{self, Reading};
+use crate::ics::{self, Reading, TooLarge};
 use crate::model::item::FeedItem;
 use crate::model::time::Window;
 use crate::model::version::{FeedVersion, KeptItem};
@@ -22,9 +22,34 @@ pub fn meetings_of(
     room: &Room,
     window: Window,
 ) -> FeedMeetings {
+    meetings_in(reading_of(version), place, room, window)
+}
+
+/// The same, where no more than so many bytes may be taken for reading it.
+///
+/// # Errors
+/// When it takes more.
+pub fn meetings_within(
+    version: &FeedVersion,
+    place: usize,
+    room: &Room,
+    window: Window,
+    memory: u64,
+) -> Result<FeedMeetings, TooLarge> {
+    let items = version.items.iter().filter_map(unpacked);
+    let readings: Result<Vec<_>, _> = items
+        .scan(memory, |left, item| {
+            *left = left.saturating_sub(item.body.len() as u64);
+            Some(ics::read_for_within(&item, window, *left))
+        })
+        .collect();
+    let readings = readings?.into_iter().flatten().collect();
+    Ok(meetings_in(ics::merge(readings), place, room, window))
+}
+
+fn meetings_in(reading: Reading, place: usize, room: &Room, window: Window) -> FeedMeetings {
     let everything = Only::default();
     let only = room.feeds.get(place).map_or(&everything, |feed| &feed.only);
-    let reading = reading_of(version);
     let expansion = expand::expand(&reading.series, window, &room.zone);
     let mut meetings = compose::of_feed(&expansion.occurrences, only, &room.meetings, window);
     meetings.left_out.extend(reading.verdicts);

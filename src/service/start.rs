@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::brake_task;
 use super::clock_task::{self, WatchedClock};
+use super::deadline::Deadline;
 use super::feed_task::{self, FeedCommand, FeedConfig, FeedInputs, FeedOutputs, FeedShared};
 use super::identity_task;
 use super::pod_task::{self, PodCommand, PodConfig, PodInputs, PodOutputs, PodShared};
@@ -20,7 +21,6 @@ use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
 use crate::control::feed::{FeedController, FeedSettings};
 use crate::control::identity::{Devices, PodIdentity};
-use crate::control::now::Monotonic;
 use crate::control::pod::{PodController, PodSettings};
 use crate::control::published::FeedView;
 use crate::control::room::{RoomController, RoomSettings};
@@ -199,7 +199,7 @@ impl Service {
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view(now));
         let first = self.first_view(&published);
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let late_after = Deadline::never();
         let shared = FeedShared {
             clock: self.ground.clock,
             network: self.ground.network.clone(),
@@ -212,7 +212,10 @@ impl Service {
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
         };
-        let outputs = FeedOutputs { view, late_after };
+        let outputs = FeedOutputs {
+            view,
+            late_after: late_after.clone(),
+        };
         let task = feed_task::run(controller, feed_config, shared, inputs, outputs);
         self.feeds.insert(
             id.clone(),
@@ -220,7 +223,7 @@ impl Service {
                 commands,
                 view: published,
                 first,
-                late_after: late,
+                late_after,
                 sources: (),
                 task: tokio::spawn(task),
             },
@@ -281,17 +284,18 @@ impl Service {
         let (view, published) = watch::channel(controller.view(now));
         let first = self.first_view(&published);
         let (wanted, wanted_published) = watch::channel(controller.wanted().clone());
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let late_after = Deadline::never();
         let inputs = RoomInputs {
             feeds: receivers,
             brake: self.joints.brake.clone(),
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
+            budget: self.ground.network.memory().clone(),
         };
         let outputs = RoomOutputs {
             wanted,
             view,
-            late_after,
+            late_after: late_after.clone(),
             losses: self.joints.losses.clone(),
             recorder: self.ground.recorder.clone(),
         };
@@ -303,7 +307,7 @@ impl Service {
                     commands,
                     view: published,
                     first,
-                    late_after: late,
+                    late_after,
                     sources,
                     task: tokio::spawn(task),
                 },
@@ -385,7 +389,7 @@ impl Service {
         let (commands, mailbox) = mpsc::channel(MAILBOX);
         let (view, published) = watch::channel(controller.view());
         let first = self.first_view(&published);
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
+        let late_after = Deadline::never();
         let shared = PodShared {
             clock: self.ground.clock,
             gate: self.ground.gate.clone(),
@@ -398,7 +402,10 @@ impl Service {
             clock_state: self.joints.clock_state.clone(),
             commands: mailbox,
         };
-        let outputs = PodOutputs { view, late_after };
+        let outputs = PodOutputs {
+            view,
+            late_after: late_after.clone(),
+        };
         let task = pod_task::run(controller, pod_config, shared, inputs, outputs);
         self.pods.insert(
             pod.url.clone(),
@@ -406,7 +413,7 @@ impl Service {
                 commands,
                 view: published,
                 first,
-                late_after: late,
+                late_after,
                 sources: wanted,
                 task: tokio::spawn(task),
             },
@@ -474,7 +481,7 @@ impl Joints {
             dates,
             devices,
             identities,
-            budget: ReadBudget::new(config.memory),
+            budget: ReadBudget::new(ground.network.memory(), config.memory),
             tasks,
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 use super::feed_task::{self, Fetched};
-use super::reading::{self, Download, ReduceBy};
+use super::reading::{self, Download, ReduceBy, Unread};
 use super::recorder::Recorder;
 use super::{Ground, stage};
 use crate::compose::{self, FeedMeetings};
@@ -20,12 +20,14 @@ use crate::control::retry::Past;
 use crate::control::room::{Composition, RoomController, RoomSettings, RoomStep, RoomView};
 use crate::expand;
 use crate::ics::{self, Reading};
+use crate::model::agenda::Agenda;
 use crate::model::failure::Failure;
 use crate::model::item::FeedItem;
+use crate::model::meeting::Meeting;
 use crate::model::memory::RoomMemory;
 use crate::model::name::FeedId;
 use crate::model::time::{UnixTime, Window};
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Rule, Subject, Verdict};
 use crate::model::version::{FeedVersion, VersionId};
 
 /// Bodies larger than this are not read by a command.
@@ -35,7 +37,8 @@ const LARGEST: u64 = 1 << 30;
 pub struct Study {
     pub view: RoomView,
     pub feeds: Vec<FeedStudy>,
-    /// One for each event near the window, by the calendars as they are now.
+    /// One for each event near the window, by the calendars as they are now, and for each
+    /// meeting that is kept without them.
     pub verdicts: Vec<Verdict>,
 }
 
@@ -69,24 +72,33 @@ struct Pulled {
     study: FeedStudy,
 }
 
-/// Pulls every feed of a room afresh and lets its controller decide, as of a time.
-/// Verdicts begin so long before it. `insists`: although sign-in is paused.
-pub async fn study(
-    ground: &Ground,
-    room: &Room,
-    at: UnixTime,
-    back: Duration,
-    insists: bool,
-) -> Study {
-    let now = Now {
-        wall: at,
-        ..ground.clock.now()
-    };
+/// The time that verdicts are about, and how long before it they begin.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf {
+    pub at: UnixTime,
+    pub back: Duration,
+}
+
+impl AsOf {
+    /// What is to come from that time on.
+    #[must_use]
+    pub fn from(at: UnixTime) -> Self {
+        Self {
+            at,
+            back: Duration::ZERO,
+        }
+    }
+}
+
+/// Pulls every feed of a room afresh and lets its controller decide. `insists`: although
+/// sign-in is paused.
+pub async fn study(ground: &Ground, room: &Room, as_of: AsOf, insists: bool) -> Study {
+    let now = ground.clock.now();
     let mut pulled = Vec::new();
     for feed in &room.feeds {
         pulled.push(pull(ground, feed, now, insists).await);
     }
-    conclude(&ground.recorder, room, pulled, now, back).await
+    conclude(&ground.recorder, room, pulled, now, as_of).await
 }
 
 /// The same from what the service read last, without a request to anybody.
@@ -95,14 +107,14 @@ pub async fn study_remembered(
     room: &Room,
     feeds: Vec<FeedView>,
     now: Now,
-    back: Duration,
+    as_of: AsOf,
 ) -> Study {
     let read = tokio::task::spawn_blocking(move || {
         let feeds = feeds.into_iter();
         feeds.map(Pulled::remembered).collect::<Vec<_>>()
     });
     let pulled = finished(read.await).await;
-    conclude(recorder, room, pulled, now, back).await
+    conclude(recorder, room, pulled, now, as_of).await
 }
 
 async fn conclude(
@@ -110,7 +122,7 @@ async fn conclude(
     room: &Room,
     pulled: Vec<Pulled>,
     now: Now,
-    back: Duration,
+    as_of: AsOf,
 ) -> Study {
     let room = Arc::new(room.clone());
     let memory = recorder.memories();
@@ -118,7 +130,7 @@ async fn conclude(
     let memory = memory.map_or_else(RoomMemory::default, |memory| (**memory).clone());
     let versions = remembered_versions(recorder, &room, &memory).await;
     let work =
-        tokio::task::spawn_blocking(move || decide(&room, memory, &versions, pulled, now, back));
+        tokio::task::spawn_blocking(move || decide(&room, memory, &versions, pulled, now, as_of));
     finished(work.await).await
 }
 
@@ -232,6 +244,7 @@ async fn read(feed: &Feed, fetched: Fetched, now: Now) -> Result<(FeedVersion, R
     let by = ReduceBy {
         from: now.wall,
         filters: [Only::default(), feed.only.clone()].into(),
+        memory: u64::MAX,
         largest: LARGEST,
         host: feed.id.host().to_owned(),
     };
@@ -250,7 +263,11 @@ async fn read(feed: &Feed, fetched: Fetched, now: Now) -> Result<(FeedVersion, R
             held: None,
             is_afresh: true,
         };
-        reading::version(&download, &by).map(|version| (version, reading))
+        match reading::version(&download, &by) {
+            Ok(version) => Ok((version, reading)),
+            Err(Unread::Failed(failure)) => Err(failure),
+            Err(Unread::NeedsMemory) => Err(reading::needs_too_much(&by)),
+        }
     });
     match work.await {
         Ok(read) => read,
@@ -264,7 +281,7 @@ fn decide(
     versions: &BTreeMap<(String, VersionId), Arc<FeedVersion>>,
     pulled: Vec<Pulled>,
     now: Now,
-    back: Duration,
+    as_of: AsOf,
 ) -> Study {
     let settings = RoomSettings {
         room: room.clone(),
@@ -295,7 +312,7 @@ fn decide(
     let mut feeds = Vec::new();
     let mut meetings = Vec::new();
     for (one, feed) in pulled.into_iter().zip(&room.feeds) {
-        meetings.push(explained(one.reading, feed, room, now.wall, back));
+        meetings.push(explained(one.reading, feed, room, as_of));
         feeds.push(one.study);
     }
     let candidates: Vec<_> = meetings
@@ -303,7 +320,11 @@ fn decide(
         .map(|meetings: &FeedMeetings| meetings.candidates.as_slice())
         .collect();
     let merged = compose::merge(&candidates, &room.meetings);
-    let verdicts = compose::verdicts(meetings, &merged, &room.meetings);
+    let mut verdicts = compose::verdicts(meetings, &merged, &room.meetings);
+    if let Some(agenda) = &view.wanted.agenda {
+        let kept = kept(agenda, &verdicts);
+        verdicts.extend(kept.into_iter().filter(|one| stays(&view, one, as_of)));
+    }
     Study {
         view,
         feeds,
@@ -311,16 +332,71 @@ fn decide(
     }
 }
 
+/// What the display is to show and no calendar has any more: held, or kept until it ends.
+fn kept(agenda: &Agenda, verdicts: &[Verdict]) -> Vec<Verdict> {
+    // By time, for a verdict knows no id: first those whose title a calendar has as well.
+    let mut accounted: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for verdict in verdicts
+        .iter()
+        .filter(|verdict| is_in_calendar(&verdict.rule))
+    {
+        if let (Some(start), Some(end), Subject::Event(details)) =
+            (verdict.start, verdict.end, &verdict.subject)
+        {
+            let titles = accounted.entry((start, end)).or_default();
+            titles.push(details.summary.as_deref().unwrap_or_default());
+        }
+    }
+    let mut meetings: Vec<&Meeting> = agenda.meetings().iter().collect();
+    let is_titled_so = |meeting: &Meeting| {
+        let titles = accounted.get(&(meeting.start_time, meeting.end_time));
+        titles.is_some_and(|titles| titles.contains(&&*meeting.title))
+    };
+    meetings.sort_by_key(|meeting| (meeting.start_time, meeting.end_time, !is_titled_so(meeting)));
+    let mut kept = Vec::new();
+    for meeting in meetings {
+        let times = (meeting.start_time, meeting.end_time);
+        if accounted
+            .get_mut(&times)
+            .is_some_and(|titles| titles.pop().is_some())
+        {
+            continue;
+        }
+        kept.push(Verdict {
+            subject: Subject::Kept(Box::new(meeting.clone())),
+            start: Some(meeting.start_time),
+            end: Some(meeting.end_time),
+            rule: Rule::Kept,
+        });
+    }
+    kept
+}
+
+/// Whether it is a meeting by its calendar, now or at another time.
+fn is_in_calendar(rule: &Rule) -> bool {
+    rule.is_shown()
+        || matches!(
+            rule,
+            Rule::Ended | Rule::OutsideWindow | Rule::BeyondMax { .. } | Rule::Duplicate
+        )
+}
+
+/// Whether it is still on the display at that time: what is held leaves when the hold ends.
+fn stays(view: &RoomView, kept: &Verdict, as_of: AsOf) -> bool {
+    // Of what ended before that there are no verdicts to tell.
+    if kept.end.is_none_or(|end| end <= as_of.at.minus(as_of.back)) {
+        return false;
+    }
+    let until = view.held.iter().map(|held| held.until).max();
+    until
+        .filter(|_| view.kept == 0)
+        .is_none_or(|until| as_of.at < until && kept.start.is_some_and(|start| start < until))
+}
+
 /// The meetings of a calendar with a verdict on each of its events.
-fn explained(
-    reading: Reading,
-    feed: &Feed,
-    room: &Room,
-    now: UnixTime,
-    back: Duration,
-) -> FeedMeetings {
-    let window = room.window(now);
-    let studied = Window::new(window.from().minus(back), window.to()).unwrap_or(window);
+fn explained(reading: Reading, feed: &Feed, room: &Room, as_of: AsOf) -> FeedMeetings {
+    let window = room.window(as_of.at);
+    let studied = Window::new(window.from().minus(as_of.back), window.to()).unwrap_or(window);
     let expansion = expand::expand(&reading.series, studied, &room.zone);
     let mut meetings = compose::of_feed(&expansion.occurrences, &feed.only, &room.meetings, window);
     meetings.left_out.extend(reading.verdicts);

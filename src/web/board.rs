@@ -241,8 +241,8 @@ mod tests {
             state_since: Some(START),
             sent: Some(Agenda::new(vec![Meeting {
                 id: MeetingId::new(title, ""),
-                title: title.to_owned(),
-                organizer: String::new(),
+                title: title.into(),
+                organizer: "".into(),
                 description: None,
                 start_time: START.plus(Duration::from_secs(3600)),
                 end_time: START.plus(Duration::from_secs(7200)),

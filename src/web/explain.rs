@@ -12,14 +12,13 @@ use tokio::time::timeout;
 
 use super::frame::{room_address, text};
 use crate::config::Room;
-use crate::control::now::Now;
 use crate::control::published::FeedView;
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 use crate::service::explanation::{Explanation, NEAR, Part, Titles};
 use crate::service::past::{ALL_LINES, PastDisplay};
 use crate::service::snapshot::Snapshot;
-use crate::service::study::study_remembered;
+use crate::service::study::{AsOf, study_remembered};
 
 /// What ended so long before the time that was picked is still explained.
 const BACK: Duration = Duration::from_secs(24 * 3600);
@@ -88,18 +87,15 @@ async fn of_calendars(snapshot: &Snapshot, room: &Room, at: UnixTime) -> Explana
             None => FeedView::unknown(feed.id.clone()),
         })
         .collect();
-    let now = Now {
-        wall: at,
-        ..snapshot.at
-    };
-    let study = study_remembered(&snapshot.recorder, room, feeds, now, BACK).await;
+    let as_of = AsOf { at, back: BACK };
+    let study = study_remembered(&snapshot.recorder, room, feeds, snapshot.at, as_of).await;
     let rules = &room.meetings;
     let titles = match rules.hide_titles {
         true => Titles::AllAs(rules.hidden_title.clone()),
         false => Titles::PrivateAs(rules.private_title.clone()),
     };
     let near = Window::new(at.minus(NEAR), at.plus(NEAR));
-    Explanation::of_room(room, study, at, near, titles)
+    Explanation::of_room(room, study, &snapshot.memories, at, near, titles)
 }
 
 /// The form and, where something was asked, the answer.
@@ -137,8 +133,8 @@ fn answer(explanation: &Explanation) -> Markup {
     html! {
         div.answer {
             @for sentence in explanation.answers() { p { (text(&sentence)) } }
-            @if !explanation.feeds.is_empty() {
-                ul.note { @for feed in &explanation.feeds { li { (text(feed)) } } }
+            @if !explanation.notes.is_empty() {
+                ul.note { @for note in &explanation.notes { li { (text(note)) } } }
             }
             @for part in explanation.parts() { (table(&part)) }
         }

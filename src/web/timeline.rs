@@ -121,8 +121,8 @@ mod tests {
     fn meeting(title: &str, start: &str, end: &str) -> Meeting {
         Meeting {
             id: MeetingId::from_text(title),
-            title: title.to_owned(),
-            organizer: String::new(),
+            title: title.into(),
+            organizer: "".into(),
             description: None,
             start_time: UnixTime::parse(start).unwrap(),
             end_time: UnixTime::parse(end).unwrap(),

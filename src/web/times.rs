@@ -88,8 +88,8 @@ mod tests {
     fn meeting(start: &str, end: &str) -> Meeting {
         Meeting {
             id: MeetingId::from_text("a"),
-            title: "A".to_owned(),
-            organizer: String::new(),
+            title: "A".into(),
+            organizer: "".into(),
             description: None,
             start_time: UnixTime::parse(start).unwrap(),
             end_time: UnixTime::parse(end).unwrap(),

@@ -43,9 +43,18 @@ impl Entry {
         format!("{what} {}.{}", self.uid, self.edition)
     }
 
+    /// Whether a text is this entry's title, told without writing the title.
     #[must_use]
-    pub fn place_text(&self) -> String {
-        place_text(self.place)
+    pub fn is_title(&self, text: &str) -> bool {
+        let what = if self.is_private { PRIVATE } else { "Meeting" };
+        let numbers = text
+            .strip_prefix(what)
+            .and_then(|rest| rest.strip_prefix(' '));
+        numbers
+            .and_then(|numbers| numbers.split_once('.'))
+            .is_some_and(|(uid, edition)| {
+                uid.parse() == Ok(self.uid) && edition.parse() == Ok(self.edition)
+            })
     }
 
     fn occurrence(&self) -> Occurrence {
@@ -53,7 +62,7 @@ impl Entry {
             details: Arc::new(Details {
                 uid: self.uid_text(),
                 summary: Some(self.title()),
-                location: Some(self.place_text()),
+                location: Some(place_text(self.place).to_owned()),
                 organizer: Some(Person {
                     name: Some(if self.is_private { "SECRET Ada" } else { "Ada" }.to_owned()),
                     address: None,
@@ -74,8 +83,12 @@ impl Entry {
 }
 
 #[must_use]
-pub fn place_text(place: u8) -> String {
-    format!("Place {place}")
+pub fn place_text(place: u8) -> &'static str {
+    match place {
+        0 => "Place 0",
+        1 => "Place 1",
+        _ => "Place 2",
+    }
 }
 
 /// Which entries a room's filter lets through.
@@ -83,7 +96,7 @@ pub fn place_text(place: u8) -> String {
 pub fn is_let_through(only: &Only, entry: &Entry) -> bool {
     only.location
         .as_ref()
-        .is_none_or(|place| *place == entry.place_text())
+        .is_none_or(|place| place == place_text(entry.place))
 }
 
 /// A calendar as its host has it.
@@ -212,18 +225,23 @@ pub struct Ids {
 }
 
 impl Ids {
-    pub fn of(&mut self, uid: u32) -> MeetingId {
+    pub fn of(&mut self, uid: u32) -> &MeetingId {
         let place = uid as usize;
         if self.of.len() <= place {
             self.of.resize(place + 1, None);
         }
-        if let Some(id) = &self.of[place] {
-            return id.clone();
-        }
-        let id = MeetingId::new(&format!("entry-{uid}"), "");
-        self.of[place] = Some(id.clone());
-        self.back.insert(id.clone(), uid);
-        id
+        let back = &mut self.back;
+        self.of[place].get_or_insert_with(|| {
+            let id = MeetingId::new(&format!("entry-{uid}"), "");
+            back.insert(id.clone(), uid);
+            id
+        })
+    }
+
+    /// The id of an entry, where it was worked out before.
+    #[must_use]
+    pub fn known(&self, uid: u32) -> Option<&MeetingId> {
+        self.of.get(uid as usize)?.as_ref()
     }
 
     /// The entry that a meeting of that id came from.

@@ -52,7 +52,7 @@ pub fn pod_secret(address: usize, version: u32) -> Secret {
 #[must_use]
 pub fn only(place: Option<u8>) -> Only {
     Only {
-        location: place.map(super::calendar::place_text),
+        location: place.map(|place| super::calendar::place_text(place).to_owned()),
         ..Only::default()
     }
 }

@@ -79,8 +79,8 @@ impl Device {
             let start = UnixTime::from_seconds(now + 1800 * (nth as i64 + 1));
             Meeting {
                 id: MeetingId::from_text(&format!("foreign-{}-{nth}", self.numbering)),
-                title: format!("{FOREIGN} {}.{nth}", self.numbering),
-                organizer: String::new(),
+                title: format!("{FOREIGN} {}.{nth}", self.numbering).into(),
+                organizer: "".into(),
                 description: None,
                 start_time: start,
                 end_time: start.plus(Duration::from_secs(1800)),
@@ -89,6 +89,12 @@ impl Device {
         self.shown = Arc::new(Agenda::new(meetings.collect()));
         self.pending = None;
         self.altered = None;
+    }
+
+    /// Somebody deletes all but the nearest meetings.
+    pub fn curtail(&mut self, left: usize) {
+        self.shown = alter(&self.shown, Alters::Keeps(left));
+        self.pending = None;
     }
 
     /// What applies late applies now.
@@ -195,7 +201,7 @@ pub fn alter(agenda: &Arc<Agenda>, how: Alters) -> Arc<Agenda> {
     let meetings = match how {
         Alters::CutsTitles(length) => meetings
             .map(|one| Meeting {
-                title: one.title.chars().take(length).collect(),
+                title: one.title.chars().take(length).collect::<String>().into(),
                 ..one.clone()
             })
             .collect(),

@@ -1,7 +1,7 @@
 //! The world around the service: time, hosts, devices, the disk, and what is written down of
 //! the history for people.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::oracle::Oracle;
 use super::plan::{HostFault, Plan};
 use super::rng::Rng;
 use crate::control::now::{Monotonic, Now};
+use crate::control::secret_gate::Request;
 use crate::model::name::FeedId;
 use crate::model::time::UnixTime;
 use crate::model::version::VersionId;
@@ -22,7 +23,7 @@ pub const START: i64 = 1_804_053_600;
 
 /// What happens next. Numbers are places in the tables of the world; `life` counts processes,
 /// so that what belonged to one that was killed is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     Action(usize),
     ClockBack,
@@ -85,6 +86,34 @@ pub enum Happening {
     Look,
 }
 
+/// What comes in the queue; the earliest is the greatest, and of two at once the first.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    when: u64,
+    number: u64,
+    what: Happening,
+}
+
+impl Ord for Coming {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.when, other.number).cmp(&(self.when, self.number))
+    }
+}
+
+impl PartialOrd for Coming {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Coming {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Coming {}
+
 /// A calendar host, or one calendar of it, with its fault.
 #[derive(Clone, Debug)]
 pub struct Fault<T> {
@@ -131,7 +160,7 @@ pub struct Env {
     /// Seconds by which the wall clock is ahead of the true time.
     pub clock_ahead: i64,
     pub rng: Rng,
-    queue: BinaryHeap<Reverse<(u64, u64, Happening)>>,
+    queue: BinaryHeap<Coming>,
     number: u64,
     pub feeds: Vec<FeedModel>,
     pub hosts: Vec<Fault<HostFault>>,
@@ -234,7 +263,11 @@ impl Env {
     pub fn at(&mut self, when: u64, what: Happening) {
         self.number += 1;
         let when = when.max(self.now);
-        self.queue.push(Reverse((when, self.number, what)));
+        self.queue.push(Coming {
+            when,
+            number: self.number,
+            what,
+        });
     }
 
     pub fn after(&mut self, millis: u64, what: Happening) {
@@ -243,9 +276,27 @@ impl Env {
 
     /// The next thing that happens; time is then.
     pub fn next(&mut self) -> Option<Happening> {
-        let Reverse((when, _, what)) = self.queue.pop()?;
+        let Coming { when, what, .. } = self.queue.pop()?;
         self.now = when;
         Some(what)
+    }
+
+    /// Every secret that was ever configured, with each of its users.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        let mut all = Vec::new();
+        for feed in self.feeds.iter().filter(|feed| feed.has_login) {
+            let newest = self.oracle.host_secrets[feed.host];
+            all.extend((0..=newest).map(|secret| super::feed_shell::request_of(feed, secret)));
+        }
+        for (address, device) in self.addresses.iter().enumerate() {
+            let newest = self.devices[*device].secret;
+            let url = super::configure::pod_url(address);
+            all.extend(
+                (0..=newest).map(|secret| super::pod_shell::request_of(address, &url, secret)),
+            );
+        }
+        all
     }
 
     #[must_use]

@@ -13,11 +13,11 @@ pub use self::gate::{Permit, note_gate, note_writes, permit};
 use super::calendar::Reading;
 use super::configure::feed_secret;
 use super::device::failure;
-use super::env::{Env, Happening, host_name};
+use super::env::{Env, FeedModel, Happening, host_name};
 use super::plan::HostFault;
 use super::process::{ClockState, Process};
 use crate::config::Only;
-use crate::control::clock::RELEASED;
+use crate::control::clock::reduce_from;
 use crate::control::feed::{
     FeedController, FeedEvent, FeedOutcome, FeedSettings, FeedStep, PullNow,
 };
@@ -35,7 +35,7 @@ pub struct FeedShell {
     pub filters: Vec<Only>,
     /// Which secret the process knows.
     secret: u32,
-    credential: Option<Credential>,
+    request: Option<Request>,
     pub view: FeedView,
     clock: ClockState,
     recorded: Option<VersionId>,
@@ -107,7 +107,7 @@ impl Process {
         let mut shell = FeedShell {
             view: controller.view(clocks),
             recorded: controller.latest().map(|version| version.id),
-            credential: model.has_login.then(|| credential(model.host, secret)),
+            request: model.has_login.then(|| request_of(model, secret)),
             controller,
             filters,
             secret,
@@ -256,24 +256,19 @@ impl Process {
         let paused_until = match &mut self.feeds[feed] {
             Some(shell) if shell.secret != configured => {
                 shell.secret = configured;
-                shell.credential = shell
-                    .credential
-                    .as_ref()
-                    .map(|_| credential(host, configured));
+                let model = &env.feeds[feed];
+                shell.request = model.has_login.then(|| request_of(model, configured));
                 None
             }
-            Some(shell) => {
-                let request = request_of(shell, env, feed, false);
-                request.and_then(|request| {
-                    let rows = env.disk.rows(&request);
-                    let pause = self.gate.peek(&request, rows, clocks)?;
-                    if let Some(wrong) = &pause.correction {
-                        env.disk
-                            .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
-                    }
-                    Some(pause.until)
-                })
-            }
+            Some(shell) => shell.request.as_ref().and_then(|request| {
+                let rows = env.disk.rows(request);
+                let pause = self.gate.peek(request, rows, clocks)?;
+                if let Some(wrong) = &pause.correction {
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                }
+                Some(pause.until)
+            }),
             None => None,
         };
         FeedOutcome::SignInChecked { paused_until }
@@ -289,15 +284,21 @@ impl Process {
             return;
         };
         let insists = flight.insists;
-        let request = request_of(shell, env, feed, insists);
-        let permit = match &request {
+        let request = match &mut shell.request {
+            Some(request) => {
+                request.insists = insists;
+                Some(&*request)
+            }
+            None => None,
+        };
+        let permit = match request {
             None => Permit::Go(None),
             Some(request) => permit(&mut self.gate, request, env),
         };
         let life = self.life;
         match permit {
             Permit::Go(grant) => {
-                if let Some(request) = &request {
+                if let Some(request) = request {
                     env.oracle
                         .secret_is_sent(&request.credential, &request.user, insists, env.now);
                     if let Some(broken) = env.oracle.take_complaint() {
@@ -359,15 +360,13 @@ impl Process {
         };
         let secret = shell.secret;
         let answer = answer(feed, state.as_deref(), secret, env);
-        let host = host_name(env.feeds[feed].host);
         if let Some(date) = answer.date {
-            self.heard(&host, date, env);
+            let host = env.feeds[feed].id.clone();
+            self.heard(host.host(), date, env);
         }
         let mut paused_until = None;
-        let request = self.feeds[feed]
-            .as_ref()
-            .and_then(|shell| request_of(shell, env, feed, false));
-        if let Some((grant, request)) = flight.grant.zip(request) {
+        if let Some(grant) = flight.grant {
+            let request = grant.request().clone();
             let clocks = env.clocks();
             let (writes, events) = self.gate.report(grant, answer.verdict, clocks);
             note_gate(&events, &mut self.recorder, env);
@@ -421,8 +420,11 @@ impl Process {
                 .as_ref()
                 .is_some_and(|latest| shell.recorded.replace(latest.id) != Some(latest.id));
             let memory = shell.controller.memory(clocks);
-            let id = env.feeds[feed].id.as_str().to_owned();
-            self.recorder.feed(&id, memory, latest.filter(|_| is_new));
+            self.recorder.feed(
+                env.feeds[feed].id.as_str(),
+                memory,
+                latest.filter(|_| is_new),
+            );
         }
         self.publish_feed(feed, events, env);
         self.record_soon(env);
@@ -475,12 +477,7 @@ impl FeedShell {
         self.clock = state;
     }
 
-    fn take(
-        &mut self,
-        command: Command,
-        model: &super::env::FeedModel,
-        clocks: crate::control::now::Now,
-    ) {
+    fn take(&mut self, command: Command, model: &FeedModel, clocks: crate::control::now::Now) {
         match command {
             Command::Pull(command) => self.controller.pull_now(command),
             Command::Configure {
@@ -493,7 +490,7 @@ impl FeedShell {
                 self.filters = filters;
                 if !is_same_source {
                     self.secret = secret;
-                    self.credential = Some(credential(model.host, secret));
+                    self.request = Some(request_of(model, secret));
                     self.controller.source_changed(clocks);
                 }
             }
@@ -501,13 +498,14 @@ impl FeedShell {
     }
 }
 
-fn request_of(shell: &FeedShell, env: &Env, feed: usize, insists: bool) -> Option<Request> {
-    let id = &env.feeds[feed].id;
-    Some(Request {
-        credential: shell.credential.clone()?,
+#[must_use]
+pub fn request_of(model: &FeedModel, secret: u32) -> Request {
+    let id = &model.id;
+    Request {
+        credential: credential(model.host, secret),
         user: format!("{}#{}", id.host(), id.as_str()),
-        insists,
-    })
+        insists: false,
+    }
 }
 
 fn is_same_view(one: &FeedView, other: &FeedView) -> bool {
@@ -536,11 +534,7 @@ pub fn check_secret(
 ) {
     let model = &env.feeds[feed];
     let secret = env.oracle.configured.feed_secrets[model.host];
-    let request = Request {
-        credential: credential(model.host, secret),
-        user: format!("{}#{}", model.id.host(), model.id.as_str()),
-        insists: false,
-    };
+    let request = request_of(model, secret);
     let Permit::Go(Some(grant)) = permit(gate, &request, env) else {
         return;
     };

@@ -43,3 +43,4 @@ pub use self::env::{Broken, moment};
 pub use self::plan::Plan;
 pub use self::shrink::shrink;
 pub use self::world::{Outcome, live};
+pub use crate::control::mutation::{Mutation, put_in};

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::calendar::Reading;
 use super::configure::{self, only};
 use super::plan::{ConfigPlan, MINUTE, Plan, SECOND};
+use crate::config::Only;
 use crate::control::now::{Monotonic, Now};
 use crate::control::published::Wanted;
-use crate::control::secret_gate::{Verdict, pause};
+use crate::control::secret_gate::{Request, Verdict, pause};
 use crate::model::agenda::Agenda;
 use crate::model::failure::FailureClass;
-use crate::model::sign_in::Credential;
+use crate::model::sign_in::{AccountKey, Credential, SignIn};
 use crate::model::time::{UnixTime, Window};
 use crate::model::zone::Zone;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub struct FeedFacts {
     pub throttled_at: Option<u64>,
     pub changed_at: u64,
     pub pulled_at: u64,
+    /// By a clock that was wrong when a wait was written down or restored.
+    pub may_wait_until: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -86,6 +89,8 @@ pub struct PodFacts {
     pub trusted_at: u64,
     /// Something else happened while devices were exchanged: a person has to say what is right.
     pub is_mixed_up: bool,
+    /// By a clock that was wrong when a wait was written down or restored.
+    pub may_wait_until: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -94,8 +99,27 @@ struct SecretFacts {
     rejections: u32,
     at_most: u32,
     at: u64,
+    /// From when on its pause may count, where a process restored it by another clock.
+    restored_at: u64,
     /// Its pause may be gone with a ledger.
     is_loose: bool,
+}
+
+/// What a room lets through.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub only: Only,
+    pub digest: String,
+}
+
+impl Filter {
+    fn of(place: Option<u8>) -> Self {
+        let only = only(place);
+        Self {
+            digest: only.digest(),
+            only,
+        }
+    }
 }
 
 pub struct Oracle {
@@ -107,6 +131,8 @@ pub struct Oracle {
     pub host_secrets: Vec<u32>,
     pub feeds: Vec<FeedFacts>,
     pub pods: Vec<PodFacts>,
+    /// By what each pod is known to the gate.
+    pub pod_keys: Vec<String>,
     /// What each room wants its displays to show, and since when.
     pub wanted: Vec<(Option<Wanted>, u64)>,
     pub forced_at: Vec<u64>,
@@ -126,6 +152,8 @@ pub struct Oracle {
     pub lines: u64,
     pub writes: u64,
     pub puts: u64,
+    /// The filters of places, and their digests.
+    filters: BTreeMap<Option<u8>, Filter>,
     zone: Zone,
     window: Option<(UnixTime, UnixTime)>,
     period: u64,
@@ -141,6 +169,9 @@ impl Oracle {
             host_secrets: vec![0; plan.hosts],
             feeds: vec![FeedFacts::default(); plan.feeds.len()],
             pods: vec![PodFacts::default(); plan.config.pod_secrets.len()],
+            pod_keys: (0..plan.config.pod_secrets.len())
+                .map(|address| configure::pod_url(address).key())
+                .collect(),
             wanted: vec![(None, 0); plan.config.rooms.len()],
             forced_at: vec![0; plan.config.rooms.len()],
             started_at: 0,
@@ -156,6 +187,9 @@ impl Oracle {
             lines: 0,
             writes: 0,
             puts: 0,
+            filters: [None, Some(0), Some(1), Some(2)]
+                .map(|place| (place, Filter::of(place)))
+                .into(),
             zone: Zone::named(plan.zone).unwrap_or_else(Zone::utc),
             window: None,
             period: 5 * MINUTE,
@@ -198,6 +232,11 @@ impl Oracle {
         Window::new(wall, end).unwrap_or_else(|| configure::window_of_a_day(wall))
     }
 
+    #[must_use]
+    pub fn filter(&self, place: Option<u8>) -> &Filter {
+        &self.filters[&place]
+    }
+
     /// Seconds since midnight where the displays are.
     #[must_use]
     pub fn since_midnight(&self, wall: UnixTime) -> u64 {
@@ -205,7 +244,7 @@ impl Oracle {
         wall.since(self.zone.start_of_day(today)).as_secs()
     }
 
-    pub fn starts(&mut self, beliefs: Beliefs, now: u64) {
+    pub fn starts(&mut self, beliefs: Beliefs, is_disk_full: bool, now: u64) {
         self.beliefs = beliefs;
         let (before, after) = (self.loaded.clone(), self.configured.clone());
         self.reloaded(&before, &after, now);
@@ -220,9 +259,10 @@ impl Oracle {
                     held.is_loose = true;
                 }
             }
-            for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
-                facts.is_loose = true;
-            }
+            self.waits_are_restored(now);
+        }
+        if stepped || is_disk_full {
+            self.secrets_are_loose();
         }
         self.started_at = now;
         self.is_clock_believed = true;
@@ -231,6 +271,54 @@ impl Oracle {
         }
         for wanted in &mut self.wanted {
             *wanted = (None, now);
+        }
+    }
+
+    /// What was written down may count anew from the start, for its own maximum at most.
+    fn waits_are_restored(&mut self, now: u64) {
+        for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
+            facts.restored_at = now;
+        }
+        for feed in &mut self.feeds {
+            let is_throttled = feed.throttled_at.is_some_and(|at| now < at + 60 * MINUTE);
+            if feed.asked_until > now {
+                feed.may_wait_until = now + 24 * 60 * MINUTE;
+            } else if is_throttled {
+                feed.may_wait_until = feed.may_wait_until.max(now + 60 * MINUTE);
+            }
+        }
+        for pod in &mut self.pods {
+            let is_throttled = pod.throttled_at.is_some_and(|at| now < at + 15 * MINUTE);
+            let length = match is_throttled {
+                true => 15 * MINUTE,
+                false => pod.asked_until.saturating_sub(pod.asked_at),
+            };
+            if pod.asked_until > now || is_throttled {
+                pod.may_wait_until = now + length;
+            }
+        }
+    }
+
+    /// A backup of the ledger came back, with the pauses that it names.
+    pub fn pauses_come_back(
+        &mut self,
+        rows: &BTreeMap<AccountKey, SignIn>,
+        requests: impl Iterator<Item = Request>,
+        now: u64,
+    ) {
+        for request in requests {
+            let credential = request.credential;
+            let shared = rows.get(&credential.key());
+            let alone = rows.get(&credential.key_alone(&request.user));
+            let of_rows = shared.into_iter().chain(alone);
+            let most = of_rows.map(|row| row.rejections).max().unwrap_or(0);
+            if most > 0 {
+                let of_user = self.secrets.entry(request.user).or_default();
+                let facts = of_user.entry(credential).or_default();
+                facts.at_most = facts.at_most.max(most);
+                facts.restored_at = now;
+                facts.is_loose = true;
+            }
         }
     }
 
@@ -310,20 +398,20 @@ impl Oracle {
             if !room.is_present {
                 continue;
             }
-            let only = only(*place);
+            let filter = &self.filters[place];
+            let only = &filter.only;
             let belief = self.beliefs.rooms.entry((number, feed)).or_default();
             if is_failing && let Some(held) = &mut belief.held {
                 held.empty_since = None;
             }
-            if !is_success || !is_believed || !latest.reduction.serves(&only.digest(), wall) {
+            if !is_success || !is_believed || !latest.reduction.serves(&filter.digest, wall) {
                 continue;
             }
-            let count = |reading: &Reading| reading.to_come(&only, window).count();
-            if count(&latest) > 0 {
-                *belief = RoomBelief {
-                    nonempty: Some(latest.clone()),
-                    ..RoomBelief::default()
-                };
+            let count = |reading: &Reading| reading.to_come(only, window).count();
+            if latest.to_come(only, window).next().is_some() {
+                belief.nonempty = Some(latest.clone());
+                belief.held = None;
+                belief.emptied_at = None;
                 continue;
             }
             let before = belief.nonempty.as_deref().map_or(0, count);
@@ -396,7 +484,8 @@ impl Oracle {
         let facts = &self.feeds[feed];
         let wait = u64::try_from(until.since(clocks.monotonic).as_millis()).unwrap_or(u64::MAX);
         let mut most = self.period + 16 * SECOND;
-        most = most.max(facts.asked_until.saturating_sub(now) + 2 * SECOND);
+        let until = facts.asked_until.max(facts.may_wait_until);
+        most = most.max(until.saturating_sub(now) + 2 * SECOND);
         if facts.throttled_at.is_some_and(|at| now < at + 61 * MINUTE) {
             most = most.max(60 * MINUTE);
         }
@@ -486,6 +575,12 @@ impl Oracle {
         }
     }
 
+    /// Whether any secret was rejected so far.
+    #[must_use]
+    pub fn knows_rejections(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
     /// Until when sign-in may be paused for a pod or feed, by what it was told.
     #[must_use]
     pub fn paused_until(&self, user: &str) -> u64 {
@@ -498,7 +593,7 @@ impl Oracle {
             .filter(|facts| facts.at_most > 0)
             .map(|facts| {
                 let wait = u64::try_from(pause(facts.at_most).as_millis()).unwrap_or(0);
-                facts.at + wait
+                facts.at.max(facts.restored_at) + wait
             })
             .max()
             .unwrap_or(0)

@@ -176,6 +176,11 @@ pub enum Action {
         meetings: u64,
         times: u64,
     },
+    /// Somebody deletes all but the nearest meetings of a display.
+    Curtail {
+        address: usize,
+        left: usize,
+    },
     /// The wall clock is set, and set right after a while.
     Clock {
         seconds: i64,
@@ -359,7 +364,7 @@ impl Plan {
 
     fn add_actions(&mut self, rng: &mut Rng, addresses: usize) {
         let is_calm = rng.once_in(10);
-        let families = 11;
+        let families = 12;
         for family in 0..families {
             let rate = match is_calm {
                 true => 0,
@@ -394,6 +399,8 @@ impl Plan {
             let ms = rng.between(10 * SECOND, pace.longest);
             if family == 10 {
                 self.add_pair(at, ms, rng, addresses);
+            } else if family == 11 {
+                self.add_mishap(at, rng, addresses);
             } else if let Some(what) = self.action(family, ms, rng, addresses) {
                 self.actions.push(Timed { at, what });
             }
@@ -418,6 +425,58 @@ impl Plan {
         let short = ms.min(5 * MINUTE);
         if let Some(what) = self.action(family, short, rng, addresses) {
             self.actions.push(Timed { at: soon, what });
+        }
+    }
+
+    /// What takes several things in one order.
+    fn add_mishap(&mut self, at: u64, rng: &mut Rng, addresses: usize) {
+        let address = rng.index(addresses);
+        let of_address = |room: &RoomPlan| room.addresses.contains(&address);
+        let room = self.config.rooms.iter().position(of_address).unwrap_or(0);
+        let feed = self.config.rooms[room].feeds[0].0;
+        let all = match rng.once_in(2) {
+            // Titles are hidden while the clock is doubted.
+            true => vec![
+                (
+                    0,
+                    Action::Clock {
+                        seconds: 9 * 86_400,
+                        ms: HOUR,
+                    },
+                ),
+                (12, Action::Config(ConfigEdit::HideTitles(room))),
+            ],
+            // The ledger is lost while a calendar cannot be read and the display is not ours.
+            false => vec![
+                (
+                    0,
+                    Action::Host {
+                        host: self.feeds[feed].0,
+                        fault: HostFault::Refuses,
+                        ms: HOUR,
+                    },
+                ),
+                (7, Action::Kill { ms: 2 * MINUTE }),
+                (
+                    8,
+                    Action::Ledger {
+                        fault: LedgerFault::Lost,
+                        ms: MINUTE,
+                    },
+                ),
+                (
+                    8,
+                    Action::Foreign {
+                        address,
+                        meetings: 2,
+                        times: 1,
+                    },
+                ),
+            ],
+        };
+        for (minutes, what) in all {
+            let at = at + minutes * MINUTE;
+            self.actions.push(Timed { at, what });
         }
     }
 
@@ -460,10 +519,13 @@ impl Plan {
                     ms,
                 },
                 3 => Action::Trust { address },
-                _ => Action::Foreign {
-                    address,
-                    meetings: rng.below(4),
-                    times: rng.pick(&[1, 1, 25]),
+                _ => match (rng.below(4), rng.pick(&[1, 1, 25])) {
+                    (3, 1) => Action::Curtail { address, left: 2 },
+                    (meetings, times) => Action::Foreign {
+                        address,
+                        meetings,
+                        times,
+                    },
                 },
             },
             4 => {

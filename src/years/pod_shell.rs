@@ -46,7 +46,8 @@ struct Flight {
     began: u64,
 }
 
-fn request_of(address: usize, url: &PodUrl, secret: u32) -> Request {
+#[must_use]
+pub fn request_of(address: usize, url: &PodUrl, secret: u32) -> Request {
     let key = url.key();
     let account = AccountKey::new(url.host(), &["pod", &key, "admin"]);
     Request {

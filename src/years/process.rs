@@ -63,7 +63,8 @@ impl Process {
             is_believed: watch.is_believed(),
             steps: 0,
         };
-        env.oracle.starts(env.disk.beliefs.clone(), env.now);
+        env.oracle
+            .starts(env.disk.beliefs.clone(), env.disk.is_full, env.now);
         env.say(|| format!("the service starts ({} rooms)", real.rooms.len()));
         let brake = Brake::new(super::configure::brake_settings(&real, clocks));
         let mut process = Self {

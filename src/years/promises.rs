@@ -3,12 +3,10 @@
 mod kept;
 mod settled;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::settled::{display, is_fresh};
-use super::calendar::{FOREIGN, PRIVATE, Reading};
-use super::configure::{only, pod_url};
+use super::calendar::{Entry, FOREIGN, PRIVATE, Reading};
 use super::device::{Alters, alter};
 use super::env::Env;
 use super::plan::{MINUTE, PodFault, SECOND};
@@ -48,16 +46,17 @@ pub fn wanted(
         return;
     };
     privacy(room, settings, &agenda, env);
-    let is_just_believed = env.oracle.clock_changed_at + 5 * SECOND > now && now > 5 * SECOND;
+    // A loss that other rooms may share waits for them.
+    let began = env.oracle.clock_changed_at.max(env.oracle.started_at);
     if !is_clock_believed
-        || is_just_believed
+        || (began + 5 * SECOND > now && now > 5 * SECOND)
         || env.oracle.is_arranging
         || env.oracle.since_midnight(wall) < 20
     {
         return;
     }
     let window = env.oracle.window(wall);
-    let mut expected = Vec::new();
+    let mut readings: Vec<(usize, Arc<Reading>)> = Vec::new();
     let mut is_all_read = true;
     for (place, feed) in feeds.iter().enumerate() {
         let of_room = &settings.feeds[place].only;
@@ -125,21 +124,32 @@ pub fn wanted(
             }
             (None, _) => latest,
         };
-        for entry in reading.to_come(of_room, window) {
-            let id = env.ids.of(entry.uid);
-            expected.push(((entry.start, entry.end, id), face(entry, settings)));
-        }
+        readings.push((place, reading));
     }
-    expected.sort();
+    let mut expected: Vec<&Entry> = Vec::new();
+    for (place, reading) in &readings {
+        expected.extend(reading.to_come(&settings.feeds[*place].only, window));
+    }
+    for entry in &expected {
+        env.ids.of(entry.uid);
+    }
+    expected.sort_by(|one, other| {
+        let times = |entry: &Entry| (entry.start, entry.end);
+        let ids = (env.ids.known(one.uid), env.ids.known(other.uid));
+        times(one)
+            .cmp(&times(other))
+            .then_with(|| ids.0.cmp(&ids.1))
+    });
     let is_full = expected.len() > settings.meetings.max;
     expected.truncate(settings.meetings.max);
-    let expected: Vec<Face> = expected.into_iter().map(|(_, face)| face).collect();
-    let shown: Vec<Face> = agenda
-        .meetings()
-        .iter()
-        .filter(|one| one.end_time > wall)
-        .map(face_of)
-        .collect();
+    let left = agenda.meetings().iter().filter(|one| one.end_time > wall);
+    let shown: Vec<&Meeting> = left.collect();
+    let mut pairs = shown.iter().zip(&expected);
+    if shown.len() == expected.len() && pairs.all(|(one, entry)| shows(one, entry, settings)) {
+        return;
+    }
+    let shown: Vec<Face> = shown.into_iter().map(face_of).collect();
+    let expected: Vec<Face> = expected.iter().map(|entry| face(entry, settings)).collect();
     let is_short = is_full && shown.len() < agenda.len();
     let lacks: Vec<&Face> = expected.iter().filter(|one| !shown.contains(one)).collect();
     let has_more = shown.iter().any(|one| !expected.contains(one));
@@ -157,7 +167,7 @@ pub fn wanted(
 }
 
 /// What people see of a meeting.
-type Face = (UnixTime, UnixTime, String, String);
+type Face = (UnixTime, UnixTime, Arc<str>, Arc<str>);
 
 fn face_of(meeting: &Meeting) -> Face {
     (
@@ -168,20 +178,34 @@ fn face_of(meeting: &Meeting) -> Face {
     )
 }
 
-fn face(entry: &super::calendar::Entry, room: &Room) -> Face {
+fn face(entry: &Entry, room: &Room) -> Face {
     let rules = &room.meetings;
     let title = match (rules.hide_titles, entry.is_private) {
-        (true, _) => rules.hidden_title.clone(),
-        (false, true) => rules.private_title.clone(),
-        (false, false) => entry.title(),
+        (true, _) => rules.hidden_title.as_str().into(),
+        (false, true) => rules.private_title.as_str().into(),
+        (false, false) => entry.title().into(),
     };
     let organizer = if entry.is_private { "" } else { "Ada" };
     (
         UnixTime::from_seconds(entry.start),
         UnixTime::from_seconds(entry.end),
         title,
-        organizer.to_owned(),
+        organizer.into(),
     )
+}
+
+/// Whether a meeting looks as an entry should.
+fn shows(meeting: &Meeting, entry: &Entry, room: &Room) -> bool {
+    let rules = &room.meetings;
+    let organizer = if entry.is_private { "" } else { "Ada" };
+    meeting.start_time.seconds() == entry.start
+        && meeting.end_time.seconds() == entry.end
+        && *meeting.organizer == *organizer
+        && match (rules.hide_titles, entry.is_private) {
+            (true, _) => *meeting.title == *rules.hidden_title,
+            (false, true) => *meeting.title == *rules.private_title,
+            (false, false) => entry.is_title(&meeting.title),
+        }
 }
 
 /// No private text, and no title that the room hides, in what is to be shown.
@@ -189,7 +213,7 @@ fn privacy(room: usize, settings: &Room, agenda: &Agenda, env: &mut Env) {
     for meeting in agenda.meetings() {
         let says = |word: &str| meeting.title.contains(word) || meeting.organizer.contains(word);
         let hides = settings.meetings.hide_titles;
-        if says(PRIVATE) || (hides && meeting.title != settings.meetings.hidden_title) {
+        if says(PRIVATE) || (hides && *meeting.title != *settings.meetings.hidden_title) {
             let title = meeting.title.clone();
             env.broken("no private text is shown", || {
                 format!("room {room} shows {title:?}")
@@ -208,7 +232,7 @@ pub fn pod_waits(address: usize, when: u64, env: &mut Env) {
     let now = env.now;
     let facts = &env.oracle.pods[address];
     let mut most = now + 80 * SECOND;
-    most = most.max(facts.asked_until + 2 * SECOND);
+    most = most.max(facts.asked_until.max(facts.may_wait_until) + 2 * SECOND);
     if facts.throttled_at.is_some_and(|at| now < at + 16 * MINUTE) {
         most = most.max(now + 15 * MINUTE);
     }
@@ -308,7 +332,7 @@ fn put_begins(address: usize, room: usize, agenda: &Arc<Agenda>, env: &mut Env) 
                     env.broken("nothing of somebody else is sent", || {
                         format!("address {address} is sent {title:?}")
                     });
-                } else if hides && one.title != "Reserved" {
+                } else if hides && &*one.title != "Reserved" {
                     let title = one.title.clone();
                     env.broken("no private text is shown", || {
                         format!("address {address} is sent {title:?}")

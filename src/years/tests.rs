@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::*;
-use crate::control::mutation::{self, Mutation};
 
 /// Lives through worlds on all processors until this many room-days are over.
 fn live_through(room_days: u64, plan_of: impl Fn(u64) -> Plan + Sync) -> u64 {
@@ -128,9 +127,9 @@ const NOT_FOUND_YET: &[Mutation] = &[
 /// Whether a world breaks a promise with the fault in it, and none without.
 fn is_found_in(mutation: Mutation, seed: u64) -> bool {
     let plan = small_world(seed);
-    mutation::put_in(Some(mutation));
+    put_in(Some(mutation));
     let with = live(&plan, false).broken;
-    mutation::put_in(None);
+    put_in(None);
     with.is_some() && live(&plan, false).broken.is_none()
 }
 
@@ -174,7 +173,7 @@ fn every_fault_is_listed() {
 
 #[test]
 fn a_failing_history_is_told_by_what_it_takes() {
-    mutation::put_in(Some(Mutation::LossIsBelieved));
+    put_in(Some(Mutation::LossIsBelieved));
     let failing = (0..400).find_map(|seed| {
         let plan = Plan::of(seed, 3, 2);
         Some((live(&plan, false).broken?, plan))
@@ -182,7 +181,7 @@ fn a_failing_history_is_told_by_what_it_takes() {
     let (broken, plan) = failing.unwrap();
     let shortest = shrink(&plan, &broken);
     let story = told(&shortest);
-    mutation::put_in(None);
+    put_in(None);
     assert!(shortest.actions.len() <= 2, "{story}");
     assert!(story.contains(broken.promise), "{story}");
 }

@@ -282,6 +282,10 @@ impl<'a> World<'a> {
                     times,
                 });
             }
+            Action::Curtail { address, left } => {
+                self.env.device_at_mut(address).curtail(left);
+                self.pod_changes(address, 0, 16 * MINUTE);
+            }
             Action::Clock { seconds, ms } => {
                 self.set_clock(seconds);
                 self.env.after(ms, Happening::ClockBack);
@@ -300,6 +304,9 @@ impl<'a> World<'a> {
                 }
             }
             Action::Trust { address } => {
+                if self.process.is_none() && !self.trust_without_service(address) {
+                    return;
+                }
                 self.mix_up();
                 let facts = &mut self.env.oracle.pods[address];
                 // What is there now belongs there.
@@ -335,6 +342,20 @@ impl<'a> World<'a> {
                 );
             }
         }
+    }
+
+    /// The command looks at the device and writes it down itself; whether it could.
+    fn trust_without_service(&mut self, address: usize) -> bool {
+        let now = self.env.now;
+        let is_full = self.env.disk.is_full;
+        let device = self.env.device_at_mut(address);
+        let answers = device.failure(now).is_none() && !is_full;
+        let Some(id) = device.device_id(now).filter(|_| answers) else {
+            return false;
+        };
+        let key = self.env.oracle.pod_keys[address].clone();
+        self.env.disk.accepted_devices.insert(key, id);
+        true
     }
 
     /// With exchanged devices nobody can tell any more which was meant.
@@ -447,12 +468,15 @@ impl<'a> World<'a> {
             }
             LedgerFault::Yesterday => {
                 self.end_process(true, 5 * SECOND);
-                if let Some(backup) = self.env.backups.last() {
+                if let Some(backup) = self.env.backups.last().cloned() {
                     let is_full = self.env.disk.is_full;
-                    self.env.disk = super::disk::Disk {
-                        is_full,
-                        ..backup.clone()
-                    };
+                    let requests = self.env.requests();
+                    self.env.oracle.pauses_come_back(
+                        &backup.sign_ins,
+                        requests.into_iter(),
+                        now + 5 * SECOND,
+                    );
+                    self.env.disk = super::disk::Disk { is_full, ..backup };
                 }
             }
         }

@@ -4,6 +4,7 @@ Started by tests/container/run, in a network of its own, with the folder to work
 Pods and calendars are those of `podcal simulate`, run from the same image.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -575,12 +576,117 @@ def the_commands_of_the_readme():
     podman("rm", "-f", "-t", "0", "podcal", check=False)
 
 
+def compose_file():
+    """deploy/compose.yaml as it is: its folders, restart policy and health; only the network is this machine's."""
+    folder = WORK / "compose"
+    (folder / "tools").mkdir(parents=True)
+    shutil.copy("deploy/compose.yaml", folder)
+    (folder / "here.yaml").write_text(
+        f"services: {{ podcal: {{ image: {IMAGE}, network_mode: host }} }}\n")
+    # A machine without control groups cannot limit a container's memory, nor has this one a bridge.
+    tool = folder / "tools/podman"
+    tool.write_text(
+        '#!/bin/bash\n'
+        f'if [ "$1" != run ]; then exec {" ".join(PODMAN)} "$@"; fi\n'
+        'shift; rest=()\n'
+        'while [ $# -gt 0 ]; do case $1 in -m|--net|--network-alias) shift ;; *) rest+=("$1") ;; esac; shift; done\n'
+        f'exec {" ".join(PODMAN)} run --pull never --cgroups disabled --ulimit nofile=1024:1024 '
+        '--ulimit nproc=1000:1000 "${rest[@]}"\n')
+    tool.chmod(0o755)
+    site = Site([room("oak", 1)])
+    for mounted in ("config", "secrets"):
+        (site.folder / mounted).rename(folder / mounted)
+    def compose(*command, **more):
+        return run("podman-compose", "--podman-path", tool, "-p", "rows", "-f", folder / "compose.yaml",
+                   "-f", folder / "here.yaml", *command, cwd=folder, **more)
+    name = "rows_podcal_1"
+    def healthy():
+        return podman("exec", name, *HEALTHCHECK, check=False).returncode == 0
+    try:
+        said = compose("up", "-d", "--no-build", "podcal")
+        display(1, "oak 1", "oak 2")
+        eventually("health under Compose", healthy)
+        found = json.loads(podman("inspect", name).stdout)[0]
+        assert found["HostConfig"]["ReadonlyRootfs"], "the root can be written"
+        assert not found["EffectiveCaps"], found["EffectiveCaps"]
+        same(found["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped", "the restart policy")
+        said = compose("exec", "-T", "podcal", "podcal", "reload")
+        assert "unchanged" in said.stdout + said.stderr, said
+        before = pushes(1)
+        os.kill(found["State"]["Pid"], 9)
+        eventually("a killed service is started again", lambda: json.loads(
+            podman("inspect", name).stdout)[0]["State"]["Pid"] not in (0, found["State"]["Pid"]))
+        eventually("health after the kill", healthy)
+        same(pushes(1), before, "pushes after the kill")
+    except AssertionError as error:
+        log = podman("logs", name, check=False)
+        raise AssertionError(f"{error}\n{said.stdout}{said.stderr}{log.stdout}{log.stderr}") from error
+    finally:
+        compose("down", "-v", check=False)
+
+
+def kubernetes_manifests():
+    """The pod of the StatefulSet with its ConfigMap, Secret and volume, played by podman; the network is the host's."""
+    import yaml
+    folder = pathlib.Path("deploy/kubernetes")
+    stateful = next(one for one in yaml.safe_load_all((folder / "statefulset.yaml").read_text())
+                    if one["kind"] == "StatefulSet")["spec"]
+    config = yaml.safe_load((folder / "configmap.yaml").read_text())
+    secret = yaml.safe_load((folder / "secret.yaml").read_text())
+    claim = stateful["volumeClaimTemplates"][0]
+    claim["spec"]["accessModes"] = ["ReadWriteOnce"]
+    spec = stateful["template"]["spec"]
+    container = spec["containers"][0]
+    container["image"] = IMAGE
+    container["imagePullPolicy"] = "Never"
+    # In the network of the host a port has no name, and podman would probe with programs that the image has not.
+    probes = {probe: container.pop(probe)["httpGet"]["path"]
+              for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    del container["ports"]
+    spec["hostNetwork"] = True
+    spec["volumes"].append({"name": "ledger", "persistentVolumeClaim": {"claimName": "ledger"}})
+    # As the API server stores it. Older podman passes it on without decoding it, so the pods take either.
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in secret.pop("stringData").items()}
+    secret["data"] = encoded
+    # podman 4 fails where this is left to its default.
+    next(one for one in spec["volumes"] if "secret" in one)["secret"]["optional"] = False
+    told = config["data"]["podcal.toml"].split("[rooms.")[0].replace("0.0.0.0:8080", "127.0.0.1:8080")
+    config["data"]["podcal.toml"] = told + room("oak", 1)
+    pod = {"apiVersion": "v1", "kind": "Pod",
+           "metadata": {"name": "podcal-0", "labels": stateful["template"]["metadata"]["labels"]}, "spec": spec}
+    file = WORK / "kubernetes.yaml"
+    file.write_text("---\n".join(yaml.safe_dump(one) for one in (config, secret, claim, pod)))
+    # A pod wants control groups, which this machine has not: podman believes it has one, crun makes none.
+    runtime = WORK / "crun-without-cgroups"
+    runtime.write_text('#!/bin/bash\nexec crun --cgroup-manager=disabled "$@"\n')
+    runtime.chmod(0o755)
+    settings = WORK / "containers.conf"
+    settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n')
+    play = lambda *more: run(*PODMAN[:2], runtime, *PODMAN[3:], "kube", "play", *more, file, check=False,
+                             env={**os.environ, "CONTAINERS_CONF": str(settings)})
+    try:
+        done = play()
+        same(done.returncode, 0, f"kube play, with {done.stdout}{done.stderr}")
+        volume = json.loads(podman("volume", "inspect", "podcal").stdout)[0]["Mountpoint"]
+        ask("/pods/all/password", {"password": (pathlib.Path(volume) / "pod_password").read_text()})
+        display(1, "oak 1", "oak 2")
+        for probe, path in probes.items():
+            eventually(f"{probe} at {path}", lambda: urllib.request.urlopen(
+                f"http://127.0.0.1:8080{path}", timeout=5).status == 200)
+    except AssertionError as error:
+        log = podman("logs", "podcal-0-podcal", check=False)
+        raise AssertionError(f"{error}\n{log.stdout}{log.stderr}") from error
+    finally:
+        play("--down")
+        ask("/pods/all/password", {"password": "right"})
+
+
 ROWS = [what_is_in_the_image, writes_only_its_volume, health_is_right_in_every_direction,
         a_killed_service_goes_on_where_it_was, stops_as_process_1, reloads_without_a_shell,
         secrets_are_exchanged_while_it_runs, a_volume_that_cannot_be_written, a_named_volume_is_its_own,
         a_copy_of_the_ledger_is_worth_having, a_full_volume_stops_no_display,
         a_configuration_that_is_not_there, a_secret_that_cannot_be_read, certificate_authorities,
-        the_zone_of_the_container_is_not_used, the_commands_of_the_readme]
+        the_zone_of_the_container_is_not_used, the_commands_of_the_readme, compose_file, kubernetes_manifests]
 
 
 def loopback_up():

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use podcal::sim::Fault;
 use podcal::sim::feedhost::FeedFault;
+use podcal::sim::{Fault, Sim};
 
-use crate::support::{Service, World, calendar, meeting, meeting_at, now, titles, within};
+use crate::support::{Service, World, calendar, meeting, meeting_at, now, titles};
 
 const DAY: i64 = 24 * 3600;
 
@@ -70,26 +70,38 @@ fn three() -> [String; 3] {
 /// What every host says is believed more than this machine.
 #[tokio::test]
 async fn a_clock_that_nobody_shares_takes_no_meeting_away_and_is_believed_again() {
-    let end = now() + 8;
-    let soon_over = meeting_at("Soon over", end - 600, end);
-    let world = World::of_one_room(&[soon_over, meeting("Standup", 1)]).await;
+    let world = World::of_one_room(&[meeting("Standup", 1)]).await;
     let service = world.serve();
-    until_shown(&world, &["Soon over", "Standup"]).await;
-    world.feeds.fault(FeedFault::date(3 * DAY));
-    service.says("clock.not_believed").await;
-    let over = async {
-        while now() <= end {
-            pulled(&world, &service).await;
+    until_shown(&world, &["Standup"]).await;
+    // A meeting that ends only after it was shown and the clock is doubted: on a busy machine
+    // that takes longer.
+    let mut doubts = 0;
+    let end = loop {
+        doubts += 1;
+        let end = now() + (8 << doubts);
+        let soon_over = meeting_at("Soon over", end - 600, end);
+        world.set_feed("oak", &calendar(&[soon_over, meeting("Standup", 1)]));
+        let both = |pod: &Sim| titles(pod) == ["Soon over", "Standup"];
+        let is_shown = |pod: &Sim| both(pod) || now() >= end;
+        world.until("two meetings", "oak", is_shown).await;
+        world.feeds.fault(FeedFault::date(3 * DAY));
+        service.says_so_often("clock.not_believed", doubts).await;
+        if both(world.pod("oak")) && now() < end {
+            break end;
         }
+        world.feeds.clear_faults();
+        service.says_so_often("clock.believed", doubts).await;
     };
-    within("the end of a meeting", over).await;
+    while now() <= end {
+        pulled(&world, &service).await;
+    }
     world.pod("oak").reboot();
     until_shown(&world, &["Soon over", "Standup"]).await;
     world.feeds.clear_faults();
     service.says("clock.believed").await;
     until_shown(&world, &["Standup"]).await;
     let log = service.stop().await;
-    assert_eq!(log.matches("clock.not_believed").count(), 1, "{log}");
+    assert_eq!(log.matches("clock.not_believed").count(), doubts, "{log}");
 }
 
 #[tokio::test]

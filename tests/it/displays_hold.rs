@@ -1,6 +1,6 @@
 //! Meetings that vanish whole are kept until that is really over, whatever happens meanwhile.
 
-use podcal::sim::feedhost::FeedFault;
+use podcal::sim::feedhost::{FeedFault, FeedHost};
 use podcal::sim::{Fault, Options};
 use serde_json::{Value, json};
 
@@ -40,13 +40,8 @@ async fn held(hold: &str) -> (World, Service) {
 /// Two more pulls, so that whatever they lead to has begun.
 async fn pulled(world: &World) {
     let pulls = world.feeds.requests().len();
-    let twice = async {
-        while world.feeds.requests().len() < pulls + 2 {
-            tokio::task::yield_now().await;
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    within("two more pulls", twice).await;
+    let twice = |feeds: &FeedHost| feeds.requests().len() >= pulls + 2;
+    within("two more pulls", world.feeds.wait_for(twice)).await;
 }
 
 /// A display that lost everything gets back what is held.
@@ -55,6 +50,38 @@ async fn refilled(world: &World) {
     world
         .until("what is held", "oak", |pod| titles(pod) == EIGHT)
         .await;
+}
+
+/// What is on the display is explained, though no calendar has it any more.
+#[tokio::test]
+async fn what_is_held_is_explained_as_it_is_shown() {
+    let (world, service) = held("\"5h\"").await;
+    let explain = async |hours: i64| {
+        let at = jiff::Timestamp::from_second(hour(hours) + 60).unwrap();
+        world
+            .podcal(&["explain", "oak", "--at", &at.to_string()])
+            .await
+    };
+    explain(3).await.prints(&[
+        "the display shows `B`: kept on the display for now, although no calendar has it any more",
+        "8 upcoming meetings vanished at once",
+    ]);
+    // By then the hold is over.
+    explain(7)
+        .await
+        .prints(&["the display shows the room as free", "vanished at once"]);
+    let json = world.podcal(&["explain", "oak", "--json"]).await.json();
+    let verdicts = json["verdicts"].as_array().unwrap().iter();
+    let kept = verdicts.filter(|one| one["rule"] == "kept" && one["shown"] == true);
+    let titles: Vec<&str> = kept.map(|one| one["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, EIGHT[..3]);
+    // They come back: meetings as any other.
+    world.set_feed("oak", &calendar(&eight()));
+    service.says("no longer held").await;
+    let json = world.podcal(&["explain", "oak", "--json"]).await.json();
+    let verdicts = json["verdicts"].as_array().unwrap();
+    assert!(verdicts.iter().all(|one| one["rule"] == "shown"), "{json}");
+    service.stop().await;
 }
 
 #[tokio::test]

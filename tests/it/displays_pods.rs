@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use podcal::sim::{Fault, Sim};
 
-use crate::support::{Service, World, calendar, meeting, titles};
+use crate::support::{Service, World, calendar, hour, meeting, titles};
 
 /// What a pod is sent in an hour, at most.
 const HANDFUL: usize = 5;
@@ -81,6 +81,18 @@ async fn a_pod_that_keeps_a_part_is_never_in_step() {
         .await
         .exits(1)
         .prints(&["shows 3 of 4 meetings", "meetings.max"]);
+    // Why the last one is not there: the pod's doing, not the calendar's.
+    let last = jiff::Timestamp::from_second(hour(7) + 60)
+        .unwrap()
+        .to_string();
+    world
+        .podcal(&["explain", "oak", "--at", &last])
+        .await
+        .prints(&[
+            "the display should show `Retrospective`",
+            "shows 3 of 4 meetings",
+            "as things are, it shows the room as free then",
+        ]);
     let log = service.stop().await;
     assert!(!log.contains("is in step"), "{log}");
     assert_eq!(log.matches("display.shows_part").count(), 1, "{log}");

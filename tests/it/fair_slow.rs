@@ -1,7 +1,7 @@
 //! Nothing that is slow, silent or hanging holds up what does not need it.
 
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use podcal::sim::feedhost::FeedFault;
 use podcal::sim::{Fault, Options};
@@ -25,17 +25,20 @@ async fn a_slow_host_behind_forty_rooms_delays_no_repair() {
     let busy = world.feeds.wait_for(|feeds| feeds.requests().len() >= 4);
     within("pulls", busy).await;
     for _ in 0..2 {
-        let begun = Instant::now();
+        let before = world.asked("oak");
         world.pod("oak").reboot();
         world
             .until("the repair", "oak", |pod| titles(pod) == ["Standup"])
             .await;
-        let took = begun.elapsed();
-        assert!(
-            took < Duration::from_secs(15),
-            "{took:?}\n{}",
-            service.log()
-        );
+        let requests = world.pod("oak").requests();
+        let until_put = requests.iter().skip(before);
+        let looks = until_put
+            .take_while(|seen| seen.method != "PUT")
+            .filter(|seen| seen.path == "/v2/calendar")
+            .count();
+        // A look under way, one that finds it, one before the push; who waited for the calendars
+        // would look every second meanwhile.
+        assert!(looks < 10, "{looks} looks\n{}", service.log());
     }
     world.podcal(&["status", "--healthy"]).await.exits(0);
 }
@@ -47,7 +50,7 @@ async fn a_pod_that_hangs_delays_neither_its_neighbour_nor_its_rooms_pulls() {
         .pod_with("oak", Options::default())
         .await
         .with("http.timeout", "\"10m\"");
-    let service = world.serve();
+    let _service = world.serve();
     let [first, second] = world.pods("oak") else {
         panic!()
     };
@@ -60,18 +63,12 @@ async fn a_pod_that_hangs_delays_neither_its_neighbour_nor_its_rooms_pulls() {
     within("a request that hangs", asked).await;
     for title in ["Second", "Third"] {
         world.set_feed("oak", &calendar(&[meeting(title, 1)]));
-        let begun = Instant::now();
+        // The request that hangs does so for ten minutes.
         within(
             "the neighbour",
             second.wait_for(|pod| titles(pod) == [title]),
         )
         .await;
-        let took = begun.elapsed();
-        assert!(
-            took < Duration::from_secs(15),
-            "{took:?}\n{}",
-            service.log()
-        );
     }
     second.reboot();
     within(
@@ -139,14 +136,11 @@ async fn a_silent_name_server_does_not_delay_a_room_by_address() {
         return;
     };
     service.says("service.started").await;
-    let begun = Instant::now();
     world
         .until("the room by address", "oak", |pod| {
             titles(pod) == ["Standup"]
         })
         .await;
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(15), "{took:?}");
     world.set_feed("oak", &calendar(&[meeting("Second", 1)]));
     world
         .until("a change", "oak", |pod| titles(pod) == ["Second"])
@@ -168,12 +162,11 @@ async fn a_long_jitter_and_frequent_reloads_leave_no_room_unserved() {
     service.says("service.started").await;
     let mut reloads = 0;
     let is_served = |world: &World, room: &str| world.shows(room) == ["Standup"];
-    let begun = Instant::now();
     while !["oak", "elm", "ash"]
         .iter()
         .all(|room| is_served(&world, room))
     {
-        assert!(begun.elapsed().as_secs() < 60, "{}", service.log());
+        assert!(reloads < 1000, "{}", service.log());
         world.set("guard.hold", &format!("\"{}m\"", 16 + reloads % 2));
         service.signal("HUP").await;
         reloads += 1;

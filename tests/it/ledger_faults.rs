@@ -320,10 +320,15 @@ async fn a_building_in_which_nothing_changes_writes_nothing() {
             (name, file.len(), file.modified().unwrap())
         })
     };
-    // What the first pass left to be written has been.
-    world.until_pulled("room-0", 3).await;
-    let before = files();
-    world.until_pulled("room-0", 10).await;
-    assert_eq!(files(), before);
-    service.stop().await;
+    // What the first pass left to be written is written some time; then ten pulls of each
+    // room, and ten looks at each display, come and go without a write.
+    for _ in 0..20 {
+        let before = files();
+        world.until_pulled("room-0", 10).await;
+        if files() == before {
+            service.stop().await;
+            return;
+        }
+    }
+    panic!("it goes on writing\n{}", service.log());
 }

@@ -3,7 +3,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use podcal::sim::feedhost::FeedFault;
 use tokio::process::{Child, Command};
@@ -23,12 +22,10 @@ async fn serves(world: &World, title: &str) {
 
 async fn stops(mut child: Child) {
     let pid = child.id().unwrap().to_string();
-    let begun = Instant::now();
     let told = Command::new("kill").args(["-TERM", &pid]).status();
     assert!(told.await.unwrap().success());
     let ended = within("the end", child.wait()).await.unwrap();
     assert_eq!(ended.code(), Some(0));
-    assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
 }
 
 /// A pipe by name, with room for few lines.
@@ -198,6 +195,6 @@ async fn a_command_that_fails_ends_also_when_nobody_reads_why() {
     let pid = child.id().unwrap().to_string();
     let told = Command::new("kill").args(["-TERM", &pid]).status();
     assert!(told.await.unwrap().success());
-    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await;
-    assert_eq!(ended.unwrap().unwrap().code(), Some(1));
+    let ended = within("the command to end", child.wait()).await;
+    assert_eq!(ended.unwrap().code(), Some(1));
 }

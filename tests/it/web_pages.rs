@@ -147,11 +147,7 @@ async fn before_the_first_pass_the_service_is_healthy_and_not_ready() {
     world.feeds.fault(FeedFault::hang().on("oak.ics"));
     let service = world.serve();
     let address = address(&service).await;
-    let asked = async {
-        while world.pulls("oak") == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
+    let asked = world.feeds.wait_for(|feeds| !feeds.requests().is_empty());
     within("the first pull", asked).await;
     let ready = get(&address, "/readyz").await;
     assert_eq!(ready.status, 503);

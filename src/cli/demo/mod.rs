@@ -31,7 +31,7 @@ use crate::service::Service;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::signals::Signals;
-use crate::service::study::study;
+use crate::service::study::{AsOf, study};
 use crate::sim::feedhost::FeedHost;
 use crate::sim::{Options, Sim};
 
@@ -283,7 +283,7 @@ impl Stage {
         let mut rooms = Vec::new();
         for ((room, pod), sample) in self.config.rooms.iter().zip(&self.pods).zip(&SAMPLES) {
             let ground = self.ledger.ground(self.clock, &self.network, true, true);
-            let study = study(&ground, room, now, Duration::ZERO, false).await;
+            let study = study(&ground, room, AsOf::from(now), false).await;
             let meetings = pod
                 .meetings()
                 .into_iter()
@@ -375,6 +375,7 @@ fn title(verdict: &Verdict) -> String {
             .as_deref()
             .and_then(compose::text::title)
             .unwrap_or_default(),
+        Subject::Kept(meeting) => meeting.title.to_string(),
         Subject::Line { .. } => String::new(),
     }
 }

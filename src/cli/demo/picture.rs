@@ -112,8 +112,8 @@ mod tests {
     fn a_display_shows_now_and_the_next_three() {
         let meeting = |start: i64, title: &str| Meeting {
             id: MeetingId::from_text(title),
-            title: title.to_owned(),
-            organizer: "Ada".to_owned(),
+            title: title.into(),
+            organizer: "Ada".into(),
             description: None,
             start_time: UnixTime::from_seconds(start * 3600),
             end_time: UnixTime::from_seconds((start + 1) * 3600),

@@ -298,9 +298,9 @@ fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, Failure> {
         }
         Ok(Meeting {
             id: MeetingId::from_text(&read.id),
-            title: read.title,
-            organizer: read.organizer,
-            description: read.description,
+            title: read.title.into(),
+            organizer: read.organizer.into(),
+            description: read.description.map(Into::into),
             start_time: read.start_time,
             end_time: read.end_time,
         })

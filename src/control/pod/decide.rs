@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::contact::{Plan, PushClass};
-use super::display::{self, Comparison};
+use super::display::{self, Compared, Comparison};
 use super::event::Loss;
 use super::view::PushReason;
 use super::{Blocked, PodController, PodState, REFRESH_PART};
@@ -171,8 +171,27 @@ impl PodController {
     }
 
     pub(super) fn comparison(&self, shown: &Agenda, target: &Agenda, now: Now) -> Comparison {
+        let believed = self.believed(now);
+        if let Some(compared) = &self.compared
+            && let Some(comparison) = compared.of(shown, target, believed)
+        {
+            return comparison;
+        }
         let known = self.habits.alteration.as_ref();
-        display::compare(shown, target, known, self.believed(now))
+        display::compare(shown, target, known, believed)
+    }
+
+    /// Works out once what many decisions need until something changes.
+    pub(super) fn compare(&mut self, now: Now) {
+        let (Some(shown), Some(target)) = (&self.shown, self.target(now)) else {
+            return;
+        };
+        let believed = self.believed(now);
+        let compared = self.compared.as_ref();
+        if compared.is_none_or(|compared| compared.of(shown, &target, believed).is_none()) {
+            let known = self.habits.alteration.as_ref();
+            self.compared = Some(Compared::new(shown.clone(), target, known, believed));
+        }
     }
 
     /// Whether the display shows all that it can.
@@ -215,15 +234,16 @@ impl PodController {
                 )),
             });
         }
-        let detail = self
-            .habits
-            .alteration
-            .as_ref()
-            .map(|alteration| format!("the pod {}", super::alteration::words(alteration)));
         Some(Decision::Nothing {
             state: PodState::InStep,
-            detail: detail.filter(|_| self.alters()),
+            detail: None,
         })
+    }
+
+    /// What more there is to say of a display that is in step.
+    pub(super) fn how_in_step(&self) -> Option<String> {
+        let alteration = self.habits.alteration.as_ref().filter(|_| self.alters())?;
+        Some(format!("the pod {}", super::alteration::words(alteration)))
     }
 
     pub(super) fn alters(&self) -> bool {

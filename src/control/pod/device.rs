@@ -101,6 +101,7 @@ impl PodController {
             said_somebody_else,
             ..super::Habits::default()
         };
+        self.compared = None;
         self.mode = None;
         self.config_digest = None;
         self.clock_offset = None;

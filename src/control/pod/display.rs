@@ -89,6 +89,48 @@ pub fn compare(
     Comparison::Other
 }
 
+/// A comparison that holds until one of the meetings ends, or something changes.
+#[derive(Debug)]
+pub struct Compared {
+    shown: Arc<Agenda>,
+    ours: Arc<Agenda>,
+    from: Option<UnixTime>,
+    until: UnixTime,
+    comparison: Comparison,
+}
+
+impl Compared {
+    #[must_use]
+    pub fn new(
+        shown: Arc<Agenda>,
+        ours: Arc<Agenda>,
+        known: Option<&Alteration>,
+        now: Option<UnixTime>,
+    ) -> Self {
+        let meetings = shown.meetings().iter().chain(ours.meetings());
+        let ends = meetings.flat_map(|one| [one.end_time.minus(TOLERANCE), one.end_time]);
+        let later = ends.filter(|end| now.is_some_and(|now| *end > now));
+        Self {
+            until: later.min().unwrap_or(UnixTime::MAX),
+            comparison: compare(&shown, &ours, known, now),
+            from: now,
+            shown,
+            ours,
+        }
+    }
+
+    /// The comparison, where it is of these very sets and holds at that time.
+    #[must_use]
+    pub fn of(&self, shown: &Agenda, ours: &Agenda, now: Option<UnixTime>) -> Option<Comparison> {
+        let holds = match (self.from, now) {
+            (Some(from), Some(now)) => from <= now && now < self.until,
+            (from, now) => from == now,
+        };
+        let is_it = |one: &Arc<Agenda>, other: &Agenda| std::ptr::eq(&raw const **one, other);
+        (holds && is_it(&self.shown, shown) && is_it(&self.ours, ours)).then_some(self.comparison)
+    }
+}
+
 struct Matched {
     ours: Vec<bool>,
     shown: Vec<bool>,

@@ -19,7 +19,7 @@ impl PodController {
             self.force_served = wanted.force;
         }
         self.wanted = Some(wanted);
-        let before = self.marks();
+        self.compared = None;
         self.account_for_found();
         let mut events = Vec::new();
         // A pause stays what is said of the pod, whatever its room wants meanwhile.
@@ -28,7 +28,7 @@ impl PodController {
             events = self.note_decision(now);
         }
         self.is_settled = self.is_settled && matches!(self.phase, Phase::Idle) && !self.is_due(now);
-        self.note_marks(&before);
+        self.note_marks();
         events
     }
 
@@ -106,7 +106,6 @@ impl PodController {
     /// A person accepts the device that is at the address now: the one that was seen there,
     /// and whichever answers the next look.
     pub fn accept_device(&mut self, now: Now) -> Vec<PodEvent> {
-        let before = self.marks();
         let mut events = Vec::new();
         if let Some(device) = self.device.live.clone()
             && self.device.accepted.as_ref() != Some(&device)
@@ -116,7 +115,7 @@ impl PodController {
         }
         self.device.accept_next = true;
         self.look_now(now);
-        self.note_marks(&before);
+        self.note_marks();
         events
     }
 

@@ -20,7 +20,6 @@ use crate::model::time::UnixTime;
 impl PodController {
     /// Takes in what came of the step that [`PodController::next`] asked for.
     pub fn learn(&mut self, outcome: PodOutcome, now: Now) -> Vec<PodEvent> {
-        let before = self.marks();
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
         let events = match (outcome, phase) {
             // Whatever was under way when it ended.
@@ -55,7 +54,7 @@ impl PodController {
                 Vec::new()
             }
         };
-        self.note_marks(&before);
+        self.note_marks();
         events
     }
 
@@ -120,6 +119,7 @@ impl PodController {
         let events = self.identify(answer.device_id, &shown, now);
         self.note_found(&shown);
         self.shown = Some(shown);
+        self.compare(now);
         events
     }
 
@@ -418,7 +418,8 @@ impl PodController {
                 ) {
                     self.shows_target(now);
                 }
-                (state, detail)
+                let more = (state == PodState::InStep).then(|| self.how_in_step());
+                (state, detail.or(more.flatten()))
             }
             Decision::Push(push) => self.waiting_state(&push, now),
         };

@@ -13,16 +13,25 @@ use crate::model::agenda::Agenda;
 use crate::model::memory::{Alteration, FailingMemory, PodMemory};
 use crate::model::time::UnixTime;
 
-/// What changes of the memory are told by, without comparing meetings.
-#[derive(PartialEq, Eq)]
+/// Whether these are one and the same, told without comparing meetings.
+fn is_it(one: &Option<Arc<Agenda>>, other: &Option<Arc<Agenda>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// What changes of the memory are told by.
+#[derive(Debug)]
 pub(super) struct Marks {
     accepted: Option<String>,
     blocked: Option<Blocked>,
     mode: Option<ReportedMode>,
-    sent: Option<*const Agenda>,
+    sent: Option<Arc<Agenda>>,
     sent_at: Option<UnixTime>,
-    echo: Option<*const Agenda>,
-    found: Option<*const Agenda>,
+    echo: Option<Arc<Agenda>>,
+    found: Option<Arc<Agenda>>,
     state: PodState,
     detail: Option<String>,
     failures: u32,
@@ -37,24 +46,19 @@ pub(super) struct Marks {
 
 impl PodController {
     pub(super) fn marks(&self) -> Marks {
-        let pointer = |agenda: &Option<Arc<Agenda>>| agenda.as_ref().map(Arc::as_ptr);
         let habits = &self.habits;
         Marks {
             accepted: self.device.accepted.clone(),
             blocked: self.device.blocked.clone(),
             mode: self.mode.clone(),
-            sent: pointer(&self.sent.agenda),
+            sent: self.sent.agenda.clone(),
             sent_at: self.sent.at,
-            echo: pointer(&self.sent.echo),
-            found: pointer(&self.found),
+            echo: self.sent.echo.clone(),
+            found: self.found.clone(),
             state: self.log.state(),
             detail: self.log.detail().map(str::to_owned),
-            failures: self.failing.as_ref().map_or(0, |failing| failing.failures),
-            // It is moved along while there is nothing to wait for.
-            push_not_before: match &self.failing {
-                Some(_) => self.push_not_before,
-                None => Monotonic::default(),
-            },
+            failures: self.failures_in_row(),
+            push_not_before: self.noted_push_not_before(),
             silent_until: self.schedule.silent_until,
             corrections: self.corrections.clone(),
             unshown: self.unshown.clone(),
@@ -64,9 +68,46 @@ impl PodController {
         }
     }
 
-    pub(super) fn note_marks(&mut self, before: &Marks) {
-        if self.marks() != *before {
+    /// Counts a change of the memory, where there was one since the last time.
+    pub(super) fn note_marks(&mut self) {
+        let noted = self.noted.as_ref();
+        if !noted.is_some_and(|noted| self.has_marks(noted)) {
             self.memory_changes += 1;
+            self.noted = Some(self.marks());
+        }
+    }
+
+    /// Whether nothing changed, told without copying anything.
+    fn has_marks(&self, noted: &Marks) -> bool {
+        let habits = &self.habits;
+        noted.accepted == self.device.accepted
+            && noted.blocked == self.device.blocked
+            && noted.mode == self.mode
+            && is_it(&noted.sent, &self.sent.agenda)
+            && noted.sent_at == self.sent.at
+            && is_it(&noted.echo, &self.sent.echo)
+            && is_it(&noted.found, &self.found)
+            && noted.state == self.log.state()
+            && noted.detail.as_deref() == self.log.detail()
+            && noted.failures == self.failures_in_row()
+            && noted.push_not_before == self.noted_push_not_before()
+            && noted.silent_until == self.schedule.silent_until
+            && noted.corrections == self.corrections
+            && noted.unshown == self.unshown
+            && noted.alteration == habits.alteration
+            && noted.cap == habits.cap
+            && noted.flags == [habits.applies_late, habits.shows_others, habits.was_in_step]
+    }
+
+    fn failures_in_row(&self) -> u32 {
+        self.failing.as_ref().map_or(0, |failing| failing.failures)
+    }
+
+    /// It is moved along while there is nothing to wait for.
+    fn noted_push_not_before(&self) -> Monotonic {
+        match &self.failing {
+            Some(_) => self.push_not_before,
+            None => Monotonic::default(),
         }
     }
 
@@ -161,6 +202,7 @@ impl PodController {
             .map(|until| now.restored(until, pod.schedule.silence));
         pod.seen_at = memory.seen_at;
         pod.checked_at = memory.checked_at;
+        pod.noted = Some(pod.marks());
     }
 
     /// What others may know.

@@ -245,7 +245,7 @@ impl Story {
         self.puts.push(meetings.clone());
         let with_title = |change: &dyn Fn(&str) -> String| -> Vec<Meeting> {
             let changed = meetings.iter().map(|one| Meeting {
-                title: change(&one.title),
+                title: change(&one.title).into(),
                 ..one.clone()
             });
             changed.collect()
@@ -334,11 +334,7 @@ impl Story {
     #[track_caller]
     fn expect_shown(&mut self, titles: &[&str]) -> &mut Self {
         let agenda = Agenda::new(self.pod.shown.clone());
-        let found: Vec<_> = agenda
-            .meetings()
-            .iter()
-            .map(|one| one.title.clone())
-            .collect();
+        let found: Vec<_> = agenda.meetings().iter().map(|one| &*one.title).collect();
         assert_eq!(found, titles, "after {} s", self.second);
         self
     }
@@ -393,7 +389,7 @@ fn meeting(hour: i64, title: &str) -> Meeting {
     Meeting {
         id: MeetingId::new(&format!("event of hour {hour}"), ""),
         title: title.into(),
-        organizer: String::new(),
+        organizer: "".into(),
         description: None,
         start_time: start,
         end_time: start.plus(Duration::from_secs(50 * 60)),

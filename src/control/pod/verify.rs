@@ -104,12 +104,14 @@ impl PodController {
         check.looks += 1;
         let shown = self.shown.clone().unwrap_or_default();
         let ours = check.plan.agenda.clone();
+        self.compare(now);
         let mut comparison = self.comparison(&shown, &ours, now);
         if !self.is_good(comparison) {
             let learnt = display::learn(&check.plan.before, &shown, &ours, self.believed(now));
             if let Some(learnt) = learnt.filter(|learnt| *learnt != Default::default()) {
                 let how = alteration::words(&learnt);
                 self.habits.alteration = Some(learnt);
+                self.compared = None;
                 events.push(PodEvent::TextsAltered { how });
                 comparison = self.comparison(&shown, &ours, now);
             }
@@ -183,7 +185,7 @@ impl PodController {
     fn pushed(&mut self, check: &Check, answer: PutAnswer, is_shown: bool) -> PodEvent {
         let failures = self.failing.take().map_or(0, |failing| failing.failures);
         let changes = self.last_push.as_ref().map(|report| &report.changes);
-        let count = |of: fn(&Changes) -> usize| changes.map_or(0, of);
+        let count = |of: fn(&Changes) -> usize| changes.map_or(0, |changes| of(changes));
         PodEvent::Pushed {
             reason: check.plan.reason,
             meetings: check.plan.agenda.len(),
@@ -246,7 +248,7 @@ pub(super) fn report(
         at,
         reason: plan.reason,
         meetings: plan.agenda.len(),
-        changes: Changes::between(before, &plan.agenda),
+        changes: Arc::new(Changes::between(before, &plan.agenda)),
         duration: std::time::Duration::ZERO,
         result,
     }

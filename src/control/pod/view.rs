@@ -1,5 +1,6 @@
 //! What a pod's task publishes: for `status`, the page, metrics, and one-shot runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -231,7 +232,7 @@ pub struct PushReport {
     pub reason: PushReason,
     pub meetings: usize,
     /// Holds meeting texts: for `sync` and the history, not for logs.
-    pub changes: Changes,
+    pub changes: Arc<Changes>,
     pub duration: Duration,
     pub result: PushResult,
 }

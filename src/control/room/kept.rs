@@ -1,6 +1,7 @@
 //! What stays on the displays although no reading accounts for it, and in which words.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::RoomController;
 use super::part::Part;
@@ -18,7 +19,7 @@ impl RoomController {
             return;
         }
         let rules = &self.settings.room.meetings;
-        for one in &mut self.last {
+        for one in Arc::make_mut(&mut self.last) {
             if !mutation::is(Mutation::KeptIsNotRestricted) {
                 compose::restrict(&mut one.meeting, rules);
             }
@@ -41,7 +42,7 @@ impl RoomController {
         }
         let stays = |one: &&RememberedMeeting| {
             one.meeting.end_time > now.wall
-                && (one.feeds.iter().any(|feed| unread.contains(feed.as_str()))
+                && (one.feeds.iter().any(|feed| unread.contains(&**feed))
                     || !self.comes_from_configured(one))
         };
         self.last.iter().filter(stays).cloned().collect()
@@ -49,14 +50,15 @@ impl RoomController {
 
     fn comes_from_configured(&self, one: &RememberedMeeting) -> bool {
         let mut ids = self.parts.iter().map(|part| part.id.as_str());
-        ids.any(|id| one.feeds.iter().any(|feed| feed == id))
+        ids.any(|id| one.feeds.iter().any(|feed| **feed == *id))
     }
 
     /// Whether a reading of one of its feeds has a kept meeting, at whatever time; of one whose
     /// feeds are no longer configured, any reading that did not have another one of that name
     /// beside it before.
     pub(super) fn is_replaced(&self, one: &RememberedMeeting, now: Now) -> bool {
-        let has = |feeds: &[String], part: &Part| feeds.iter().any(|id| *id == part.id.as_str());
+        let has =
+            |feeds: &[Arc<str>], part: &Part| feeds.iter().any(|id| **id == *part.id.as_str());
         let is_orphan = !self.comes_from_configured(one);
         // As `compose::merge` calls the second of that name.
         let second = MeetingId::new(one.meeting.id.as_str(), "#2");
@@ -90,7 +92,7 @@ impl RoomController {
     ) -> RememberedMeeting {
         // The place behind the last feed is that of the kept ones.
         let parts = one.feeds.iter().filter_map(|place| self.parts.get(*place));
-        let mut feeds: Vec<String> = parts.map(|part| part.id.as_str().to_owned()).collect();
+        let mut feeds: Vec<Arc<str>> = parts.map(|part| part.id.key()).collect();
         // Whatever an unread feed had of it before still counts.
         let before = kept.iter().filter(|kept| kept.meeting.id == one.meeting.id);
         for feed in before.flat_map(|kept| &kept.feeds) {

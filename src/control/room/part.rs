@@ -177,21 +177,18 @@ impl Part {
     /// The meetings in use that have not ended.
     pub(super) fn to_come(&self, now: Now) -> impl Iterator<Item = &Candidate> {
         let version = self.believed.as_ref().filter(|_| !self.is_cleared);
-        let composition = version.and_then(|version| self.compositions.get(&version.id));
+        version
+            .into_iter()
+            .flat_map(move |version| self.left(version, now))
+    }
+
+    /// The meetings of a version that have not ended.
+    fn left(&self, version: &FeedVersion, now: Now) -> impl Iterator<Item = &Candidate> {
+        let composition = self.compositions.get(&version.id);
         composition
             .into_iter()
             .flat_map(|composition| composition.candidates.iter())
             .filter(move |candidate| candidate.meeting.end_time > now.wall)
-    }
-
-    fn count(&self, version: &FeedVersion, now: Now) -> usize {
-        let composition = self.compositions.get(&version.id);
-        composition.map_or(0, |composition| {
-            let candidates = composition.candidates.iter();
-            candidates
-                .filter(|candidate| candidate.meeting.end_time > now.wall)
-                .count()
-        })
     }
 
     pub(super) fn learn(&mut self, composition: Composition) {
@@ -208,11 +205,13 @@ impl Part {
     ) -> Vec<Arc<FeedVersion>> {
         let believed = self.believed.as_ref();
         let replaced = self.replaced.as_ref().map(|replaced| &replaced.version);
-        let mut versions: Vec<&Arc<FeedVersion>> = Vec::new();
-        versions.extend(self.latest(now));
-        versions.extend(believed);
-        versions.extend(replaced.filter(|_| brake.holds(&self.id)));
-        versions.dedup_by_key(|version| version.id);
+        let replaced = replaced.filter(|_| brake.holds(&self.id));
+        let all = [self.latest(now), believed, replaced];
+        let mut last = None;
+        let versions = all
+            .into_iter()
+            .flatten()
+            .filter(|version| last.replace(version.id) != Some(version.id));
         let is_old = |version: &&Arc<FeedVersion>| match self.compositions.get(&version.id) {
             None => true,
             Some(known) => {
@@ -220,10 +219,10 @@ impl Part {
                     || known.basis.window.to() != basis.window.to()
                     // The clock was set back: what had ended then is to come again.
                     || known.basis.window.from() > basis.window.from()
-                    || (known.is_truncated && self.count(version, now) < max)
+                    || (known.is_truncated && self.left(version, now).count() < max)
             }
         };
-        versions.into_iter().filter(is_old).cloned().collect()
+        versions.filter(is_old).cloned().collect()
     }
 
     /// The latest version, where it was reduced so that this room can use it now.
@@ -283,11 +282,7 @@ impl Part {
             return;
         };
         self.is_uncertain &= !latest.missing.is_empty();
-        let counts = Counts {
-            believed: self.count(&believed, now),
-            latest: self.count(&latest, now),
-        };
-        if counts.latest > 0 {
+        if self.left(&latest, now).next().is_some() {
             self.loss = None;
             self.replaced = None;
         }
@@ -297,6 +292,10 @@ impl Part {
             self.end_hold(Released::CameBack, events);
             return;
         }
+        let counts = Counts {
+            believed: self.left(&believed, now).count(),
+            latest: self.left(&latest, now).count(),
+        };
         if forced {
             self.believe(latest, None);
             self.loss = None;
@@ -405,7 +404,7 @@ impl Part {
         };
         // One that cannot be used yet stays.
         let version = self.replaced.as_ref().filter(is_usable);
-        let to_come = version.map_or(0, |replaced| self.count(&replaced.version, now));
+        let to_come = version.map_or(0, |replaced| self.left(&replaced.version, now).count());
         if to_come == 0 {
             return;
         }
@@ -467,17 +466,14 @@ impl Part {
         {
             self.replaced = None;
         }
-        let used: Vec<VersionId> = [
+        let used = [
             self.believed.as_ref(),
             self.view.latest.as_ref(),
             self.replaced.as_ref().map(|replaced| &replaced.version),
         ]
-        .into_iter()
-        .flatten()
-        .map(|version| version.id)
-        .collect();
+        .map(|version| version.map(|version| version.id));
         self.compositions
-            .retain(|version, _| used.contains(version));
+            .retain(|version, _| used.contains(&Some(*version)));
     }
 }
 

@@ -185,8 +185,8 @@ impl World {
                 let minute = |minutes: i64| UnixTime::from_seconds(START + minutes * 60);
                 let mut meeting = Meeting {
                     id: MeetingId::new(title, &job.place.to_string()),
-                    title: (*title).to_owned(),
-                    organizer: "Ada".to_owned(),
+                    title: (*title).into(),
+                    organizer: "Ada".into(),
                     description: None,
                     start_time: minute(*start),
                     end_time: minute(*end),
@@ -249,7 +249,7 @@ impl World {
         let agenda = self.room.wanted().agenda.clone();
         let shown: Option<Vec<&str>> = agenda.as_ref().map(|agenda| {
             let meetings = agenda.meetings().iter();
-            meetings.map(|one| one.title.as_str()).collect()
+            meetings.map(|one| &*one.title).collect()
         });
         assert_eq!(shown.as_deref(), Some(titles));
         self
@@ -665,22 +665,22 @@ fn two_meetings_of_one_name_in_two_feeds_both_stay() {
     let one = RememberedMeeting {
         meeting: Meeting {
             id: MeetingId::new("A", "1"),
-            title: "A of old".to_owned(),
-            organizer: String::new(),
+            title: "A of old".into(),
+            organizer: "".into(),
             description: None,
             start_time: UnixTime::from_seconds(START + 60 * 60),
             end_time: UnixTime::from_seconds(START + 90 * 60),
         },
-        feeds: vec!["feed that left".to_owned()],
+        feeds: vec!["feed that left".into()],
     };
     let mut other = one.clone();
     other.meeting.id = MeetingId::new("A", "1 again");
-    other.meeting.title = "A".to_owned();
+    other.meeting.title = "A".into();
     other.meeting.start_time = UnixTime::from_seconds(START + 260 * 60);
     other.meeting.end_time = UnixTime::from_seconds(START + 290 * 60);
-    other.feeds = vec![world.views[1].id.as_str().to_owned()];
+    other.feeds = vec![world.views[1].id.key()];
     let memory = RoomMemory {
-        agenda: vec![one, other],
+        agenda: vec![one, other].into(),
         is_known: true,
         ..RoomMemory::default()
     };
@@ -770,3 +770,13 @@ fn titles_that_are_to_be_hidden_are_hidden_by_the_first_word_of_a_new_process() 
 }
 
 const LATER: [(&str, i64, i64); 3] = [("A", 260, 290), ("B", 320, 350), ("C", 380, 410)];
+
+/// Every look hands the memory on: thousands of rooms have their meetings once.
+#[test]
+fn what_is_written_down_shares_its_meetings_with_the_room() {
+    let mut world = World::new(1);
+    world.reads(0, &[("A", 1, 2), ("B", 3, 4)]);
+    let [one, two] = [world.now, world.now].map(|now| world.room.memory(now));
+    assert_eq!(one.agenda.len(), 2);
+    assert!(Arc::ptr_eq(&one.agenda, &two.agenda));
+}

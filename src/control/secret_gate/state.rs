@@ -42,6 +42,9 @@ pub(super) struct SecretState {
 #[derive(Debug, Default)]
 pub(super) struct AloneState {
     row: Option<SignIn>,
+    /// As the ledger had it last: the same again is no news, also where a later row could
+    /// not be written.
+    read: Option<SignIn>,
     rejections: u32,
     paused_until: Option<Monotonic>,
 }
@@ -118,8 +121,10 @@ impl SecretState {
         }
         self.set_row(rows.shared);
         let alone = self.alone.entry(user.to_owned()).or_default();
+        let is_news = rows.alone != alone.read && rows.alone != alone.row;
+        alone.read.clone_from(&rows.alone);
         match rows.alone {
-            Some(row) if alone.row.as_ref() != Some(&row) => {
+            Some(row) if is_news => {
                 alone.rejections = row.rejections;
                 alone.paused_until = paused_until(&row, now);
                 let wrong = corrected(&credential.key_alone(user), &row, now);
@@ -127,7 +132,7 @@ impl SecretState {
                 alone.row = Some(row);
             }
             // Another process signed in with it.
-            None if alone.row.is_some() => *alone = AloneState::default(),
+            None if is_news => *alone = AloneState::default(),
             _ => {}
         }
         let pause = self.pause(user, now)?;
@@ -183,12 +188,16 @@ impl SecretState {
             self.set_row(Some(row));
         }
         let alone = match self.alone.get_mut(user) {
-            Some(alone) => Some(std::mem::take(alone)),
-            None => self.alone.insert(user.clone(), AloneState::default()),
+            Some(alone) => alone,
+            None => self.alone.entry(user.clone()).or_default(),
         };
-        if let Some(alone) = alone.filter(|alone| alone.row.is_some()) {
+        if alone.row.is_some() {
             rejections = rejections.max(alone.rejections);
             writes.push(Write::Clear(credential.key_alone(user)));
+            *alone = AloneState {
+                read: alone.read.take(),
+                ..AloneState::default()
+            };
         }
         (rejections > 0).then(|| GateEvent::Resumed {
             account: credential.account.clone(),

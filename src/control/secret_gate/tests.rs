@@ -180,6 +180,49 @@ fn only_one_request_at_a_time_proves_a_secret() {
     assert_eq!(story.rows, written);
 }
 
+/// A full disk: what is to be written is not.
+#[test]
+fn a_pause_of_one_user_that_could_not_be_written_holds_and_grows() {
+    let mut story = Story::new();
+    story.sends("a", Verdict::Accepted);
+    let disk = story.rows.clone();
+    for (pause, waits) in [(300, 299), (600, 1)] {
+        let grant = story.grant("c");
+        story.report(grant, Verdict::Forbidden);
+        story.rows = disk.clone();
+        story.pass_seconds(1);
+        assert_eq!(story.asks("c"), End::PausedAlone(pause - 1));
+        story.pass_seconds(waits);
+    }
+    // An older row that is still there says nothing new, neither of the pause nor of its end.
+    story.pass_seconds(600);
+    story.sends("c", Verdict::Forbidden);
+    assert_eq!(story.asks("c"), End::PausedAlone(1200));
+    let disk = story.rows.clone();
+    story.pass_seconds(1200);
+    story.sends("c", Verdict::Forbidden);
+    story.rows = disk.clone();
+    assert_eq!(story.asks("c"), End::PausedAlone(2400));
+    story.pass_seconds(2400);
+    story.sends("c", Verdict::Accepted);
+    story.rows = disk;
+    assert_eq!(story.sends("c", Verdict::Accepted), End::Sent);
+    // What another process wrote does.
+    let alone = Story::request("c").credential.key_alone("c");
+    let row = SignIn {
+        until: story.now.wall.plus(Duration::from_secs(120)),
+        ..story.rows[&alone].clone()
+    };
+    story.rows.insert(alone, row);
+    let request = Story::request("c");
+    let rows = Rows {
+        shared: story.row().cloned(),
+        alone: story.rows.get(&request.credential.key_alone("c")).cloned(),
+    };
+    let pause = story.gate.peek(&request, rows, story.now).unwrap();
+    assert_eq!(pause.until.since(story.now.monotonic).as_secs(), 120);
+}
+
 #[test]
 fn a_403_and_a_401_against_the_others_pause_one_user_alone() {
     let mut story = Story::new();

@@ -352,6 +352,7 @@ fn a_home_may_be_on_another_host_and_a_child_may_not() {
         multistatus: dav_xml::Multistatus::default(),
         url: FeedUrl::parse("https://dav.example.com/dav/").unwrap().0,
         headers: hyper::header::HeaderMap::new(),
+        weight: exchange.weight(),
     };
     let folder = Folder::of(&page.url);
     for (href, as_home, as_child) in [

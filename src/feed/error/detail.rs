@@ -63,6 +63,8 @@ pub enum Measure {
     Inflated,
     /// A whole CalDAV calendar, all its events together.
     Held,
+    /// What `limits.memory` allows to be read.
+    Memory,
 }
 
 impl fmt::Display for Measure {
@@ -71,6 +73,7 @@ impl fmt::Display for Measure {
             Self::Sent => "sent",
             Self::Inflated => "sent compressed data that expands to",
             Self::Held => "has events that together take",
+            Self::Memory => "needs memory beyond `limits.memory`: its answers have",
         })
     }
 }

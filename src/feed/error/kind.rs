@@ -306,6 +306,7 @@ impl PullErrorKind {
             Self::ServerError { .. } => "the fault is at the server; if it lasts for days, open the address in a browser",
             Self::UnexpectedStatus(_) => "open the address in a browser; it should download a calendar",
             Self::NotModifiedUnasked => "a cache in front of the calendar is broken; podcal tries again by itself",
+            Self::TooLarge { measure: Measure::Memory, .. } => "raise `limits.memory` to at least four times the size of the calendar, or let the calendar's owner remove old events",
             Self::TooLarge { .. } => "publish a shorter period, or raise `http.max_feed_size`",
             Self::TooMany { .. } => "give the room a calendar of its own, or remove old events from this one",
             Self::TimedOut(_) => "if the server is always this slow, raise `http.timeout`",

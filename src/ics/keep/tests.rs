@@ -7,6 +7,7 @@ use crate::ics::series::Series;
 use crate::ics::tests::feeds::shared;
 use crate::ics::tests::item;
 use crate::ics::{Reading, read};
+use crate::model::occurrence::Details;
 
 fn at(text: &str) -> UnixTime {
     UnixTime::parse(text).unwrap()

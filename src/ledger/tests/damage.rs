@@ -127,7 +127,7 @@ async fn a_file_of_any_length_or_content_does_not_keep_the_service_from_starting
     for (n, (case, bytes)) in cases.into_iter().enumerate() {
         let path = folder.path().join(format!("{n}.db"));
         fs::write(&path, &bytes).unwrap();
-        let lock = Ledger::claim(&path).unwrap();
+        let lock = Ledger::claim(&path).await.unwrap();
         let opened = Ledger::open(lock, at(1_772_442_000)).await;
         let (ledger, events) = opened.unwrap_or_else(|error| panic!("{case}: {error:?}"));
         let aside = events.iter().find_map(|event| match event {

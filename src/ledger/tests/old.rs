@@ -24,7 +24,7 @@ fn titles(memory: &RoomMemory) -> Vec<&str> {
     memory
         .agenda
         .iter()
-        .map(|one: &RememberedMeeting| one.meeting.title.as_str())
+        .map(|one: &RememberedMeeting| &*one.meeting.title)
         .collect()
 }
 

@@ -66,6 +66,10 @@ pub enum PodErrorKind {
     TooManyMeetings {
         limit: usize,
     },
+    /// JSON of more values than any pod has.
+    TooManyValues {
+        limit: usize,
+    },
     /// Redirects are not followed: they would carry the token elsewhere.
     Redirected {
         status: u16,
@@ -110,7 +114,9 @@ impl PodErrorKind {
             },
             Self::Unexpected { .. } => "unexpected_answer",
             Self::NotConfirmed => "not_confirmed",
-            Self::TooLarge { .. } | Self::TooManyMeetings { .. } => "too_large",
+            Self::TooLarge { .. } | Self::TooManyMeetings { .. } | Self::TooManyValues { .. } => {
+                "too_large"
+            }
             Self::Redirected { .. } => "redirected",
             Self::ReadOnly => "read_only",
             Self::OtherMode(_) => "other_mode",
@@ -212,6 +218,7 @@ impl PodErrorKind {
             | Self::SignInPaused(_)
             | Self::TooLarge { .. }
             | Self::TooManyMeetings { .. }
+            | Self::TooManyValues { .. }
             | Self::Redirected { .. }
             | Self::ReadOnly
             | Self::OtherMode(_)
@@ -224,7 +231,10 @@ impl PodErrorKind {
         operation.is_write()
             && match self {
                 Self::TimedOut { sent, .. } => *sent,
-                Self::NoAnswer(_) | Self::NotConfirmed | Self::TooLarge { .. } => true,
+                Self::NoAnswer(_)
+                | Self::NotConfirmed
+                | Self::TooLarge { .. }
+                | Self::TooManyValues { .. } => true,
                 // A gateway's 502 or a page instead of a confirmation does not tell whether the write was done.
                 Self::Unexpected { status, .. } => *status < 300 || *status >= 500,
                 _ => false,
@@ -287,7 +297,9 @@ impl PodErrorKind {
             Self::NotConfirmed => {
                 "look at what it shows; if this goes on, check the pod's password and firmware".into()
             }
-            Self::TooLarge { .. } | Self::TooManyMeetings { .. } => {
+            Self::TooLarge { .. }
+            | Self::TooManyMeetings { .. }
+            | Self::TooManyValues { .. } => {
                 "check that this is the address of a pod".into()
             }
             Self::Redirected { .. } => {

@@ -243,6 +243,9 @@ async fn requests_of_one_contact_share_a_connection() {
     tokio::time::resume();
     client.meetings().await.unwrap();
     assert_ne!(client.0.connection.made_at(), made_at);
+    client.close();
+    assert_eq!(client.0.connection.made_at(), None);
+    client.meetings().await.unwrap();
     assert_eq!(sim.violations(), Vec::<String>::new());
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::{Login, TlsTrust};
+use crate::config::{Login, Source, TlsTrust};
 use crate::ledger::{Ledger, Loaded};
 use crate::model::cron::Cron;
 use crate::model::failure::FailureClass;
@@ -89,7 +89,6 @@ impl World {
 
     fn run(&self, controller: FeedController, config: FeedConfig) -> Running {
         let (view, views) = watch::channel(FeedView::unknown(config.feed.id.clone()));
-        let (late_after, _) = watch::channel(Monotonic::default());
         let (clock, clock_state) = watch::channel(ClockState {
             is_believed: true,
             steps: 0,
@@ -99,18 +98,17 @@ impl World {
             clock_state,
             commands: received,
         };
-        let outputs = FeedOutputs { view, late_after };
-        let task = tokio::spawn(run(
-            controller,
-            config,
-            self.shared.clone(),
-            inputs,
-            outputs,
-        ));
+        let outputs = FeedOutputs {
+            view,
+            late_after: Deadline::never(),
+        };
+        let task = run(controller, config, self.shared.clone(), inputs, outputs);
+        // There are thousands.
+        assert!(size_of_val(&task) <= 1024);
         Running {
             views,
             commands,
-            task,
+            task: tokio::spawn(task),
             _clock: clock,
         }
     }
@@ -137,11 +135,12 @@ async fn shared(path: &Path, memory: u64) -> (FeedShared, mpsc::UnboundedReceive
         }
     });
     let clock = clock();
+    let network = Network::new();
     let shared = FeedShared {
         clock,
-        network: Network::new(),
+        budget: ReadBudget::new(network.memory(), memory),
+        network,
         gate: Gate::new(SignIns::Ledger(ledger), clock),
-        budget: ReadBudget::new(memory),
         recorder,
         dates,
     };
@@ -368,8 +367,10 @@ async fn a_secret_that_is_corrected_in_its_file_is_tried_at_once() {
     let now = world.shared.clock.now();
     let controller = FeedController::new(config.feed.id.clone(), config.settings.clone(), now);
     let (view, _views) = watch::channel(FeedView::unknown(config.feed.id.clone()));
-    let (late_after, _) = watch::channel(Monotonic::default());
-    let outputs = FeedOutputs { view, late_after };
+    let outputs = FeedOutputs {
+        view,
+        late_after: Deadline::never(),
+    };
     let mut task = FeedTask::new(controller, config, world.shared.clone(), outputs);
     let outcome = task.pull(false, false).await;
     assert!(matches!(
@@ -454,8 +455,8 @@ async fn a_dropped_task_leaves_no_request_and_no_turn_behind() {
 
 #[tokio::test]
 async fn a_calendar_that_alone_is_too_large_to_read_is_refused_by_name() {
-    let mut world = World::new().await;
-    world.shared.budget = ReadBudget::new(300_000);
+    let world = World::new().await;
+    world.shared.budget.resize(300_000);
     world.host.fault(FeedFault::oversized(200_000));
     let mut feed = world.start("/oak.ics", Login::None);
     let view = feed.until(|view| view.attempts == 1).await;

@@ -37,7 +37,7 @@ fn line(
             pod,
             reason: reason.key().to_owned(),
             meetings: *meetings,
-            changes: view.last_push.as_ref()?.changes.clone(),
+            changes: (*view.last_push.as_ref()?.changes).clone(),
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             failures: *failures,
         },

@@ -6,16 +6,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::MeetingRules;
+use crate::config::{MeetingRules, TlsTrust};
 use crate::control::pod::{PodState, PushReason};
+use crate::control::secret_gate::Verdict;
 use crate::ledger::Ledger;
 use crate::model::agenda::Agenda;
 use crate::model::cron::Cron;
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::name::{PodUrl, RoomName};
 use crate::model::secret::Secret;
+use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
-use crate::service::gate::SignIns;
+use crate::service::gate::{Permit, SignIns};
 use crate::sim::{self, CalendarMode as SimMode, Fault, Sim};
 
 fn wall() -> UnixTime {
@@ -40,7 +42,6 @@ struct Running {
     task: tokio::task::JoinHandle<()>,
     _devices: watch::Sender<Arc<Devices>>,
     _clock_state: watch::Sender<ClockState>,
-    _late: watch::Receiver<Monotonic>,
 }
 
 impl Drop for Running {
@@ -53,7 +54,9 @@ impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::start(wall);
-        let lock = Ledger::claim(&folder.path().join("podcal.db")).unwrap();
+        let lock = Ledger::claim(&folder.path().join("podcal.db"))
+            .await
+            .unwrap();
         let (ledger, _) = Ledger::open(lock, wall()).await.unwrap();
         let loaded = ledger.load().await.unwrap();
         let day = Duration::from_secs(86_400);
@@ -108,7 +111,6 @@ impl House {
         });
         let (commands, mailbox) = mpsc::channel(4);
         let (view_sender, view) = watch::channel(controller.view());
-        let (late_after, late) = watch::channel(Monotonic::NEVER);
         let (identities, _) = mpsc::unbounded_channel();
         let shared = PodShared {
             clock: self.clock,
@@ -124,9 +126,11 @@ impl House {
         };
         let outputs = PodOutputs {
             view: view_sender,
-            late_after,
+            late_after: Deadline::never(),
         };
         let task = run(controller, self.config.clone(), shared, inputs, outputs);
+        // There are thousands.
+        assert!(size_of_val(&task) <= 1024);
         Running {
             wanted,
             commands,
@@ -134,7 +138,6 @@ impl House {
             task: tokio::spawn(task),
             _devices: devices_sender,
             _clock_state: clock_sender,
-            _late: late,
         }
     }
 
@@ -180,8 +183,8 @@ fn wanted(titles: &[&str]) -> Wanted {
         let start = first.plus(Duration::from_secs(hour * 3600));
         Meeting {
             id: MeetingId::new(title, ""),
-            title: (*title).to_owned(),
-            organizer: String::new(),
+            title: (*title).into(),
+            organizer: "".into(),
             description: None,
             start_time: start,
             end_time: start.plus(Duration::from_secs(1800)),

@@ -54,18 +54,21 @@ fn by() -> ReduceBy {
     ReduceBy {
         from: UnixTime::parse("2027-03-02T00:00:00Z").unwrap(),
         filters: Arc::new([Only::default()]),
+        memory: u64::MAX,
         largest: 1_000_000,
         host: "dav.example.com".to_owned(),
     }
 }
 
 fn read(download: &Download) -> FeedVersion {
-    version(download, &by()).unwrap()
+    version(download, &by()).ok().unwrap()
 }
 
 #[track_caller]
 fn refused(body: &str, kind: &str) -> Failure {
-    let failure = version(&document(body.to_owned()), &by()).unwrap_err();
+    let Err(Unread::Failed(failure)) = version(&document(body.to_owned()), &by()) else {
+        panic!("it was read");
+    };
     assert_eq!(failure.kind, kind);
     assert!(!failure.says.contains("Plan"));
     failure
@@ -140,7 +143,7 @@ fn stamps_that_are_renewed_at_every_download_make_no_new_version() {
         }]),
         ..by()
     };
-    let narrow = version(&document(one.clone()), &narrow).unwrap();
+    let narrow = version(&document(one.clone()), &narrow).ok().unwrap();
     assert_ne!(narrow.id, read(&document(one)).id);
     assert!(!narrow.reduction.filters.contains(&Only::default().digest()));
 }
@@ -231,7 +234,28 @@ fn a_member_of_a_version_for_other_filters_stays_and_is_uncertain() {
         }]),
         ..by()
     };
-    let second = version(&download, &other).unwrap();
+    let second = version(&download, &other).ok().unwrap();
     assert_eq!(hrefs(&second), ["a.ics"]);
     assert_eq!(second.missing, ["a.ics"]);
+}
+
+#[test]
+fn what_is_made_of_a_calendar_counts_and_not_its_bytes_alone() {
+    let small = "BEGIN:VEVENT\r\nDTSTART:20270401\r\nEND:VEVENT\r\n".to_owned();
+    let download = document(calendar(&vec![small; 1_000]));
+    let size = download.items[0].body.len() as u64;
+    let within = |memory| version(&download, &ReduceBy { memory, ..by() });
+    assert!(matches!(within(10 * size), Err(Unread::NeedsMemory)));
+    assert!(within(200 * size).is_ok());
+    let failure = needs_too_much(&by());
+    assert!(failure.says.contains("dav.example.com") && failure.hint.contains("limits.memory"));
+    // One event may be all of it.
+    let dates = "RDATE:20270402T090000Z\r\n".repeat(2_000);
+    let one = document(calendar(&[event("a", "20270401", &dates)]));
+    let size = one.items[0].body.len() as u64;
+    let memory = 4 * size;
+    assert!(matches!(
+        version(&one, &ReduceBy { memory, ..by() }),
+        Err(Unread::NeedsMemory)
+    ));
 }

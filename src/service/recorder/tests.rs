@@ -39,7 +39,7 @@ fn wall() -> UnixTime {
 }
 
 async fn open(path: &Path) -> (Ledger, Loaded) {
-    let lock = Ledger::claim(path).unwrap();
+    let lock = Ledger::claim(path).await.unwrap();
     let (ledger, _) = Ledger::open(lock, wall()).await.unwrap();
     let loaded = ledger.load().await.unwrap();
     (ledger, loaded)
@@ -400,7 +400,7 @@ async fn a_file_that_is_deleted_or_replaced_is_begun_anew_with_everything() {
         assert_eq!(loaded.pins[&pod().key()].sha256, [7; 32], "{what}");
         assert_eq!(loaded.sign_ins[account().as_str()], sign_in(), "{what}");
         assert_eq!(loaded.accepted_devices[&pod().key()], "device-1", "{what}");
-        let error = Ledger::claim(&world.path("podcal.db")).unwrap_err();
+        let error = Ledger::claim(&world.path("podcal.db")).await.unwrap_err();
         assert!(
             matches!(error, LedgerError::ServiceRunning { .. }),
             "{what}"

@@ -33,11 +33,7 @@ impl Process {
                 state,
             } => (entries, missing, state),
         };
-        let contradicts = |date: UnixTime| wall.since(date).as_secs() > DAY;
-        let from = match shell.clock.is_believed && !date.is_some_and(contradicts) {
-            true => wall,
-            false => wall.min(RELEASED),
-        };
+        let from = reduce_from(wall, shell.clock.is_believed, date);
         let reduction = Reduction {
             from,
             filters: shell.filters.iter().map(Only::digest).collect(),

@@ -1,30 +1,32 @@
 //! What has to be right where all is well for long enough.
 
 use super::*;
+use crate::years::calendar::is_let_through;
 
 /// A calendar whose host is well is read within one sync.
 pub(super) fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
     let now = env.now;
     let model = &env.feeds[feed];
     let facts = &env.oracle.feeds[feed];
-    let user = format!("{}#{}", model.id.host(), model.id.as_str());
     let mut wait = facts
         .bad_until
         .max(facts.changed_at)
         .max(env.oracle.reloaded_at);
     wait = wait
         .max(facts.asked_until)
+        .max(facts.may_wait_until)
         .max(env.oracle.clock_set_at.unwrap_or(0))
         .max(env.oracle.clock_changed_at)
         .max(facts.throttled_at.map_or(0, |at| at + 60 * MINUTE));
     if model.has_login {
         // Another feed of the account may have been rejected too.
         let of_host = env.feeds.iter().filter(|other| other.host == model.host);
-        let users = of_host.map(|other| format!("{}#{}", other.id.host(), other.id.as_str()));
-        let paused = users.map(|user| env.oracle.paused_until(&user)).max();
-        wait = wait
-            .max(paused.unwrap_or(0) + MINUTE)
-            .max(env.oracle.paused_until(&user));
+        let paused = of_host
+            .filter(|_| env.oracle.knows_rejections())
+            .map(|other| format!("{}#{}", other.id.host(), other.id.as_str()))
+            .map(|user| env.oracle.paused_until(&user))
+            .max();
+        wait = wait.max(paused.unwrap_or(0) + MINUTE);
         let is_right =
             env.oracle.host_secrets[model.host] == env.oracle.configured.feed_secrets[model.host];
         if !is_right || env.disk.is_full {
@@ -48,12 +50,17 @@ pub(super) fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
         return;
     };
     let from = reading.reduction.from.seconds();
-    let lets_through = |entry: &crate::years::calendar::Entry| {
-        let rooms = process.plan.rooms.iter().filter(|room| room.is_present);
-        let mut entries = rooms
-            .flat_map(|room| &room.feeds)
-            .filter(|one| one.0 == feed);
-        entries.any(|(_, place)| crate::years::calendar::is_let_through(&only(*place), entry))
+    let rooms = process.plan.rooms.iter().filter(|room| room.is_present);
+    let mut places: Vec<Option<u8>> = rooms
+        .flat_map(|room| &room.feeds)
+        .filter(|one| one.0 == feed)
+        .map(|one| one.1)
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    let lets_through = |entry: &Entry| {
+        let mut filters = places.iter().map(|place| env.oracle.filter(*place));
+        filters.any(|filter| is_let_through(&filter.only, entry))
     };
     let is_same = {
         let document = env.feeds[feed].document.entries.values();
@@ -68,37 +75,14 @@ pub(super) fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
                 .all(|(one, other)| **one == *other)
     };
     // What an earlier filter let through may still be there.
-    let filters: BTreeMap<_, _> = reading
-        .reduction
-        .filters
+    let filters = &reading.reduction.filters;
+    let is_by_these = places
         .iter()
-        .map(|one| (one, ()))
-        .collect();
-    let is_by_these = process
-        .plan
-        .rooms
-        .iter()
-        .filter(|room| room.is_present)
-        .all(|room| {
-            let of_feed = room.feeds.iter().filter(|one| one.0 == feed);
-            of_feed
-                .map(|(_, place)| only(*place).digest())
-                .all(|digest| filters.contains_key(&digest))
-        });
+        .all(|place| filters.contains(&env.oracle.filter(*place).digest));
     if !is_by_these {
         env.broken("every filter is served", || format!("feed {feed}"));
     }
-    let used: usize = process
-        .plan
-        .rooms
-        .iter()
-        .filter(|room| room.is_present)
-        .flat_map(|room| &room.feeds)
-        .filter(|one| one.0 == feed)
-        .map(|one| only(one.1).digest())
-        .collect::<std::collections::BTreeSet<_>>()
-        .len();
-    if !is_same && used == filters.len() {
+    if !is_same && places.len() == filters.len() {
         env.broken(
             "a calendar whose host is well is read within one sync",
             || {
@@ -115,7 +99,6 @@ pub(super) fn is_fresh(feed: usize, process: &Process, env: &mut Env) {
 pub(super) fn display(address: usize, room: usize, process: &Process, env: &mut Env) {
     let now = env.now;
     let wall = env.wall();
-    let key = pod_url(address).key();
     let (wanted, wanted_at) = env.oracle.wanted[room].clone();
     let Some(wanted) = wanted else {
         return;
@@ -129,13 +112,16 @@ pub(super) fn display(address: usize, room: usize, process: &Process, env: &mut 
     else {
         return;
     };
-    let paused = env.oracle.paused_until(&key) + MINUTE;
+    let key = &env.oracle.pod_keys[address];
+    let paused = env.oracle.paused_until(key) + MINUTE;
+    let rejected_at = env.oracle.rejected_at(key, now);
     let facts = &env.oracle.pods[address];
     let untold = facts.throttled_at.map_or(0, |at| at + 15 * MINUTE);
     let settled = facts
         .bad_until
         .max(facts.slow_until)
         .max(facts.asked_until)
+        .max(facts.may_wait_until)
         .max(untold)
         .max(paused)
         .max(facts.changed_at)
@@ -167,16 +153,24 @@ pub(super) fn display(address: usize, room: usize, process: &Process, env: &mut 
         faces.sort();
         faces
     };
-    let (there, expected) = (faces(&shown), faces(&ours));
+    let is_very_one = Arc::ptr_eq(&shown, &ours);
+    let (there, expected) = match is_very_one {
+        true => (Vec::new(), Vec::new()),
+        false => (faces(&shown), faces(&ours)),
+    };
     let is_right = match altered {
-        _ if view.state == PodState::ShowsPart => there.iter().all(|one| expected.contains(one)),
         Some(Alters::Keeps(_)) => there.iter().all(|one| expected.contains(one)),
         _ if !wanted.clock_is_believed || wanted.keep_shown.is_some() => {
-            expected.iter().all(|one| there.contains(one))
+            // What only the display knows may be nearer, and take the places of later ones.
+            let is_full =
+                wanted.keep_shown.is_some() && shown.len() >= env.oracle.configured.rooms[room].max;
+            let is_later = |one: &Face| is_full && there.last().is_none_or(|last| one >= last);
+            expected
+                .iter()
+                .all(|one| there.contains(one) || is_later(one))
         }
         _ => there == expected,
     };
-    let rejected_at = env.oracle.rejected_at(&key, now);
     if rejected_at.is_some_and(|at| contact_at <= at + SECOND)
         && view.state != PodState::SignInPaused
     {

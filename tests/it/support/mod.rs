@@ -119,6 +119,17 @@ impl World {
         self
     }
 
+    /// Of the calendars and of every pod, in the order of the rooms.
+    pub fn ports(&self) -> Vec<u16> {
+        let feeds = [self.feeds.address()];
+        let pods = self.pods.values().flatten().map(Sim::address);
+        feeds
+            .into_iter()
+            .chain(pods)
+            .map(|one| one.port())
+            .collect()
+    }
+
     /// One more calendar server, over HTTPS and trusted by podcal.
     pub async fn secure_feeds(mut self) -> Self {
         let host = FeedHost::start(port().await, Some(FeedTls { seed: 1 })).unwrap();

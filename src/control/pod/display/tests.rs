@@ -11,7 +11,7 @@ fn meeting(minutes: i64, title: &str) -> Meeting {
     Meeting {
         id: MeetingId::new(&minutes.to_string(), ""),
         title: title.into(),
-        organizer: String::new(),
+        organizer: "".into(),
         description: None,
         start_time: start,
         end_time: start.plus(Duration::from_secs(3600)),
@@ -136,11 +136,7 @@ fn wanted(meetings: &[(i64, &str)]) -> Wanted {
 }
 
 fn titles(agenda: &Agenda) -> Vec<&str> {
-    agenda
-        .meetings()
-        .iter()
-        .map(|one| one.title.as_str())
-        .collect()
+    agenda.meetings().iter().map(|one| &*one.title).collect()
 }
 
 #[test]

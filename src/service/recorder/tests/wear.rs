@@ -46,9 +46,9 @@ fn second(second: i64) -> UnixTime {
 fn agenda(room: usize) -> Agenda {
     let meetings = (0..20).map(|n| Meeting {
         id: MeetingId::new(&format!("{room}-{n}"), ""),
-        title: format!("Planning of project {n}"),
-        organizer: "Ada Lovelace".to_owned(),
-        description: Some("https://meet.example.com/j/1234567890".to_owned()),
+        title: format!("Planning of project {n}").into(),
+        organizer: "Ada Lovelace".into(),
+        description: Some("https://meet.example.com/j/1234567890".into()),
         start_time: second(n * 3600),
         end_time: second(n * 3600 + 1800),
     });
@@ -141,7 +141,7 @@ async fn a_building_in_which_nothing_changes_writes_next_to_nothing() {
             let agenda = agenda(n as usize);
             let meetings = agenda.meetings().iter().map(|meeting| RememberedMeeting {
                 meeting: meeting.clone(),
-                feeds: vec![key.clone()],
+                feeds: vec![key.as_str().into()],
             });
             let of_feed = RoomFeedMemory {
                 believed: Some(VersionId(n)),

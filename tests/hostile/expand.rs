@@ -1,14 +1,6 @@
 //! Calendars made to hurt: each must be read in moments, and the honest events
 //! before and after the hostile one must still be shown.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says what failed"
-)]
-
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
