@@ -5,6 +5,9 @@
 //! median on the clock; `cpu` is processor time, which stays true on a busy machine, in
 //! steps of 10 ms over all runs, and so is `ratio` where there is enough of it. Memory is
 //! the peak while the process runs, in a run of its own. The last two need Linux.
+//!
+//! What calendar servers, sign-in servers and pods can send, and many rooms at once, costs
+//! the service and not a command: `cargo test --test hostile -- --nocapture` prints that.
 
 #![expect(clippy::unwrap_used, reason = "the calendars are our own")]
 #![expect(clippy::indexing_slicing, reason = "a fixed number of runs")]
@@ -37,7 +40,7 @@ fn main() {
         "{:<38} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>6}",
         "calendar", "size", "time", "cpu", "memory", "ordinary", "its cpu", "ratio"
     );
-    for (name, body) in calendars() {
+    for (name, body) in calendars().into_iter().chain(without_number()) {
         let twin = ordinary(body.len());
         let beside = folder.path().join("ordinary.ics");
         fs::write(&path, format!("{HEAD}{body}{GOOD}END:VCALENDAR\r\n")).unwrap();
@@ -168,6 +171,105 @@ fn calendars() -> Vec<(&'static str, String)> {
         (
             "a million empty events",
             "BEGIN:VEVENT\r\nEND:VEVENT\r\n".repeat(1_000_000),
+        ),
+    ]
+}
+
+/// Parts of calendars as many as fit tens of megabytes.
+fn without_number() -> Vec<(&'static str, String)> {
+    let daily = |uid: usize, more: &str| {
+        format!(
+            "BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART:20200101T090000Z\r\nDURATION:PT1H\r\n\
+             RRULE:FREQ=DAILY\r\n{more}END:VEVENT\r\n"
+        )
+    };
+    let rule = |n: usize| {
+        format!(
+            "RRULE:FREQ=YEARLY;INTERVAL={};BYMONTH=1,2,3,4,5,6,7,8;BYHOUR=1,2,3,4\r\n",
+            n % 900 + 1
+        )
+    };
+    let rules: String = (0..240_000).map(rule).collect();
+    let dates: Vec<String> = (0..500_000)
+        .map(|n| {
+            format!(
+                "{}{:02}{:02}T{:02}{:02}{:02}Z",
+                2020 + n % 16,
+                n / 16 % 12 + 1,
+                n / 192 % 28 + 1,
+                n / 5376 % 24,
+                n / 129_024 % 60,
+                n % 60
+            )
+        })
+        .collect();
+    let overrides = |range: &str| -> String {
+        let each = dates.iter().take(200_000).map(|date| {
+            format!(
+                "BEGIN:VEVENT\r\nUID:1\r\nRECURRENCE-ID{range}:{date}\r\nDTSTART:{date}\r\nDURATION:PT1H\r\nEND:VEVENT\r\n"
+            )
+        });
+        daily(1, "") + &each.collect::<String>()
+    };
+    let zone = |name: usize, observances: usize, rules: usize| {
+        let observance = format!(
+            "BEGIN:STANDARD\r\nDTSTART:16010101T000000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\n{}END:STANDARD\r\n",
+            "RRULE:FREQ=YEARLY;BYMONTH=3\r\n".repeat(rules)
+        );
+        format!(
+            "BEGIN:VTIMEZONE\r\nTZID:Z{name}\r\n{}END:VTIMEZONE\r\n",
+            observance.repeat(observances)
+        )
+    };
+    vec![
+        (
+            "a million small parts",
+            "BEGIN:X\r\nEND:X\r\n".repeat(1_000_000),
+        ),
+        (
+            "a million calendars",
+            "END:VCALENDAR\r\nBEGIN:VCALENDAR\r\n".repeat(1_000_000),
+        ),
+        (
+            "200,000 that come every day",
+            (0..200_000).map(|n| daily(n, "")).collect(),
+        ),
+        ("200,000 overrides of one series", overrides("")),
+        (
+            "200,000 overrides of all that follow",
+            overrides(";RANGE=THISANDFUTURE"),
+        ),
+        ("240,000 rules in one event", daily(1, &rules)),
+        (
+            "240,000 rules in as many events",
+            (0..240_000).map(|n| daily(n, &rule(n))).collect(),
+        ),
+        (
+            "500,000 dates in one line",
+            daily(1, &format!("RDATE:{}\r\n", dates.join(","))),
+        ),
+        (
+            "40 zones of 1,000 times 32 rules",
+            (0..40).map(|name| zone(name, 1_000, 32)).collect(),
+        ),
+        ("a zone of 400,000 observances", zone(0, 400_000, 0)),
+        (
+            "200,000 unknown zones",
+            (0..200_000)
+                .map(|n| {
+                    format!(
+                        "BEGIN:VEVENT\r\nUID:{n}\r\nDTSTART;TZID=Unknown {n}:20260304T090000\r\nEND:VEVENT\r\n"
+                    )
+                })
+                .collect(),
+        ),
+        (
+            "a hundred thousand guests",
+            event(
+                "DTSTART:20260304T090000Z",
+                "DTEND:20260304T100000Z",
+                &"ATTENDEE;CUTYPE=ROOM;PARTSTAT=ACCEPTED;CN=\"A B\":mailto:a@example.com\r\n".repeat(100_000),
+            ),
         ),
     ]
 }

@@ -1,8 +1,9 @@
-//! CalDAV against real servers, on free ports of 127.0.0.1: Radicale and Xandikos from PyPI, in a virtual environment
-//! of their own under the build folder; sabre/dav, SOGo, DAViCal and Cyrus from Debian.
+//! CalDAV against real servers, on free ports of 127.0.0.1: Radicale and Xandikos from PyPI, in a
+//! virtual environment of their own under the build folder; sabre/dav, SOGo, DAViCal and Cyrus from
+//! Debian.
 //!
-//! Where a server is not to be had, its tests say that they were left out and pass; with `PODCAL_REQUIRE_CALDAV` set,
-//! they fail.
+//! Where a server is not to be had, its tests say that they were left out and pass; with
+//! `PODCAL_REQUIRE_CALDAV` set, they fail.
 
 #![allow(
     clippy::unwrap_used,

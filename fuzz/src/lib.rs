@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use podcal::config::Pod;
-use podcal::config::check::{Loaded, NoVariable, check};
-use podcal::config::fault::ConfigFaults;
+use podcal::config::fuzz::{ConfigFaults, Loaded, NoVariable, check};
 use podcal::ics::series::Series;
 use podcal::model::item::FeedItem;
 use podcal::model::time::{UnixTime, Window};

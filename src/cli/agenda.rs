@@ -15,8 +15,8 @@ use crate::telemetry::words::service::count;
 
 /// Show the meetings that a room's display should show, day by day.
 ///
-/// As the service would have it: meetings that are held, because they vanished at once, or
-/// that stay although their feed cannot be read, are in it and named.
+/// The same as the service would push. Meetings that are held because they vanished at once,
+/// and those that stay although their feed cannot be read, are included and named.
 #[derive(Debug, Args)]
 pub struct AgendaArgs {
     /// A room of the configuration.
@@ -82,7 +82,7 @@ fn notes(room: &Room, study: &Study) -> Vec<String> {
             continue;
         };
         let since = match feed.read_at {
-            Some(at) => format!("; this is how it was at {}", time(at)),
+            Some(at) => format!("; these are its meetings as of {}", time(at)),
             None => "; it was never read".to_owned(),
         };
         notes.push(format!("{}{since}; {}", failure.says, failure.hint));

@@ -18,10 +18,12 @@ use super::output::{Ended, Output};
 use super::progress::Progress;
 use super::{Failure, Global};
 use crate::app::clock;
-use crate::config::{self, Config, Feed, Pod, Room};
+use crate::config::{self, Config, Feed, Pod, Room, Source};
 use crate::fault::{self, Fault as _};
 use crate::feed::inspect::{CalDavReport, DocumentReport, Inspection};
+use crate::model::feed_url::FeedUrl;
 use crate::model::time::UnixTime;
+use crate::net::clean;
 use crate::service::clock::Clock;
 use crate::service::open_ledger::OpenLedger;
 use crate::service::pod_contact::PodContact;
@@ -187,16 +189,21 @@ fn show_findings(output: Output, config: &Config, checked: &[Vec<Finding>]) {
     let mut rooms: Vec<_> = config.rooms.iter().zip(checked).collect();
     rooms.sort_by_key(|(_, findings)| Reverse(grade(findings)));
     for (room, findings) in rooms {
-        output.line(&format!("\n{} ({})", room.name, room.title));
+        output.line(&format!("\n{} ({})", room.name, clean::cell(&room.title)));
         for finding in findings {
             let mut says = finding.says.iter();
+            // Names that pods and calendar servers gave stand in them.
             let first = says.next().map(String::as_str).unwrap_or_default();
-            output.line(&format!(
-                "  {:<8} {}: {first}",
-                finding.grade.to_string(),
-                finding.subject
-            ));
-            says.for_each(|line| output.line(&format!("           {line}")));
+            // Most failures name the host themselves.
+            let address = finding.subject.split(' ').next_back().unwrap_or_default();
+            let subject = match first.contains(address) {
+                true => String::new(),
+                false => format!("{}: ", finding.subject),
+            };
+            let grade = finding.grade.to_string();
+            let first = clean::cell(&room.zone.told(first));
+            output.line(&format!("  {grade:<8} {subject}{first}"));
+            says.for_each(|line| output.line(&format!("           {}", clean::cell(line))));
         }
     }
 }
@@ -255,7 +262,13 @@ impl Checking<'_> {
                 device: None,
             },
             Ok(Inspection::Document(found)) => document(subject, &found),
-            Ok(Inspection::CalDav(found)) => collection(subject, &found),
+            Ok(Inspection::CalDav(found)) => {
+                let configured = match &feed.source {
+                    Source::CalDav { url, .. } => Some(url),
+                    Source::Ics { .. } | Source::File { .. } => None,
+                };
+                collection(subject, &found, configured)
+            }
             Err(failure) => Finding {
                 grade: Grade::Failed,
                 subject,
@@ -297,7 +310,7 @@ impl Checking<'_> {
         let troubles: usize = study.feeds.iter().map(|feed| feed.troubles).sum();
         if troubles > 0 {
             warn(format!(
-                "{} could not be read as meant; see `podcal explain {}`",
+                "{} could not be read properly; see `podcal explain {}`",
                 count(troubles, "entry", "entries"),
                 room.name
             ));
@@ -317,7 +330,7 @@ impl Checking<'_> {
         let missing: usize = study.feeds.iter().map(|feed| feed.missing).sum();
         if missing > 0 {
             warn(format!(
-                "{} listed by the server could not be had",
+                "{} listed by the server could not be fetched",
                 count(missing, "event", "events")
             ));
         }
@@ -408,17 +421,22 @@ fn document(subject: String, found: &DocumentReport) -> Finding {
     }
 }
 
-fn collection(subject: String, found: &CalDavReport) -> Finding {
+fn collection(subject: String, found: &CalDavReport, configured: Option<&FeedUrl>) -> Finding {
     let server = found
         .server
         .as_deref()
         .unwrap_or("an unknown CalDAV server");
     let mut says = vec![format!("{server}, login: {}", found.login)];
     if let Some(calendar) = &found.calendar {
-        says.push(format!(
-            "calendar `{}` at {}",
-            calendar.name, calendar.address
-        ));
+        // An address may be a secret, and its owner knows the one that is configured.
+        let is_configured = |url: &FeedUrl| {
+            url.reveal().as_str().trim_end_matches('/') == calendar.address.trim_end_matches('/')
+        };
+        let at = match configured.is_some_and(is_configured) {
+            true => "the configured address",
+            false => calendar.address.as_str(),
+        };
+        says.push(format!("calendar `{}` at {at}", calendar.name));
         says.push(format!(
             "{} events; changes are found {}",
             found.events, found.changes

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Cli;
 use super::output::{Ended, Output};
 
-/// Print a script with which a shell completes commands, options and their values.
+/// Print a script that lets a shell complete commands, options and their values.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   podcal completions bash > /etc/bash_completion.d/podcal

@@ -20,7 +20,7 @@ pub struct ConfigArgs {
 enum What {
     /// Print a configuration with every key, what it means and its default.
     Example,
-    /// Print a JSON schema, with which editors complete and check the configuration.
+    /// Print a JSON schema that lets editors complete and check the configuration.
     ///
     /// In VS Code with the extension Even Better TOML, write the schema to a file and begin
     /// `podcal.toml` with the line `#:schema ./podcal.schema.json`.

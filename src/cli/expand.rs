@@ -32,7 +32,8 @@ const LARGE: usize = 5;
 pub struct ExpandArgs {
     /// An iCalendar file, or `-` for standard input.
     file: PathBuf,
-    /// The beginning of the window, such as 2026-03-02T00:00:00Z, or "2026-03-02 00:00" in --time-zone.
+    /// The beginning of the window, such as 2026-03-02T00:00:00Z, or "2026-03-02 00:00" in
+    /// --time-zone.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     from: When,
     /// The end of the window, exclusive.
@@ -70,7 +71,7 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     drop(item);
     if reading.cut_off {
         super::note(
-            "the calendar is cut off: END:VCALENDAR is missing; a feed like this would not be believed",
+            "the calendar is cut off: END:VCALENDAR is missing; a feed like this would be rejected",
         );
     }
     let expansion = expand::expand(&reading.series, window, &args.time_zone);
@@ -78,7 +79,7 @@ pub async fn run(args: ExpandArgs, output: Output) -> Result<Ended, Failure> {
     let troubles = all.filter(|verdict| verdict.rule.is_trouble()).count();
     if troubles > 0 {
         super::note(&format!(
-            "{} could not be read as meant; `podcal explain FILE` names each",
+            "{} could not be read properly; `podcal explain FILE` names each",
             count(troubles, "entry", "entries")
         ));
     }
@@ -120,7 +121,7 @@ pub fn item(path: &Path) -> Result<FeedItem, Failure> {
     };
     match read {
         Err(error) => Err(Failure::at_work(
-            format!("{}: {error}", path.display()),
+            format!("{} cannot be read: {error}", path.display()),
             "give the path of an .ics file",
         )),
         Ok(_) if body.len() as u64 > LARGEST => Err(Failure::at_work(

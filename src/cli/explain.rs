@@ -34,9 +34,9 @@ const DAYS_OF_A_FILE: Duration = Duration::from_secs(7 * 24 * 3600);
 ///
 /// Given a room, its feeds are pulled and the rules of its configuration apply; given
 /// an .ics file, the default rules. What is near the window is listed. With --at the
-/// answer is for that time: what the display shows then, and why not something else, and
-/// what is near it is listed. Of a time that is over, the history tells what the display was
-/// sent before it. Titles of private events are masked unless --unmask is given.
+/// answer is for that time: what the display shows then, and why not something else; the
+/// events near it are listed. For a past time, the history tells what the display had been
+/// sent. Titles of private events are masked unless --unmask is given.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// A room of the configuration, or an iCalendar file.
@@ -105,9 +105,7 @@ fn of_file(args: &ExplainArgs) -> Result<Explanation, Failure> {
     let composed = compose::agenda(&[from], &rules, window);
     let mut notes = Vec::new();
     if reading.cut_off {
-        notes.push(
-            "cut off: END:VCALENDAR is missing; as a feed it would not be believed".to_owned(),
-        );
+        notes.push("cut off: END:VCALENDAR is missing; as a feed it would be rejected".to_owned());
     }
     let titles = titles(args, &rules);
     Ok(Explanation {

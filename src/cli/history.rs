@@ -12,8 +12,8 @@ use crate::service::history_text::{says, subject};
 
 /// Show the pulls and pushes of a room, newest first, with what each changed.
 ///
-/// Reads the ledger alone. Pulls that brought nothing new leave no line, and a
-/// failure that repeats itself is one line with a count.
+/// Reads only the ledger. Pulls that changed nothing are not listed, and a repeated failure
+/// is one line with a count.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// A room of the configuration.
@@ -80,7 +80,7 @@ fn as_json(entry: &Entry) -> Value {
 
 fn when(entry: &Entry, zone: &Zone) -> String {
     zone.local(entry.at)
-        .strftime("%Y-%m-%d %H:%M:%S")
+        .strftime("%a %Y-%m-%d %H:%M:%S")
         .to_string()
 }
 
@@ -90,13 +90,13 @@ fn details(event: &Event, zone: &Zone) -> Vec<String> {
         return Vec::new();
     };
     let line = |mark: char, one: &Meeting| {
-        let local = |at| zone.local(at).strftime("%a %d %b %H:%M").to_string();
-        format!(
-            "  {mark} {} - {}  {}",
-            local(one.start_time),
-            local(one.end_time),
-            one.title
-        )
+        let (start, end) = (zone.local(one.start_time), zone.local(one.end_time));
+        let until = match start.date() == end.date() {
+            true => "%H:%M",
+            false => "%a %Y-%m-%d %H:%M",
+        };
+        let (from, until) = (start.strftime("%a %Y-%m-%d %H:%M"), end.strftime(until));
+        format!("  {mark} {from} - {until}  {}", one.title)
     };
     let removed = changes.removed.iter().map(|one| line('-', one));
     let added = changes.added.iter().map(|one| line('+', one));

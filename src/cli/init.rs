@@ -19,10 +19,11 @@ use super::{Failure, Global};
 use crate::config::load;
 use crate::model::name::RoomName;
 use crate::model::zone::Zone;
+use crate::telemetry::words::service::count;
 
 /// Write a first configuration, asking for what it needs.
 ///
-/// On a terminal it asks for what the options leave out. A file that exists is never written over.
+/// On a terminal it asks for what the options leave out. A file that exists is never overwritten.
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:
   podcal init
@@ -282,8 +283,10 @@ fn rooms(args: &InitArgs) -> Result<(Vec<DraftRoom>, Vec<String>), Failure> {
     if counts.iter().any(|count| *count != args.room.len()) {
         return Err(Failure::usage(
             format!(
-                "`--room`, `--feed` and `--pod` belong together: {} were given, {} and {}",
-                counts[0], counts[1], counts[2]
+                "each room needs `--room`, `--feed` and `--pod`; they were given {}, {} and {}",
+                times(counts[0]),
+                times(counts[1]),
+                times(counts[2])
             ),
             "give one of each for every room; for several feeds or pods of one room repeat its name",
         ));
@@ -296,6 +299,10 @@ fn rooms(args: &InitArgs) -> Result<(Vec<DraftRoom>, Vec<String>), Failure> {
         ..DraftRoom::default()
     });
     Ok((draft::joined(rooms.collect()), Vec::new()))
+}
+
+fn times(number: usize) -> String {
+    count(number, "time", "times")
 }
 
 fn table_text(file: &Path) -> Result<String, Failure> {

@@ -12,13 +12,13 @@ use super::{Cli, Failure};
 
 /// Write a manual page for podcal and for each of its commands into a folder.
 ///
-/// The folder is made where there is none; pages of an earlier version are replaced.
+/// The folder is created if it does not exist; pages of an earlier version are replaced.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   podcal man /usr/local/share/man/man1
   podcal man pages && man pages/podcal-sync.1")]
 pub struct ManArgs {
-    /// The folder.
+    /// The folder to write to.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

@@ -9,6 +9,7 @@ mod demo;
 mod documents;
 mod expand;
 mod explain;
+mod failure;
 mod history;
 mod init;
 mod ledger;
@@ -18,29 +19,23 @@ mod pod;
 mod progress;
 mod reload;
 mod room;
-
 mod run;
 mod simulate;
 mod status;
 mod sync;
 mod when;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use serde_json::{Value, json};
 
+use self::failure::{Failure, error_document};
 use self::output::{Ended, Output};
 use crate::config::Config;
-use crate::config::fault::ConfigFaults;
-use crate::fault::{self, Fault};
-use crate::ledger::LedgerError;
 use crate::model::zone;
 use crate::report;
-use crate::server::StartError;
 use crate::service::signals::Signals;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
@@ -72,7 +67,7 @@ pub struct Global {
         value_name = "FILE"
     )]
     config: PathBuf,
-    /// How log lines on stderr look.
+    /// The form of log lines on stderr.
     #[arg(
         long,
         global = true,
@@ -81,7 +76,7 @@ pub struct Global {
         value_name = "FORMAT"
     )]
     log_format: LogFormat,
-    /// The least important log lines that are written [default: info; demo: error].
+    /// The lowest level of log lines that are written [default: info; demo: error].
     #[arg(long, global = true, env = "PODCAL_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<LogLevel>,
     /// Print one JSON document instead of a table.
@@ -159,9 +154,12 @@ pub fn main() -> ExitCode {
     let is_json_log = cli.global.log_format == LogFormat::Json;
     let ended = runtime.block_on(dispatch(cli));
     if let (true, Err(failure)) = (is_service, &ended) {
-        // Whatever ends the service is an event too, for whoever watches the log.
-        let says = failure.text.trim_start_matches("error: ");
-        telemetry::emit(telemetry::words::service::failed(says));
+        // Whatever ends the service is an event too, for whoever watches the log. Below a log
+        // of text stands the whole, so its line has the first of it.
+        let lines = failure.text.trim_start_matches("error: ").lines();
+        let shown = if is_json_log { usize::MAX } else { 1 };
+        let lines: Vec<&str> = lines.map(str::trim).take(shown).collect();
+        telemetry::emit(telemetry::words::service::failed(&lines.join("; ")));
     }
     telemetry::finish();
     // What is still in flight is not waited for: a cycle can be repeated.
@@ -235,128 +233,6 @@ async fn until_stopped(
             format!("stopped by {signal} before it was done"),
             "run it again",
         )),
-    }
-}
-
-/// Why a command could not do what it was asked for, with the code that it exits with.
-#[derive(Debug)]
-pub struct Failure {
-    text: String,
-    code: u8,
-    /// The same for `--json`; `None` where the command's own document says it.
-    document: Option<Box<Value>>,
-}
-
-impl Failure {
-    /// Something failed at work.
-    #[must_use]
-    pub fn at_work(says: impl AsRef<str>, hint: &str) -> Self {
-        Self::new(says.as_ref(), hint, "failed", report::FAILURE)
-    }
-
-    /// What was asked for makes no sense.
-    #[must_use]
-    pub fn usage(says: impl AsRef<str>, hint: &str) -> Self {
-        Self::new(says.as_ref(), hint, "usage", report::USAGE)
-    }
-
-    /// The configuration cannot be used.
-    fn configuration(faults: &ConfigFaults, path: &Path) -> Self {
-        let problems: Vec<Value> = faults
-            .problems()
-            .iter()
-            .map(|one| {
-                let file = one.file.as_deref().unwrap_or(path);
-                json!({ "file": file, "line": one.line, "key": one.key, "says": one.says })
-            })
-            .collect();
-        let all = fault::chain(faults);
-        // Each problem stands in the list, and not again in the sentence.
-        let says = all.lines().next().unwrap_or_default();
-        let mut document = error_document(says, &faults.hint(), "configuration");
-        if let Some(document) = document.as_object_mut() {
-            document.insert("problems".to_owned(), Value::Array(problems));
-        }
-        Self {
-            text: report::print(faults),
-            code: report::USAGE,
-            document: Some(Box::new(document)),
-        }
-    }
-
-    fn new(says: &str, hint: &str, error_type: &str, code: u8) -> Self {
-        Self {
-            text: format!("error: {says}\n  hint: {hint}"),
-            code,
-            document: Some(Box::new(error_document(says, hint, error_type))),
-        }
-    }
-
-    /// With one more key in its document.
-    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        let document = self.document.as_mut();
-        if let Some(document) = document.and_then(|document| document.as_object_mut()) {
-            document.insert(key.to_owned(), value.into());
-        }
-        self
-    }
-
-    /// For after the command's own document: `--json` prints only one.
-    fn after_its_document(mut self) -> Self {
-        self.document = None;
-        self
-    }
-}
-
-/// What `--json` prints where a command fails outright.
-fn error_document(says: &str, hint: &str, error_type: &str) -> Value {
-    json!({ "error": says, "error_type": error_type, "hint": hint })
-}
-
-impl Failure {
-    fn signals(error: &io::Error) -> Self {
-        Self::at_work(
-            format!("cannot listen to signals: {error}"),
-            "see the limits of the system",
-        )
-    }
-
-    /// Why the service does not start. A database that it cannot use is a matter of its set-up.
-    fn at_start(error: StartError) -> Self {
-        let kind = match &error {
-            StartError::Ledger(LedgerError::Server(error)) => Some(error.kind()),
-            _ => None,
-        };
-        let failure = Self::from(error);
-        match kind {
-            Some(kind) => Self {
-                code: report::USAGE,
-                ..failure.with("error_type", kind)
-            },
-            None => failure,
-        }
-    }
-
-    /// A service holds the ledger and does not answer.
-    fn no_answer(ledger: &Path, error: &io::Error) -> Self {
-        Self::at_work(
-            format!(
-                "the service on the ledger {} does not answer: {error}",
-                ledger.display()
-            ),
-            "see its log; restart it if it hangs",
-        )
-    }
-}
-
-impl<F: Fault> From<F> for Failure {
-    fn from(fault: F) -> Self {
-        let document = error_document(&fault::chain(&fault), &fault.hint(), "failed");
-        Self {
-            text: report::print(&fault),
-            code: report::FAILURE,
-            document: Some(Box::new(document)),
-        }
     }
 }
 
@@ -435,6 +311,7 @@ fn fail_without_text(failure: &Failure, output: Output) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use super::*;
 

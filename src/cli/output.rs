@@ -8,6 +8,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
+use crate::net::clean;
+
 /// Whether data could not be written, on a full disk for example.
 static LOST: AtomicBool = AtomicBool::new(false);
 
@@ -26,16 +28,16 @@ pub struct Output {
 impl Output {
     /// One JSON document.
     pub fn json(&self, value: &impl Serialize) {
-        let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+        let stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+        let mut stdout = clean::JsonWriter(stdout);
         let written = serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from);
         let written = written.and_then(|()| stdout.write_all(b"\n"));
         note_loss(written.and_then(|()| stdout.flush()));
     }
 
-    /// One line of text.
+    /// One line of text, or several; made fit for a terminal.
     pub fn line(&self, text: &str) {
-        self.raw(text.as_bytes());
-        self.raw(b"\n");
+        self.raw(format!("{}\n", clean::lines(text)).as_bytes());
     }
 
     /// Bytes as they are.
@@ -71,7 +73,8 @@ impl Output {
     pub fn verdict(&self, text: &str, is_good: bool) {
         let colour = if is_good { "32" } else { "31" };
         if shows_colours() {
-            self.line(&format!("\u{1b}[1;{colour}m{text}\u{1b}[0m"));
+            let text = clean::lines(text);
+            self.raw(format!("\u{1b}[1;{colour}m{text}\u{1b}[0m\n").as_bytes());
         } else {
             self.line(text);
         }
@@ -139,7 +142,7 @@ fn table_of_width(
     };
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| clean::cell(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -173,6 +176,20 @@ mod tests {
     fn what_does_not_fit_is_said_to_be_missing() {
         let cut = |room| first_lines("a\nb\nc", room, "more");
         assert_eq!([cut(3), cut(2), cut(0)], ["a\nb\nc", "a\nb\nmore", "more"]);
+    }
+
+    #[test]
+    fn what_stands_in_a_table_cannot_add_a_row() {
+        let row = vec![
+            "oak\nyew  in step".to_owned(),
+            "\u{1b}[2J\u{202e}".to_owned(),
+        ];
+        let text = table(&["room", "state"], [row]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(
+            text.contains("oak yew  in step") && text.contains("\\u{1b}[2J\\u{202e}"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl Progress {
 pub struct Shown(usize);
 
 impl Shown {
-    /// Says what is being done, such as "reading a.ics (59 MB)"; `None` where stderr is no terminal.
+    /// Says what is being done, such as "reading a.ics (59 MB)"; `None` where stderr is no
+    /// terminal.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         io::stderr().is_terminal().then(|| {

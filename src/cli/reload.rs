@@ -43,7 +43,7 @@ pub async fn run(global: &Global, _args: ReloadArgs, output: Output) -> Result<E
         Some(Answer::Refused { says, hint }) => Err(Failure::at_work(says, &hint)),
         None => Err(Failure::at_work(
             format!("no service runs on the ledger {}", ledger.display()),
-            "start it with `podcal run`; a service that runs on another ledger is told by SIGHUP",
+            "start it with `podcal run`; to a service that runs on another ledger, send SIGHUP",
         )),
     }
 }

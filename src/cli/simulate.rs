@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::output::{Ended, Output};
 use super::{Failure, expand};
 use crate::config::load;
+use crate::model::digest::hex;
 use crate::model::zone::Zone;
 use crate::service::signals::Signals;
 use crate::sim::action::{self, ScheduledCommand};
@@ -45,7 +46,7 @@ pub struct SimulateArgs {
     /// How many pods.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pods: u32,
-    /// What the further pods change in the address of the first.
+    /// How the addresses of the other pods follow from the first.
     #[arg(long, value_name = "HOW", default_value = "ports")]
     spread: SpreadArg,
     /// The name of the room; with several pods, followed by a number.
@@ -100,10 +101,11 @@ pub struct SimulateArgs {
     /// Accept commands (faults, reboot, another mode ...) over plain HTTP at this loopback address.
     #[arg(long, value_name = "ADDR:PORT")]
     control: Option<SocketAddr>,
-    /// Let pods go wrong from the start (cap=4,pod=2) or at intervals (500@30s); may be repeated.
+    /// Make pods fail from the start (cap=4,pod=2) or at intervals (500@30s); may be repeated.
     #[arg(long = "fault", value_name = "SPEC[@EVERY]", value_parser = ScheduledCommand::parse, long_help = fault_help())]
     faults: Vec<ScheduledCommand>,
-    /// Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.
+    /// Make the calendar host fail from the start, such as delay=2s or 503,path=/oak.ics; may be
+    /// repeated.
     #[arg(long = "feed-fault", value_name = "SPEC", value_parser = feedhost::parse_fault, requires = "feeds", long_help = feed_fault_help())]
     feed_faults: Vec<FeedFault>,
     /// Require this user name at the calendar host (Basic).
@@ -138,7 +140,7 @@ fn time(text: &str) -> Result<Duration, String> {
 
 fn fault_help() -> String {
     format!(
-        "Let pods go wrong from the start, such as cap=4,pod=2, or at intervals, such as 500@30s or \
+        "Make pods fail from the start, such as cap=4,pod=2, or at intervals, such as 500@30s or \
          slow=10s,method=PUT,path=/v2/calendar@5m; may be repeated.\n\nKnown are {}. Each may be followed by pod=N \
          and for=TIME, a fault also by times=N, after=N, method=M and path=P (a * at the end of a path stands for \
          anything). See docs/simulate.md.",
@@ -148,7 +150,7 @@ fn fault_help() -> String {
 
 fn feed_fault_help() -> String {
     format!(
-        "Let the calendar host go wrong from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.\n\n\
+        "Make the calendar host fail from the start, such as delay=2s or 503,path=/oak.ics; may be repeated.\n\n\
          Known are {}. Each may be followed by times=N, after=N, for=TIME, method=M and path=P (a * at the end of a \
          path stands for anything). See docs/simulate.md.",
         feedhost::WORDS
@@ -237,10 +239,7 @@ fn failure(error: SetupError) -> Failure {
 }
 
 fn fingerprint(pod: &Sim) -> String {
-    pod.fingerprint()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&pod.fingerprint())
 }
 
 fn as_json(building: &Building) -> Value {

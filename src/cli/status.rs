@@ -26,17 +26,18 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Show how things stand: what is on each display, since when, and what is wrong.
 ///
 /// Reads the ledger alone; no feed and no pod is asked. Begins with a summary and exits
-/// with 1 where anything is wrong. With --healthy it asks the running service whether
-/// its tasks work, as a container's health check wants it.
+/// with 1 if anything is wrong. With --healthy it asks the running service whether
+/// its tasks work, for the health check of a container.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Only this room, with all that is known of it.
     room: Option<String>,
-    /// Only whether the service works: 0 where its tasks are alive and on time, else 1.
+    /// Only whether the service works: exits with 0 if its tasks are alive and on time, else
+    /// with 1.
     #[arg(long)]
     healthy: bool,
-    /// With --healthy: the service whose ledger is in this folder, whatever the file of the
-    /// configuration says by now; without one there, the service that it names.
+    /// With --healthy: ask the service whose ledger is in this folder, even if the configuration
+    /// has changed since; if there is none, the service that the configuration names.
     #[arg(long, value_name = "FOLDER", requires = "healthy")]
     ledger_folder: Option<PathBuf>,
     /// Only the rooms in which something is wrong.
@@ -92,13 +93,13 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
 
 fn show(output: Output, config: &Config, status: &Status, args: &StatusArgs) {
     output.verdict(&summary(status), status.is_well());
-    output.line("");
     let mut rooms: Vec<(&Room, &RoomStatus)> = config.rooms.iter().zip(&status.rooms).collect();
     rooms.sort_by_key(|(_, room)| room.state);
     if args.problems {
         rooms.retain(|(_, room)| room.state != RoomState::InStep);
     }
     if !rooms.is_empty() {
+        output.line("");
         let rows = rooms
             .iter()
             .flat_map(|(of, room)| rows(of, room, status.now));
@@ -267,7 +268,7 @@ fn rows(of: &Room, room: &RoomStatus, now: UnixTime) -> Vec<Vec<String>> {
         (Some(at), None) => ago(at, now),
         (None, _) => "never".to_owned(),
     };
-    let troubles = room.troubles().join("; ");
+    let troubles = zone.told(&room.troubles().join("; "));
     let row = |display: &DisplayStatus| {
         vec![
             room.room.to_string(),

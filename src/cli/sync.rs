@@ -10,6 +10,7 @@ use super::progress::{Progress, Shown};
 use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Config;
+use crate::control::pod::PushReason;
 use crate::ledger::Ledger;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
@@ -218,7 +219,7 @@ fn show(output: Output, config: &Config, report: &SyncReport) {
             .collect();
         let feeds = feeds.join("; ");
         for display in &room.displays {
-            let mut says = display_text(room, display, &zone);
+            let mut says = zone.told(&display_text(room, display, &zone));
             if !feeds.is_empty() {
                 says = format!("{says}; {feeds}");
             }
@@ -293,7 +294,7 @@ fn feed_trouble(feed: &FeedReport, zone: &Zone) -> Option<String> {
     let missing = match feed.missing {
         0 => None,
         missing => Some(format!(
-            "{} of feed {} could not be had",
+            "{} of feed {} could not be fetched",
             count(missing, "event", "events"),
             feed.feed
         )),
@@ -313,7 +314,7 @@ fn feed_trouble(feed: &FeedReport, zone: &Zone) -> Option<String> {
 
 fn display_text(room: &RoomReport, display: &DisplayReport, zone: &Zone) -> String {
     let time = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
-    let reason = display.reason.as_deref().unwrap_or_default();
+    let reason = PushReason::words_of_key(display.reason.as_deref().unwrap_or_default());
     let changes = display.changes.as_ref().map(counts).unwrap_or_default();
     match display.result.as_str() {
         "pushed" => format!("pushed ({reason}): {changes}"),

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::model::meeting::MeetingId;
 use crate::model::occurrence::{BusyStatus, Class, Person, Status};
 
 const HOUR: i64 = 3600;

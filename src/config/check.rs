@@ -165,7 +165,7 @@ fn rooms(
         }
         match of_root {
             Some(value) => value.wrong(says),
-            None => root.missing("rooms", &says),
+            None => root.lacks("rooms", says),
         }
     }
     (rooms.finished(root), included)

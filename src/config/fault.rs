@@ -99,7 +99,7 @@ impl Fault for ConfigFaults {
             }
             Self::Unreadable { .. } => {
                 let user = rustix::process::geteuid().as_raw();
-                format!("let user {user}, who podcal runs as, read it, or name another with `--config FILE`").into()
+                format!("let user {user}, which podcal runs as, read it, or name another file with `--config FILE`").into()
             }
             Self::TooLarge { .. } | Self::Special { .. } => {
                 "name a regular file with `--config FILE`".into()
@@ -109,7 +109,7 @@ impl Fault for ConfigFaults {
                 path.join("podcal.toml").display()
             )
             .into(),
-            // Each problem says itself what would be right.
+            // Each problem says what would be right.
             Self::Wrong { .. } => "".into(),
         }
     }

@@ -105,7 +105,7 @@ fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
         "ca" => Some(TlsTrust::Ca),
         "off" => {
             verify.warn(
-                "anybody on the network can pass for this calendar and learn its password; better `sha256`",
+                "anyone on the network can pose as this calendar and learn its password; use `sha256` instead",
             );
             Some(TlsTrust::Off)
         }

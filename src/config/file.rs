@@ -76,7 +76,12 @@ impl<'a> Table<'a> {
 
     /// Notes that a key is needed that this table lacks.
     pub fn missing(&self, key: &str, says: &str) {
-        self.note(key, format!("missing; {says}"), Kind::Missing);
+        self.lacks(key, format!("missing; {says}"));
+    }
+
+    /// The same, where `says` tells itself that it is missing.
+    pub fn lacks(&self, key: &str, says: String) {
+        self.note(key, says, Kind::Missing);
     }
 
     /// Notes something that works and that the operator should know.

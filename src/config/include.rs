@@ -80,7 +80,7 @@ fn read(pattern: &Value<'_>, path: &Path, sources: &Sources<'_>) -> Option<Inclu
             pattern.wrong(format!(
                 "the file `{}` {}{hint}",
                 path.display(),
-                unreadable(&error, path)
+                unreadable(&error)
             ));
             Vec::new()
         }
@@ -151,7 +151,7 @@ fn in_folder(
             pattern.wrong(format!(
                 "the folder `{}` {}",
                 folder.display(),
-                unreadable(&error, folder)
+                unreadable(&error)
             ));
             return None;
         }

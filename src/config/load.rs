@@ -94,7 +94,7 @@ pub fn check_draft(text: &str, path: &Path, draft: Draft<'_>) -> Result<Loaded, 
 /// Why it cannot be read, in words that follow its name.
 pub fn read_text(path: &Path) -> Result<String, String> {
     let bytes = disk::read(path, LARGEST_CONFIGURATION)
-        .map_err(|error| super::secret::unreadable(&error, path))?;
+        .map_err(|error| super::secret::unreadable(&error))?;
     decode_text(bytes)
 }
 
@@ -112,7 +112,7 @@ pub fn decode_text(bytes: Vec<u8>) -> Result<String, String> {
 /// Why there is none, in words that follow the file's name.
 pub fn secret_file(path: &Path) -> Result<Secret, String> {
     let bytes = disk::read(path, LARGEST_FILE_REFERRED_TO)
-        .map_err(|error| super::secret::unreadable(&error, path))?;
+        .map_err(|error| super::secret::unreadable(&error))?;
     let (secret, _) = super::secret::in_file(path, bytes)?;
     Ok(secret)
 }

@@ -7,6 +7,8 @@ pub(crate) mod check;
 pub(crate) mod fault;
 mod feeds;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz;
 mod include;
 mod keys;
 mod known_feeds;

@@ -158,7 +158,7 @@ pub fn tls(value: &Value<'_>, sources: &Sources<'_>) -> Option<TlsTrust> {
             "ca" => Some(TlsTrust::Ca),
             "off" => {
                 verify.warn(
-                    "anybody on the network can pass for the pod and learn its password; use \"pin\"",
+                    "anyone on the network can pose as the pod and learn its password; use \"pin\"",
                 );
                 Some(TlsTrust::Off)
             }
@@ -240,7 +240,7 @@ fn enforce(value: &Value<'_>) -> Option<Map<String, Json>> {
     for (group, setting) in value.entries(EXPECTED)? {
         if group == "connection" {
             setting.wrong(
-                "podcal leaves the network of a pod alone, for a slip could cut it off; set it on the pod",
+                "podcal does not change the network of a pod, because a mistake could cut it off; set it on the pod",
             );
         } else if !GROUPS.contains(&group) {
             let advice = keys::closest(group, GROUPS.into_iter()).map_or_else(
@@ -276,7 +276,7 @@ fn object(value: &Value<'_>, depth: usize) -> Option<Map<String, Json>> {
 
 fn json(value: &Value<'_>, depth: usize) -> Option<Json> {
     let json = match value.raw() {
-        _ if depth > DEEPEST => Err("lies deeper than any setting of a pod"),
+        _ if depth > DEEPEST => Err("is nested deeper than any setting of a pod"),
         DeValue::String(text) => Ok(Json::from(text.as_ref())),
         DeValue::Boolean(truth) => Ok(Json::from(*truth)),
         DeValue::Integer(_) => file::integer(value.raw())

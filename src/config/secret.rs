@@ -41,10 +41,15 @@ impl Sources<'_> {
         match (self.read_file)(&path) {
             Ok(bytes) => Some((path, bytes)),
             Err(error) => {
+                let is_missing = error.kind() == io::ErrorKind::NotFound;
+                let relative = match is_missing && path.is_relative() {
+                    true => " (relative to the configuration file)",
+                    false => "",
+                };
                 value.wrong(format!(
-                    "the file `{}` {}",
+                    "the file `{}` {}{relative}",
                     path.display(),
-                    unreadable(&error, &path)
+                    unreadable(&error)
                 ));
                 None
             }
@@ -53,18 +58,12 @@ impl Sources<'_> {
 }
 
 /// Why a file or folder cannot be read, and what to do; follows its name.
-pub fn unreadable(error: &io::Error, path: &Path) -> String {
+pub fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound if path.is_absolute() => {
-            "does not exist; write it, or correct the path".to_owned()
-        }
-        io::ErrorKind::NotFound => {
-            "does not exist; write it, or correct the path (relative to the configuration file)"
-                .to_owned()
-        }
+        io::ErrorKind::NotFound => "does not exist; write it, or correct the path".to_owned(),
         io::ErrorKind::PermissionDenied => {
             let user = rustix::process::geteuid().as_raw();
-            format!("may not be read by user {user}, who podcal runs as")
+            format!("may not be read by user {user}, which podcal runs as")
         }
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         io::ErrorKind::FileTooLarge => "is too large for what it should hold".to_owned(),

@@ -93,42 +93,42 @@ fn explained(message: &str, found: &str, line: &str) -> String {
     }
     if message.starts_with(NOT_QUOTED) || MISREAD.iter().any(|start| message.starts_with(start)) {
         return match is_truth(value) {
-            true => "is not a TOML value; write true or false, in lower case".to_owned(),
-            false => "is not a TOML value; put a text in quotes, such as \"text\"".to_owned(),
+            true => "not a TOML value; write true or false, in lower case".to_owned(),
+            false => "not a TOML value; put a text in quotes, such as \"text\"".to_owned(),
         };
     }
     if message.starts_with(NO_VALUE) {
         return "expected `key = value` or `[table]`".to_owned();
     }
     if message.starts_with(TWICE) {
-        return "is given twice; keep one".to_owned();
+        return "is set twice; keep one".to_owned();
     }
     if message.starts_with("invalid basic string, expected `\"`")
         || message.starts_with("invalid literal string, expected `'`")
     {
-        return "the quotation mark at the end of a text is missing".to_owned();
+        return "the closing quotation mark is missing".to_owned();
     }
     if message.starts_with("missing escaped value") {
         return "contains a backslash; write two of them, or put the text between '...'".to_owned();
     }
     if message.starts_with("carriage return") {
-        return "has line breaks of another kind; save the file with LF or CRLF".to_owned();
+        return "contains line breaks of an old kind (CR alone); save the file with LF or CRLF"
+            .to_owned();
     }
     if message.starts_with("unexpected key or value") && !value.is_empty() {
-        return "something follows the value; end the line there, a comment begins with #"
+        return "something follows the value; end the line after the value (a comment begins with #)"
             .to_owned();
     }
     let is_heading = line.trim_start().starts_with('[');
     if is_heading && line.contains(']') {
-        return "is not a name as TOML writes it; put it in quotes, such as [rooms.\"Big Room\"]"
-            .to_owned();
+        return "this name needs quotes, such as [rooms.\"Big Room\"]".to_owned();
     }
     let before_equals = line.split('=').next().unwrap_or_default();
     if message.starts_with("invalid unquoted key") && before_equals.contains(':') {
         return "expected `key = value`; write `=` instead of `:`".to_owned();
     }
     let message = message.trim_end_matches(", expected nothing");
-    format!("is not valid TOML: {message}")
+    format!("not valid TOML: {message}")
 }
 
 /// Characters that look like those of TOML and come from a word processor or a web page.
@@ -137,7 +137,8 @@ fn lookalike(message: &str, line: &str, value: &str) -> Option<String> {
     let is_unclosed = message.contains("expected `\"`") || message.contains("expected `'`");
     if value.starts_with(QUOTES) || is_unclosed && value.ends_with(QUOTES) {
         return Some(
-            "has typographic quotation marks; write straight ones, such as \"text\"".to_owned(),
+            "contains typographic quotation marks; write straight ones, such as \"text\""
+                .to_owned(),
         );
     }
     let mut quote = None;

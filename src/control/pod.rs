@@ -90,6 +90,8 @@ pub struct PodController {
     push_not_before: Monotonic,
     /// Counts of `--force` that were served.
     force_served: u64,
+    /// The count of `--force` for which a push was tried, and failed.
+    force_tried: u64,
     /// Whatever was asked for before it came to its room was not meant for it.
     takes_over_force: bool,
     /// Contacts that failed in a row.
@@ -224,6 +226,7 @@ impl PodController {
             failing: None,
             push_not_before: now.monotonic,
             force_served: 0,
+            force_tried: 0,
             takes_over_force: false,
             contact_failures: 0,
             config_failures: 0,

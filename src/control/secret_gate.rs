@@ -256,6 +256,12 @@ impl SecretGate {
         state.grant(request, turn.0, Some((new, before)))
     }
 
+    /// The reservation failed, and may stand in the ledger anyway, such as where the disk answered
+    /// too late. Nothing is sent for it, so it is no pause and no request of another process.
+    pub fn may_be_reserved(&mut self, request: &Request, new: SignIn) {
+        self.state(&request.credential).note(new);
+    }
+
     /// The ledger cannot be read: a secret that worked is sent anyway, by what this
     /// process knows. `None`: it never worked.
     pub fn unreadable(&mut self, turn: &Turn, request: &Request, now: Now) -> Option<Looked> {

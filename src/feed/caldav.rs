@@ -56,7 +56,7 @@ pub(super) struct State {
     /// The mark is a clock, and changes within its last tick would not show.
     #[serde(default)]
     young: bool,
-    /// Something that is listed could not be had: to be tried again.
+    /// Something that is listed could not be fetched: to be tried again.
     #[serde(default)]
     unfinished: bool,
     /// Some items have no entity tag, so only their bodies tell.

@@ -213,7 +213,12 @@ fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // Never through a link, and no reader of a pipe is waited for.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
     options
 }
 
@@ -334,7 +339,13 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let tokens = Tokens::in_file(link);
         tokens.save(&one, kept("second", 1)).await;
-        assert_eq!(fs::read_to_string(real).unwrap(), "{\"credentials\":{}}");
+        assert_eq!(fs::read_to_string(&real).unwrap(), "{\"credentials\":{}}");
+        // Nor is the lock taken through one, which would make a file there.
+        let elsewhere = folder.path().join("elsewhere");
+        let tokens = Tokens::in_file(real);
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("real.json.lock")).unwrap();
+        assert!(tokens.lock().await.is_none());
+        assert!(!elsewhere.exists());
     }
 
     #[tokio::test]

@@ -7,10 +7,10 @@
 //!
 //! The way of the bytes: `line` finds logical lines and `property` takes them apart,
 //! `walk` follows the components, `draft` gathers each VEVENT, `event` ties it to its
-//! zones (`zone`), `gather` makes series of the events of one UID, `copies` tells the newest of each. No step recurses,
-//! and none takes more than linear time. `skim` tells early what has to do with a window of
-//! time; the rest is passed over. `keep` is beside it: the form in which a body
-//! is held in the ledger.
+//! zones (`zone`), `gather` makes series of the events of one UID, `copies` tells the newest of
+//! each. No step recurses, and none takes more than linear time. `skim` tells early what has
+//! to do with a window of time; the rest is passed over. `keep` is beside it: the form in
+//! which a body is held in the ledger.
 
 mod component;
 mod copies;

@@ -30,7 +30,10 @@ const MAX_PREAMBLE: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct File {
     pub calendars: Vec<Calendar>,
-    /// Each for itself: they are given up one by one.
+    #[expect(
+        clippy::vec_box,
+        reason = "each for itself: they are given up one by one"
+    )]
     pub drafts: Vec<Box<Draft>>,
     pub zones: Zones,
     /// The VTIMEZONEs: calendar, TZIDs, bytes.

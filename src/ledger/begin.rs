@@ -118,7 +118,7 @@ pub(super) async fn prepare(
 
 /// What there is for a command that only reads.
 pub(super) async fn look(path: &Path) -> Result<Schema> {
-    if path.is_dir() {
+    if file::is_no_file(path) {
         return Err(LedgerError::NotAFile {
             path: path.to_owned(),
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 
-use super::file::{self, FileId};
+use super::file::FileId;
 use super::query::{Connection, Db};
 use super::{Access, Answer, Journal, Ledger, LedgerError, Result, Schema, server};
 
@@ -49,7 +49,7 @@ impl Ledger {
         let mut seat = self.0.writer.lock().await;
         // Out of its seat: it comes back only when all went well.
         let mut connection = match seat.take() {
-            Some(connection) if self.is_opened_file().await => connection,
+            Some(connection) if self.is_opened_file() => connection,
             _ => self.connection(Access::Write).await?,
         };
         match self
@@ -85,7 +85,7 @@ impl Ledger {
         }
         let mut seat = self.0.reader.lock().await;
         let mut connection = match seat.take() {
-            Some(connection) if self.is_opened_file().await => connection,
+            Some(connection) if self.is_opened_file() => connection,
             _ => self.connection(Access::Read).await?,
         };
         match self
@@ -141,7 +141,7 @@ impl Ledger {
 
     /// A new connection to the file that was opened.
     pub(super) async fn connect(&self, access: Access) -> Result<SqliteConnection> {
-        if !self.is_opened_file().await {
+        if !self.is_opened_file() {
             return Err(LedgerError::Replaced {
                 path: self.0.path.clone(),
             });
@@ -164,13 +164,10 @@ impl Ledger {
     }
 
     /// A command has no claim on the file and looks no further.
-    async fn is_opened_file(&self) -> bool {
-        if self.is_on_server() || self.0.access == Access::Read {
-            return true;
-        }
-        let path = self.0.path.clone();
-        let found = file::beside_tasks(async move { FileId::of(&path) }).await;
-        found == self.opened().file
+    fn is_opened_file(&self) -> bool {
+        self.is_on_server()
+            || self.0.access == Access::Read
+            || FileId::of(&self.0.path) == self.opened().file
     }
 }
 

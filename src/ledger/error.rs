@@ -209,11 +209,11 @@ impl Fault for LedgerError {
                 "create the folder, or correct `ledger.path`; in a container, mount a volume there"
                     .into()
             }
-            Self::NotAFile { .. } => "let `ledger.path` name a file, such as \"podcal.db\"".into(),
+            Self::NotAFile { .. } => "set `ledger.path` to a file, such as \"podcal.db\"".into(),
             Self::CannotOpen { path, .. } => {
                 let (user, folder) = (rustix::process::geteuid().as_raw(), folder_of(path));
                 format!(
-                    "let user {user}, who podcal runs as, read and write the file and its folder, such as \
+                    "let user {user}, which podcal runs as, read and write the file and its folder, such as \
                      by `chown -R {user} {folder}` (for a container: on the host, the folder that is mounted there)"
                 )
                 .into()
@@ -222,7 +222,7 @@ impl Fault for LedgerError {
                 format!("stop podcal and move the file away, with its -wal and -shm; {REBUILT}")
                     .into()
             }
-            Self::Foreign { .. } => "let `ledger.path` name a file of podcal's own".into(),
+            Self::Foreign { .. } => "set `ledger.path` to a file that only podcal uses".into(),
             Self::Newer { .. } => {
                 format!("run the newer podcal, or move the file away; {REBUILT}").into()
             }
@@ -241,13 +241,13 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::DiskFull { .. } => {
-                "make room; displays are served meanwhile, and everything current is written then"
+                "free some disk space; displays are served meanwhile, and the current state is written then"
                     .into()
             }
             Self::ReadOnly { .. } => {
                 let user = rustix::process::geteuid().as_raw();
                 format!(
-                    "let user {user}, who podcal runs as, write the file and its folder; in a \
+                    "let user {user}, which podcal runs as, write the file and its folder; in a \
                      container, mount the folder writable"
                 )
                 .into()
@@ -258,7 +258,7 @@ impl Fault for LedgerError {
                     .into()
             }
             Self::Disk { .. } => {
-                "look at the system's log for faults of the disk; on a network share, move the \
+                "check the system's log for disk errors; on a network share, move the \
                  ledger to a local disk"
                     .into()
             }
@@ -266,14 +266,14 @@ impl Fault for LedgerError {
                 "remove the link; podcal locks only a file of its own beside the ledger".into()
             }
             Self::NoAnswer { .. } => {
-                "look at the system's log for faults of the disk or of the network share".into()
+                "check the system's log for errors of the disk or of the network share".into()
             }
             Self::Replaced { .. } => {
-                "nothing: a running service writes everything current to the new file by itself"
+                "nothing to do: a running service writes the current state to the new file by itself"
                     .into()
             }
             Self::Closed { .. } => "podcal is stopping; start it again".into(),
-            Self::Refused { .. } => "this is a defect of podcal; please report it".into(),
+            Self::Refused { .. } => "this is a bug in podcal; please report it".into(),
         }
     }
 

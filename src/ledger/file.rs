@@ -102,6 +102,11 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Whether something is there that is no file: a folder, a pipe, a device.
+pub(super) fn is_no_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
 pub(super) fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |found| found.len())
 }
@@ -123,7 +128,7 @@ pub(super) fn create_if_missing(path: &Path) -> Result<Found> {
     match owner_only().create_new(true).open(path) {
         Ok(_) => Ok(Found::New),
         Err(error) => match error.kind() {
-            io::ErrorKind::AlreadyExists if path.is_dir() => Err(LedgerError::NotAFile {
+            io::ErrorKind::AlreadyExists if is_no_file(path) => Err(LedgerError::NotAFile {
                 path: path.to_owned(),
             }),
             io::ErrorKind::AlreadyExists if size(path) == 0 => Ok(Found::Empty),

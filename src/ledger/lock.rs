@@ -8,7 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::file::{self, FileId, beside, cannot_open, owner_only};
+use super::file::{self, FileId, beside, cannot_open, is_no_file, owner_only};
 use super::{LedgerError, Result};
 use crate::model::ledger_event::LedgerEvent;
 
@@ -23,7 +23,7 @@ pub struct ServiceLock {
 impl ServiceLock {
     /// `ledger` is a path that was resolved.
     pub(super) fn claim(ledger: PathBuf) -> Result<Self> {
-        if ledger.is_dir() {
+        if is_no_file(&ledger) {
             return Err(LedgerError::NotAFile { path: ledger });
         }
         let path = beside(&ledger, ".lock");
@@ -35,8 +35,12 @@ impl ServiceLock {
                 path: ledger.clone(),
             },
             _ if path.is_symlink() => LedgerError::LockIsALink { path: path.clone() },
+            _ if is_no_file(&path) => LedgerError::NotAFile { path: path.clone() },
             _ => cannot_open(path.clone(), error),
         })?;
+        if is_no_file(&path) {
+            return Err(LedgerError::NotAFile { path });
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -146,12 +150,15 @@ fn host() -> String {
 }
 
 /// Never through a link: whoever may write the folder could have us lock or cut another file.
+/// Nor is a reader of a pipe waited for.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = owner_only();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
-        rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
+        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
+            .bits()
+            .cast_signed(),
     );
     options.create(true).truncate(false).open(path)
 }

@@ -1,10 +1,9 @@
 //! What came of signing in, by account. The one thing that every process writes, also one
 //! that only reads otherwise: two of them must not try the same wrong password.
 
-use ring::digest;
-
 use super::query::{Db, sql};
 use super::{Answer, Ledger, Result, Schema, json};
+use crate::model::digest::Parts;
 use crate::model::name::PodUrl;
 use crate::model::secret::Secret;
 use crate::model::sign_in::{AccountKey, SignIn};
@@ -22,15 +21,9 @@ pub struct PodSecret<'a> {
 impl PodSecret<'_> {
     /// How podcal 0.1 told passwords apart.
     fn old_tag(&self) -> i64 {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in [&self.pod.key(), self.username, self.password.reveal()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        match context.finish().as_ref() {
-            [first, second, ..] => u16::from_be_bytes([*first, *second]).into(),
-            _ => 0,
-        }
+        let parts = [&self.pod.key(), self.username, self.password.reveal()];
+        let [first, second, ..] = Parts::of(parts);
+        u16::from_be_bytes([first, second]).into()
     }
 }
 

@@ -348,6 +348,22 @@ async fn a_folder_that_is_missing_is_named_and_not_created() {
     assert!(!gone.exists());
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_pipe_is_neither_ledger_nor_lock_and_nobody_waits_for_its_reader() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    for name in ["podcal.db", "podcal.db.lock"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join(name);
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let error = open_error(&folder.path().join("podcal.db")).await;
+        assert!(
+            matches!(&error, LedgerError::NotAFile { path } if *path == pipe),
+            "{error}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_folder_is_no_ledger() {
     let folder = tempfile::tempdir().unwrap();

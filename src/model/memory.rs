@@ -62,9 +62,9 @@ pub struct FeedMemory {
     pub not_before: Option<UnixTime>,
     /// Answers in a row that it is asked too often, without a time.
     pub throttled: u32,
-    /// What of `latest` could not be read as it was meant.
+    /// What of `latest` could not be read properly.
     pub trouble: Trouble,
-    /// Members of `latest` that are listed and could not be had.
+    /// Members of `latest` that are listed and could not be fetched.
     pub missing: usize,
     /// Why the newest refresh token could not be written.
     pub token_not_saved: Option<String>,

@@ -166,7 +166,7 @@ impl Rule {
         matches!(self, Self::Shown | Self::ShownPrivate | Self::Kept)
     }
 
-    /// Whether something in the feed could not be read as it was meant.
+    /// Whether something in the feed could not be read properly.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
         matches!(
@@ -220,9 +220,7 @@ impl fmt::Display for Rule {
         match self {
             Self::Shown => f.write_str("shown"),
             Self::ShownPrivate => f.write_str("shown under the private title (CLASS)"),
-            Self::Kept => {
-                f.write_str("kept on the display for now, although no calendar has it any more")
-            }
+            Self::Kept => f.write_str("kept for now, although its feed does not have it"),
             Self::Cancelled => f.write_str("cancelled (STATUS or METHOD)"),
             Self::Free => f.write_str("marked as free time (TRANSP or busy status)"),
             Self::Declined => f.write_str("the room declined it (PARTSTAT)"),
@@ -232,10 +230,10 @@ impl fmt::Display for Rule {
                 write!(f, "not for this room: `only.{key}` does not match")
             }
             Self::BeyondMax { max } => write!(f, "beyond the nearest {max} (`meetings.max`)"),
-            Self::Duplicate => f.write_str("the same meeting stands in the calendar twice"),
+            Self::Duplicate => f.write_str("the same meeting is in the calendar twice"),
             Self::Ended => f.write_str("over"),
             Self::OutsideWindow => f.write_str("outside the window (`window.days`)"),
-            Self::Excluded => f.write_str("taken out of its series (EXDATE or EXRULE)"),
+            Self::Excluded => f.write_str("removed from its series (EXDATE or EXRULE)"),
             Self::Replaced => f.write_str("replaced by a changed instance (RECURRENCE-ID)"),
             Self::NoLength => f.write_str("has no length; a display is never sent such a meeting"),
             Self::EndsBeforeStart => f.write_str("ends before it starts"),
@@ -254,7 +252,7 @@ impl fmt::Display for Rule {
                     "the calendar's own rules for `{tzid}` differ from {zone}, which was taken"
                 )
             }
-            Self::Repaired { what } => write!(f, "damaged, and read as it was meant: {what}"),
+            Self::Repaired { what } => write!(f, "damaged, and repaired: {what}"),
             Self::Note { what } => f.write_str(what),
         }
     }

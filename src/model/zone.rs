@@ -76,6 +76,35 @@ impl Zone {
         self.0.to_datetime(at.timestamp())
     }
 
+    /// The text with its times in UTC, such as `2026-03-02T09:15:00Z`, as clocks in this
+    /// zone show them. For texts that are made where no room is known.
+    #[must_use]
+    pub fn told(&self, text: &str) -> String {
+        const LENGTH: usize = "2026-03-02T09:15:00Z".len();
+        let mut told = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            let is_new_word = !told.ends_with(|last: char| last.is_ascii_alphanumeric());
+            let start = rest.get(..LENGTH).filter(|_| is_new_word && next == '2');
+            let at = start
+                .filter(|one| one.ends_with('Z'))
+                .and_then(UnixTime::parse);
+            let length = match at {
+                Some(at) => {
+                    let local = self.local(at).strftime("%a %Y-%m-%d %H:%M");
+                    told.push_str(&local.to_string());
+                    LENGTH
+                }
+                None => {
+                    told.push(next);
+                    next.len_utf8()
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        told
+    }
+
     /// The first instant of that day; usually midnight, later where clocks skip it.
     #[must_use]
     pub fn start_of_day(&self, day: Date) -> UnixTime {
@@ -152,6 +181,27 @@ mod tests {
                 let found = ours.0.to_offset(UnixTime::from_seconds(at).timestamp());
                 assert_eq!(found.seconds(), expected, "{theirs} at {wall}");
             }
+        }
+    }
+
+    #[test]
+    fn times_in_a_text_are_told_as_the_clocks_of_the_zone_show_them() {
+        let denver = Zone::named("America/Denver").unwrap();
+        for (text, told) in [
+            (
+                "not tried before 2026-03-02T16:20:00Z; see #2",
+                "not tried before Mon 2026-03-02 09:20; see #2",
+            ),
+            ("(2026-03-02T16:20:05Z)", "(Mon 2026-03-02 09:20)"),
+            ("x2026-03-02T16:20:00Z", "x2026-03-02T16:20:00Z"),
+            ("2026-03-02T16:20:00+01:00", "2026-03-02T16:20:00+01:00"),
+            (
+                "Besprechung für 2 bis 2026-1",
+                "Besprechung für 2 bis 2026-1",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(denver.told(text), told);
         }
     }
 }

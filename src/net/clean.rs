@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io;
 
 /// One line of at most `limit` characters; a cut is marked with `…`.
 ///
@@ -35,6 +36,13 @@ pub fn line(text: &str, limit: usize) -> String {
     clean
 }
 
+/// One line of any length: line feeds and tabs become blanks, other harmful characters are
+/// escaped.
+#[must_use]
+pub fn cell(text: &str) -> String {
+    lines(text).replace(['\n', '\t'], " ")
+}
+
 /// A text of several lines: line feeds and tabs stay, other harmful characters
 /// are escaped; nothing is cut.
 #[must_use]
@@ -56,6 +64,24 @@ pub fn json(document: &str) -> Cow<'_, str> {
     })
 }
 
+/// Writes a JSON document as [`json`] does, while it is serialised.
+pub struct JsonWriter<W>(pub W);
+
+impl<W: io::Write> io::Write for JsonWriter<W> {
+    /// `serde_json` writes whole characters.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.0.write_all(json(text).as_bytes())?,
+            Err(_) => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Whether a character could mislead who reads it, or a terminal: control
 /// characters, line separators, marks of direction, characters of no width.
 #[must_use]
@@ -64,7 +90,8 @@ pub fn is_harmful(c: char) -> bool {
 }
 
 fn escaped<'a>(text: &'a str, stay: &[char], escape: impl Fn(&mut String, char)) -> Cow<'a, str> {
-    if !text.chars().any(|c| is_harmful(c) && !stay.contains(&c)) {
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain || !text.chars().any(|c| is_harmful(c) && !stay.contains(&c)) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len() + 16);
@@ -122,6 +149,22 @@ fn is_joined(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_is_clean_while_it_is_written_and_stays_the_same() {
+        let value = serde_json::json!({ "a\u{202e}": ["x\u{200b}\n\u{7f}", "\u{e0041}ü\"\\"] });
+        let mut written = Vec::new();
+        serde_json::to_writer_pretty(JsonWriter(&mut written), &value).unwrap();
+        let text = String::from_utf8(written).unwrap();
+        assert!(
+            !text.chars().any(|c| is_harmful(c) && c != '\n'),
+            "{text:?}"
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
+    }
 
     #[test]
     fn nothing_harmful_gets_through() {

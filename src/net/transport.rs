@@ -380,7 +380,7 @@ impl fmt::Display for Cause {
             Self::Refused => "it refused the connection",
             Self::NoRoute => "there is no route to it",
             Self::ConnectTimedOut => "no connection was made in time",
-            Self::Reset => "it closed the connection while it was being made",
+            Self::Reset => "it closed the connection before it was established",
             Self::TooManyFiles => "too many files are open",
             Self::HostDown => "other requests to it have just failed",
             Self::ProxyAuth407 => "the proxy requires a login (407)",

@@ -38,7 +38,6 @@ pub fn answer(pod: &Pod, bytes: &[u8]) {
     taken_for(&answer, &calendar::set(&[]));
     taken_for(&answer, &calendar::clear());
     taken_for(&answer, &device::id());
-    taken_for(&answer, &device::identity());
     taken_for(&answer, &device::metadata());
     taken_for(&answer, &device::info());
     taken_for(&answer, &device::screen_key("1"));

@@ -81,7 +81,8 @@ impl Server {
         let unknown = request.rooms.iter().find(|name| !is_configured(name));
         let refused = unknown.map(|name| Answer::Refused {
             says: format!("the service does not serve a room `{name}`"),
-            hint: "run `podcal reload` first, so that it reads the new configuration".to_owned(),
+            hint: "run `podcal reload` first, so that the service reads the new configuration"
+                .to_owned(),
         });
         let is_wanted = |room: &RoomName| {
             request.rooms.is_empty() || request.rooms.iter().any(|name| room.as_str() == name)
@@ -158,8 +159,9 @@ impl Server {
                 }
                 (None, None) => Answer::Refused {
                     says: format!("the service does not serve a pod {pod}"),
-                    hint: "run `podcal reload` first, so that it reads the new configuration"
-                        .to_owned(),
+                    hint:
+                        "run `podcal reload` first, so that the service reads the new configuration"
+                            .to_owned(),
                 },
                 (Some(commands), _) => {
                     let (done, accepted) = oneshot::channel();

@@ -338,7 +338,7 @@ fn feeds(room: &Room, study: &Study) -> Vec<String> {
                 ),
                 (None, None) if feed.is_remembered => format!("{}: not read yet", feed.id),
                 (None, _) if feed.missing > 0 => format!(
-                    "{}: {read}, but for {} that could not be had",
+                    "{}: {read}, except {} that could not be fetched",
                     feed.id,
                     count(feed.missing, "event", "events")
                 ),

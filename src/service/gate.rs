@@ -259,7 +259,10 @@ impl Gate {
                         }
                         // Another process was faster: it says what holds now.
                         Ok(false) => tries += 1,
-                        Err(says) => return Permit::NotWritable(says),
+                        Err(says) => {
+                            self.state().gate.may_be_reserved(held.request, new);
+                            return Permit::NotWritable(says);
+                        }
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! Lines of the history in words, for `podcal history` and the page.
 
+use crate::control::pod::{Loss, PodState, PushReason};
 use crate::ledger::{Entry, Event};
 use crate::model::agenda::Changes;
 use crate::model::zone::Zone;
@@ -17,6 +18,14 @@ pub fn subject(event: &Event) -> &str {
         | Event::Mode { pod, .. }
         | Event::Certificate { pod, .. }
         | Event::Drift { pod, .. } => pod,
+    }
+}
+
+/// The words of a key; of an unknown one the key itself.
+fn state_words(key: &str) -> &str {
+    match PodState::of_key(key) {
+        Some(state) => state.words(),
+        None => key,
     }
 }
 
@@ -60,14 +69,15 @@ pub fn says(entry: &Entry, zone: &Zone) -> String {
                 "pushed"
             };
             format!(
-                "{how} {} ({reason}): {added} added, {removed} removed, {changed} changed, \
+                "{how} {} ({}): {added} added, {removed} removed, {changed} changed, \
                  {duration_ms} ms{}",
                 count(*meetings, "meeting", "meetings"),
+                PushReason::words_of_key(reason),
                 again(*failures)
             )
         }
         Event::PushFailed { error, .. } => format!("push failed: {error}"),
-        Event::Lost { reason, .. } => format!("the display lost its meetings ({reason})"),
+        Event::Lost { reason, .. } => Loss::words_of_key(reason).to_owned(),
         Event::Health {
             before,
             state,
@@ -76,13 +86,13 @@ pub fn says(entry: &Entry, zone: &Zone) -> String {
         } => {
             let before = before
                 .as_deref()
-                .map(|before| format!(" (was {before})"))
+                .map(|before| format!(" (before: {})", state_words(before)))
                 .unwrap_or_default();
             let detail = detail
                 .as_deref()
                 .map(|detail| format!(": {detail}"))
                 .unwrap_or_default();
-            format!("{state}{before}{detail}")
+            format!("{}{before}{detail}", state_words(state))
         }
         Event::Mode { before, mode, .. } => {
             let before = before
@@ -107,6 +117,7 @@ pub fn says(entry: &Entry, zone: &Zone) -> String {
             ..
         } => format!("drifted: {detail}"),
     };
+    let text = zone.told(&text);
     if entry.count > 1 {
         let since = zone.local(entry.since).strftime("%a %Y-%m-%d %H:%M");
         format!("{text} ({} times since {since})", entry.count)

@@ -15,8 +15,8 @@
 //!
 //! Values flow one way over watch channels; a slow reader misses the ones between. Each
 //! task is a pure controller of `control` with a shell around it. [`crate::server`] is the loop of
-//! `podcal run` around it, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`] exchanges
-//! settings by difference, and [`study`] asks the room's controller alone.
+//! `podcal run` around it, [`pass`] does one pass over some rooms for `podcal sync`, [`reload`]
+//! exchanges settings by difference, and [`study`] asks the room's controller alone.
 
 mod brake_task;
 pub mod clock;

@@ -399,7 +399,7 @@ mod tests {
         let answers = told("09:50");
         assert_eq!(answers[0], shown);
         for words in [
-            "But at Mon 2026-03-02 09:10 the display lost its meetings",
+            "But at Mon 2026-03-02 09:10 its display lost the meetings",
             "podcal could not make sure of that; since Mon 2026-03-02 09:45",
             "could not be pushed: the pod does not answer.",
         ] {

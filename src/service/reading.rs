@@ -13,6 +13,7 @@ use ring::digest;
 use crate::config::Only;
 use crate::fault::Fault as _;
 use crate::ics::{self, NotACalendar, Reading};
+use crate::model::digest::{Parts, sha256};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::item::FeedItem;
 use crate::model::time::UnixTime;
@@ -35,7 +36,7 @@ pub struct Download {
     pub items: Vec<FeedItem>,
     /// Members that are gone.
     pub removed: Vec<String>,
-    /// Members that are listed and could not be had now.
+    /// Members that are listed and could not be fetched now.
     pub missing: Vec<String>,
     /// What was held when it was asked for.
     pub held: Option<Arc<FeedVersion>>,
@@ -239,29 +240,25 @@ fn collection(download: &Download, by: &ReduceBy) -> Result<Members, Unread> {
 }
 
 fn kept_item(item: &FeedItem) -> KeptItem {
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest::digest(&digest::SHA256, &item.body).as_ref());
     KeptItem {
         href: item.href.clone(),
         etag: item.etag.clone(),
         last_modified: item.last_modified.clone(),
-        digest: sha256,
+        digest: sha256(&item.body),
         body: PackedBody::pack(&item.body),
     }
 }
 
 /// What tells versions apart.
-struct Hash(digest::Context);
+struct Hash(Parts);
 
 impl Hash {
     fn new() -> Self {
-        Self(digest::Context::new(&digest::SHA256))
+        Self(Parts::new())
     }
 
-    /// With its length, so that no two lists run together.
     fn add(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
+        self.0.add(bytes);
     }
 
     /// Without DTSTAMP, which many calendars renew at every download: a version that
@@ -279,7 +276,7 @@ impl Hash {
 
     fn id(self) -> VersionId {
         let digest = self.0.finish();
-        let first = digest.as_ref().iter().take(8);
+        let first = digest.iter().take(8);
         VersionId(first.fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
 }
@@ -373,7 +370,7 @@ fn unreadable(reading: &Reading) -> Failure {
 
 fn cut_off() -> Failure {
     let says = "the calendar is cut off: its end is missing (no END:VCALENDAR)".to_owned();
-    let hint = "the next pull tries again; if it stays, ask whoever publishes the feed";
+    let hint = "the next pull tries again; if it keeps happening, ask whoever publishes the feed";
     failure("cut_off", says, hint)
 }
 

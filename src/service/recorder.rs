@@ -354,24 +354,29 @@ impl Recorder {
     async fn write(&self, extent: Extent) -> bool {
         // What is newer must not be overwritten by what is older.
         let _turn = self.0.writing.lock().await;
-        let outgoing = self.desk().outgoing(extent);
-        if outgoing.batch.is_empty() {
-            return self.failing().is_none();
-        }
-        let underway = Underway::new(self, outgoing);
-        match underway.store().await {
-            Ok(()) => {
-                underway.wrote();
-                self.recovered();
-                true
+        loop {
+            let outgoing = self.desk().outgoing(extent);
+            if outgoing.batch.is_empty() {
+                return self.failing().is_none();
             }
-            Err(error) => {
-                drop(underway);
-                self.failed(&error);
-                if error.is_damage() {
-                    self.open_again().await;
+            let is_part = outgoing.is_part;
+            let underway = Underway::new(self, outgoing);
+            match underway.store().await {
+                Ok(()) => {
+                    underway.wrote();
+                    self.recovered();
+                    if !is_part {
+                        return true;
+                    }
                 }
-                false
+                Err(error) => {
+                    drop(underway);
+                    self.failed(&error);
+                    if error.is_damage() {
+                        self.open_again().await;
+                    }
+                    return false;
+                }
             }
         }
     }

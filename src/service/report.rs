@@ -55,7 +55,7 @@ pub struct FeedReport {
     pub stale_since: Option<UnixTime>,
     /// Whether it was ever read.
     pub read: bool,
-    /// Members that are listed and could not be had.
+    /// Members that are listed and could not be fetched.
     #[serde(default)]
     pub missing: usize,
 }

@@ -275,7 +275,7 @@ impl RoomTask {
     }
 }
 
-fn compose(
+pub(super) fn compose(
     jobs: &[ComposeJob],
     room: &crate::config::Room,
     memory: u64,

@@ -21,7 +21,7 @@ use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
 use crate::control::feed::{FeedController, FeedSettings};
 use crate::control::identity::{Devices, PodIdentity};
-use crate::control::pod::{PodController, PodSettings};
+use crate::control::pod::{PodController, PodEvent, PodSettings, Removal};
 use crate::control::published::FeedView;
 use crate::control::room::{RoomController, RoomSettings};
 use crate::model::memory::RoomMemory;
@@ -446,11 +446,11 @@ impl Service {
                 continue;
             }
             running.end().await;
-            telemetry::emit(words::service::pod_removed(
-                room.as_str(),
-                &url.to_string(),
-                meetings.unwrap_or(0),
-            ));
+            let removed = PodEvent::Removed {
+                removal: Removal::Kept,
+                shown: meetings,
+            };
+            telemetry::emit(words::pod::line(&room, url, &removed));
         }
     }
 }

@@ -328,7 +328,7 @@ impl RoomStatus {
             troubles.extend(words::feed::in_trouble(&memory.trouble));
             if memory.missing > 0 {
                 troubles.push(format!(
-                    "{} could not be had",
+                    "{} could not be fetched",
                     words::service::count(memory.missing, "listed event", "listed events")
                 ));
             }

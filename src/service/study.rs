@@ -52,7 +52,7 @@ pub struct FeedStudy {
     /// Entries that could not be read as they were meant.
     pub troubles: usize,
     pub unknown_zones: Vec<String>,
-    /// Members that are listed and could not be had.
+    /// Members that are listed and could not be fetched.
     pub missing: usize,
     /// It was not pulled for this: what counts is what the service read last.
     pub is_remembered: bool,

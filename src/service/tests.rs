@@ -1,5 +1,7 @@
 //! The tasks of a configuration as a whole, over a real ledger; the pods are switched off.
 
+mod unchanged;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

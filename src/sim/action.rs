@@ -1,6 +1,8 @@
-//! What can be done to a running pod from outside: at the start, at intervals, and over the control address.
+//! What can be done to a running pod from outside: at the start, at intervals, and over the control
+//! address.
 //!
-//! All of it is said in words (`mode=exchange,for=5m`) or in JSON (`{"mode": "exchange", "for": "5m"}`).
+//! All of it is said in words (`mode=exchange,for=5m`) or in JSON (`{"mode": "exchange", "for":
+//! "5m"}`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,11 +72,12 @@ pub struct ScheduledCommand {
 }
 
 impl ScheduledCommand {
-    /// Reads `COMMAND` or `COMMAND@EVERY`, such as `cap=4,pod=2`, `500@30s` or `slow=10s,method=PUT@5m`.
+    /// Reads `COMMAND` or `COMMAND@EVERY`, such as `cap=4,pod=2`, `500@30s` or
+    /// `slow=10s,method=PUT@5m`.
     ///
     /// # Errors
-    /// Says what is wrong and what would be right. At intervals, a fault without `times` and `for` is shown once at
-    /// each turn.
+    /// Says what is wrong and what would be right. At intervals, a fault without `times` and `for`
+    /// is shown once at each turn.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (text, every) = match text.rsplit_once('@') {
             Some((text, every)) => {

@@ -83,8 +83,8 @@ impl IntoResponse for Answer {
     }
 }
 
-/// The enumerated names of the reference's `Errors`. `path_failed` and `resource_conflict` are never explained there
-/// and never sent here.
+/// The enumerated names of the reference's `Errors`. `path_failed` and `resource_conflict` are
+/// never explained there and never sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ErrorName {
     InvalidRequest,

@@ -1,5 +1,6 @@
-//! Many pods in one process: their addresses, a calendar server beside them, the schedule of faults, the control
-//! address, and the file in which their state survives a restart. What `podcal simulate` runs.
+//! Many pods in one process: their addresses, a calendar server beside them, the schedule of
+//! faults, the control address, and the file in which their state survives a restart. What `podcal
+//! simulate` runs.
 
 use std::future::Future;
 use std::io;
@@ -94,7 +95,7 @@ impl SetupError {
             }
             Self::Command { .. } => "see docs/simulate.md for what a pod can do",
             Self::Feeds { .. } => "name a folder with .ics files that can be read",
-            Self::State { .. } => "name a file that can be written; delete it to start anew",
+            Self::State { .. } => "name a file that can be written; delete it to start again",
         }
     }
 }

@@ -1,7 +1,9 @@
-//! A pod's own certificate: self-signed, and the same after a restart, because it follows from seed and number.
+//! A pod's own certificate: self-signed, and the same after a restart, because it follows from seed
+//! and number.
 //!
-//! Ed25519 keys can be derived from a seed and sign without randomness, so the certificate's fingerprint is stable.
-//! Browsers do not offer Ed25519; they are given a P-256 certificate that lives as long as the process.
+//! Ed25519 keys can be derived from a seed and sign without randomness, so the certificate's
+//! fingerprint is stable. Browsers do not offer Ed25519; they are given a P-256 certificate that
+//! lives as long as the process.
 
 use std::io;
 use std::net::IpAddr;
@@ -108,8 +110,8 @@ impl ResolvesServerCert for Certificate {
 
 /// The TLS settings of a server with this certificate.
 ///
-/// Sessions are never resumed: a resumed one would not show a changed certificate, and memory for thousands of pods
-/// stays modest.
+/// Sessions are never resumed: a resumed one would not show a changed certificate, and memory for
+/// thousands of pods stays modest.
 pub(super) fn server_config(certificate: Arc<Certificate>) -> io::Result<Arc<ServerConfig>> {
     static PROVIDER: OnceLock<Arc<rustls::crypto::CryptoProvider>> = OnceLock::new();
     let provider = PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider()));

@@ -1,7 +1,7 @@
 //! Configuration: read whole or by path, and changed by merging a subset.
 //!
-//! A patch is checked in full before anything is changed. Secrets come in as `{"secret": ...}` and go out as salt and
-//! hash; image hashes and the clock are what they are and cannot be written.
+//! A patch is checked in full before anything is changed. Secrets come in as `{"secret": ...}` and
+//! go out as salt and hash; image hashes and the clock are what they are and cannot be written.
 
 use std::sync::Arc;
 
@@ -407,7 +407,8 @@ impl Merge<'_> {
     }
 }
 
-/// Only `enabled` can be written; hashes, sizes and formats follow from the images. Both of the reference's forms.
+/// Only `enabled` can be written; hashes, sizes and formats follow from the images. Both of the
+/// reference's forms.
 fn images(patch: &Value) -> Result<Value, Refusal> {
     let wrong = |what: &str| Refusal::invalid(format!("`display.splash.images` {what}"));
     let entries: Vec<(u64, &Value)> = match patch {

@@ -1,5 +1,6 @@
-//! The configuration of a pod as it is delivered: every key of the reference's schemas and of its example, with the
-//! type that it has there. What a pod was told since lies over it; see `config.rs`.
+//! The configuration of a pod as it is delivered: every key of the reference's schemas and of its
+//! example, with the type that it has there. What a pod was told since lies over it; see
+//! `config.rs`.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,8 @@ pub(super) struct Facts<'a> {
     pub ip_address: &'a str,
 }
 
-/// The whole tree, in the schema's form: indexed collections are objects with the keys `"0"`, `"1"`, ...
+/// The whole tree, in the schema's form: indexed collections are objects with the keys `"0"`,
+/// `"1"`, ...
 pub(super) fn delivered(facts: &Facts<'_>) -> Value {
     json!({
         "audio": { "usb": { "microphone": { "override": "" }, "speaker": { "override": "" } } },

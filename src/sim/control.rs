@@ -1,4 +1,5 @@
-//! The control address: faults on demand, and what pods and calendar host have seen. Plain HTTP, for this machine only.
+//! The control address: faults on demand, and what pods and calendar host have seen. Plain HTTP,
+//! for this machine only.
 //!
 //! | path | GET | POST |
 //! | --- | --- | --- |
@@ -15,7 +16,8 @@
 //! | `/feeds/faults` | | `{"fault": "delay", "seconds": 2, "path": "/oak.ics"}`; `DELETE`: clear |
 //! | `/feeds/password` | | `{"username": "room", "password": "..."}`; `DELETE`: none is needed |
 //!
-//! `N` counts from 1; `all` in its place is every pod, for POST and DELETE. All of it with examples: `docs/simulate.md`.
+//! `N` counts from 1; `all` in its place is every pod, for POST and DELETE. All of it with
+//! examples: `docs/simulate.md`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -155,7 +157,8 @@ impl Control {
         Err(Rejection::new(status, message))
     }
 
-    /// Whether a `Host` or `Origin` names this machine, so that a foreign name that was pointed here is refused.
+    /// Whether a `Host` or `Origin` names this machine, so that a foreign name that was pointed
+    /// here is refused.
     fn is_own(&self, authority: &str) -> bool {
         let host = match authority.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),

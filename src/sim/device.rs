@@ -1,4 +1,5 @@
-//! What is about the device and not its calendar: info, metadata, screen key, HDMI input, the attached camera.
+//! What is about the device and not its calendar: info, metadata, screen key, HDMI input, the
+//! attached camera.
 
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
-//! The life of a fault, for pods and calendar hosts alike: for which requests, how often, and how long.
+//! The life of a fault, for pods and calendar hosts alike: for which requests, how often, and how
+//! long.
 //!
-//! Which faults there are is in `pod_fault.rs` and `feedhost/fault.rs`; how they look is with whoever shows them.
+//! Which faults there are is in `pod_fault.rs` and `feedhost/fault.rs`; how they look is with
+//! whoever shows them.
 
 use std::time::Duration;
 
@@ -8,7 +10,8 @@ use tokio::time::Instant;
 
 use super::spec::Spec;
 
-/// One thing that goes wrong, until it has happened [`Fault::times`], its time is over, or it is cleared.
+/// One thing that goes wrong, until it has happened [`Fault::times`], its time is over, or it is
+/// cleared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault<K> {
     kind: K,
@@ -56,8 +59,8 @@ impl<K> Fault<K> {
         self
     }
 
-    /// Only for this method and path. A `*` at the path's end stands for anything, an empty method or path for every
-    /// one.
+    /// Only for this method and path. A `*` at the path's end stands for anything, an empty method
+    /// or path for every one.
     pub(super) fn only(mut self, method: &str, path: &str) -> Self {
         self.method = (!method.is_empty()).then(|| method.to_ascii_uppercase());
         self.path = (!path.is_empty()).then(|| path.to_owned());
@@ -71,7 +74,8 @@ impl<K> Fault<K> {
         self
     }
 
-    /// Takes `times`, `after`, `for`, `method` and `path` from a specification; `path` as `normal` has it.
+    /// Takes `times`, `after`, `for`, `method` and `path` from a specification; `path` as `normal`
+    /// has it.
     pub(super) fn with(
         mut self,
         spec: &mut Spec,
@@ -142,8 +146,8 @@ impl<K: Clone> Faults<K> {
         alive.map(|(fault, _)| fault.kind.clone()).collect()
     }
 
-    /// The faults to show for this request, counted: of each group the first that fits. `group` is `None` for a fault
-    /// that is not for this moment.
+    /// The faults to show for this request, counted: of each group the first that fits. `group` is
+    /// `None` for a fault that is not for this moment.
     pub fn take<G: PartialEq>(
         &mut self,
         method: &str,

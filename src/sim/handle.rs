@@ -27,7 +27,8 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Serves one pod on `listener` until [`Sim::stop`] or drop. Needs a tokio runtime with IO and time.
+    /// Serves one pod on `listener` until [`Sim::stop`] or drop. Needs a tokio runtime with IO and
+    /// time.
     ///
     /// # Errors
     /// When the listener has no address or the certificate cannot be made.
@@ -139,7 +140,8 @@ impl Sim {
             .read(|state| state.log.violations.iter().cloned().collect())
     }
 
-    /// Resolves as soon as `holds` is true, which is asked again after each request and each change.
+    /// Resolves as soon as `holds` is true, which is asked again after each request and each
+    /// change.
     ///
     /// It has no limit of its own; wrap it in `tokio::time::timeout`.
     pub async fn wait_for(&self, mut holds: impl FnMut(&Self) -> bool) {
@@ -171,8 +173,8 @@ impl Sim {
         self.pod.reboot();
     }
 
-    /// Puts another device in this one's place: other identity, certificate and screen key, nothing configured but the
-    /// password and the calendar mode, no meetings.
+    /// Puts another device in this one's place: other identity, certificate and screen key, nothing
+    /// configured but the password and the calendar mode, no meetings.
     ///
     /// # Errors
     /// When the certificate cannot be made.
@@ -213,8 +215,8 @@ impl Sim {
             .change(|state| device_id.clone_into(&mut state.device_id));
     }
 
-    /// Puts each of two devices at the other's address: identity, certificate and all state but faults and the list of
-    /// requests.
+    /// Puts each of two devices at the other's address: identity, certificate and all state but
+    /// faults and the list of requests.
     pub fn swap_with(&self, other: &Self) {
         self.pod.swap(&other.pod);
     }
@@ -232,7 +234,8 @@ impl Sim {
         Ok(())
     }
 
-    /// Sets one configuration value, as the Dashboard would: `set_config("display.calendar.show", json!(false))`.
+    /// Sets one configuration value, as the Dashboard would: `set_config("display.calendar.show",
+    /// json!(false))`.
     ///
     /// # Errors
     /// Says why the pod refuses it.

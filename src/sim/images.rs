@@ -118,7 +118,8 @@ fn hash(image: &[u8]) -> String {
 const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
 pub(super) const JPEG: [u8; 3] = [0xff, 0xd8, 0xff];
 
-/// Format, width and height of a PNG or JPEG image. A JPEG without a frame is accepted as one of size 0.
+/// Format, width and height of a PNG or JPEG image. A JPEG without a frame is accepted as one of
+/// size 0.
 pub(super) fn measure(image: &[u8]) -> Option<(&'static str, u32, u32)> {
     let number = |at: usize, length: usize| {
         let bytes = image.get(at..at.checked_add(length)?)?;
@@ -134,7 +135,8 @@ pub(super) fn measure(image: &[u8]) -> Option<(&'static str, u32, u32)> {
     if !image.starts_with(&JPEG) {
         return None;
     }
-    // Segments: a marker, and a length that counts itself. Frames are SOF0 to SOF15 without DHT, JPG and DAC.
+    // Segments: a marker, and a length that counts itself. Frames are SOF0 to SOF15 without DHT,
+    // JPG and DAC.
     let mut at = 2usize;
     while let (Some(marker), Some(length)) = (number(at, 2), number(at.saturating_add(2), 2)) {
         if (0xffc0..=0xffcf).contains(&marker) && ![0xffc4, 0xffc8, 0xffcc].contains(&marker) {

@@ -1,5 +1,5 @@
-//! The legacy (v1) configuration, `GET /api/config`: the same settings under other names, and what only it tells, such
-//! as the licence.
+//! The legacy (v1) configuration, `GET /api/config`: the same settings under other names, and what
+//! only it tells, such as the licence.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! A pod that is not ours: the OpenControl v2 API over HTTPS, with state that behaves as a pod's.
 //!
-//! Written from the API reference and not from podcal's client, with which it shares no types; were they shared, a
-//! misspelt field would be wrong on both sides and pass. Strict about what it is sent: what the reference does not
-//! allow is refused and remembered. Used by `podcal simulate`, `podcal demo` and the tests; [`feedhost`] is the
-//! calendar server beside it.
+//! Written from the API reference and not from podcal's client, with which it shares no types; were
+//! they shared, a misspelt field would be wrong on both sides and pass. Strict about what it is
+//! sent: what the reference does not allow is refused and remembered. Used by `podcal simulate`,
+//! `podcal demo` and the tests; [`feedhost`] is the calendar server beside it.
 //!
 //! Where the reference is silent, these are the simulator's choices:
 //!
@@ -27,7 +27,8 @@ pub(crate) mod building;
 pub mod feedhost;
 pub(crate) mod options;
 
-// The ground: values, faults, and the listening side that pods, calendar host and control address share.
+// The ground: values, faults, and the listening side that pods, calendar host and control address
+// share.
 mod answer;
 mod authorization;
 mod certificate;

@@ -1,4 +1,5 @@
-//! What a simulated pod is like: identity, password, calendar mode, clock, and the quirks in which pods differ.
+//! What a simulated pod is like: identity, password, calendar mode, clock, and the quirks in which
+//! pods differ.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,10 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::UnixTime;
 
-/// How a pod is set up. `Options::default()` is a licensed pod in "3rd Party Only" mode with the password `solstice`.
+/// How a pod is set up. `Options::default()` is a licensed pod in "3rd Party Only" mode with the
+/// password `solstice`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Tells pods with the same seed apart: identity, certificate and keys follow from seed and number.
+    /// Tells pods with the same seed apart: identity, certificate and keys follow from seed and
+    /// number.
     pub number: u32,
     pub seed: u64,
     /// `display.name`; follows from the number when empty.
@@ -27,7 +30,8 @@ pub struct Options {
     pub clock: Clock,
     /// Seconds by which the pod's clock is ahead of `clock`.
     pub clock_offset: i64,
-    /// Refuse what the reference does not allow. Otherwise only what cannot be understood is refused.
+    /// Refuse what the reference does not allow. Otherwise only what cannot be understood is
+    /// refused.
     pub strict: bool,
     pub quirks: Quirks,
     /// After this many wrong passwords in a row no password is accepted until the pod is rebooted.
@@ -35,7 +39,8 @@ pub struct Options {
     pub licensed: bool,
     /// Whether a camera is attached.
     pub camera: bool,
-    /// Whether the cloud is reachable; if not, `rollback_timeout_seconds` rolls network changes back.
+    /// Whether the cloud is reachable; if not, `rollback_timeout_seconds` rolls network changes
+    /// back.
     pub cloud_reachable: bool,
     /// How many requests and violations are kept.
     pub remember: usize,
@@ -105,7 +110,8 @@ pub enum CalendarMode {
 }
 
 impl CalendarMode {
-    /// `m_calendarCuration.calendarType` of the legacy configuration. Google's number is not published.
+    /// `m_calendarCuration.calendarType` of the legacy configuration. Google's number is not
+    /// published.
     pub(super) fn legacy_number(self) -> u8 {
         match self {
             Self::Exchange => 0,
@@ -115,7 +121,8 @@ impl CalendarMode {
         }
     }
 
-    /// The reading of `exchange`, `o365`, `google` and `3rd-party` on the command line and the control address.
+    /// The reading of `exchange`, `o365`, `google` and `3rd-party` on the command line and the
+    /// control address.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -156,7 +163,8 @@ impl CalendarMode {
     }
 }
 
-/// Ways in which the reference contradicts itself or pods are said to differ. All off is the reference's schema.
+/// Ways in which the reference contradicts itself or pods are said to differ. All off is the
+/// reference's schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quirks {
     pub colon_in_meetings: bool,

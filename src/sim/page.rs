@@ -1,4 +1,5 @@
-//! The display of a pod as people in the room see it: a page at `/` that follows changes, and the clock, by itself.
+//! The display of a pod as people in the room see it: a page at `/` that follows changes, and the
+//! clock, by itself.
 //!
 //! The board is rendered here and escaped in one place; the page only puts in what `/events` sends.
 

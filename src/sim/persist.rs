@@ -1,4 +1,5 @@
-//! The file in which pods survive a restart of the simulator: everything but faults, counts and the list of requests.
+//! The file in which pods survive a restart of the simulator: everything but faults, counts and the
+//! list of requests.
 //!
 //! A state file is read leniently: what is missing or wrong is as on a new pod.
 
@@ -60,7 +61,8 @@ impl StateFile {
         sim.pod.present(certificate)
     }
 
-    /// Writes it, whole, where anything has changed. Pods that do not run now keep what was saved of them.
+    /// Writes it, whole, where anything has changed. Pods that do not run now keep what was saved
+    /// of them.
     pub fn save(&mut self, pods: &[Sim]) -> io::Result<()> {
         let counts: Vec<u64> = pods.iter().map(|sim| *sim.pod.changes().borrow()).collect();
         if self.saved.as_ref() == Some(&counts) {
@@ -92,7 +94,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::rename(&beside, path)
 }
 
-/// The state as JSON. It holds meetings and hashes of passwords, so only the owner may read its file.
+/// The state as JSON. It holds meetings and hashes of passwords, so only the owner may read its
+/// file.
 fn save(state: &State) -> Value {
     json!({
         "device_id": state.device_id,

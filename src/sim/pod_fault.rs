@@ -267,8 +267,8 @@ impl Fault<PodFault> {
         Self::of(PodFault::KeepOld)
     }
 
-    /// Only for this method and path, such as `PUT` and `/v2/calendar`; a `*` at the path's end stands for anything,
-    /// an empty method or path for every one.
+    /// Only for this method and path, such as `PUT` and `/v2/calendar`; a `*` at the path's end
+    /// stands for anything, an empty method or path for every one.
     #[must_use]
     pub fn on(self, method: &str, path: &str) -> Self {
         self.only(method, path)

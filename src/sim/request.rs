@@ -19,7 +19,8 @@ pub(super) const TOKEN: &str = "/v2/token";
 
 const JSON_LIMIT: usize = 1024 * 1024;
 const IMAGE_LIMIT: usize = 16 * 1024 * 1024;
-/// A body that is too large is read and thrown away up to here, so that the sender hears the refusal.
+/// A body that is too large is read and thrown away up to here, so that the sender hears the
+/// refusal.
 const DISCARD_LIMIT: usize = 64 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,7 +34,8 @@ pub struct RequestRecord {
     pub query: Option<String>,
     /// `None` when the connection was closed, or left hanging, instead of an answer.
     pub status: Option<u16>,
-    /// `None` when there was none or it is not UTF-8. A password is left out of a request for a token.
+    /// `None` when there was none or it is not UTF-8. A password is left out of a request for a
+    /// token.
     pub body: Option<String>,
     /// Whether it bore a valid token.
     pub authorized: bool,

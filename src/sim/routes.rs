@@ -1,4 +1,5 @@
-//! Which operation a request asks for, and what every operation has in common: token, licence, `Accept`, memory.
+//! Which operation a request asks for, and what every operation has in common: token, licence,
+//! `Accept`, memory.
 
 use std::sync::Arc;
 
@@ -130,7 +131,8 @@ fn path<const N: usize>(operations: [Operation; N]) -> MethodRouter {
     )
 }
 
-/// Answers a call and puts it on the list of requests under one lock, so that nobody sees one without the other.
+/// Answers a call and puts it on the list of requests under one lock, so that nobody sees one
+/// without the other.
 pub(super) fn remembered(
     pod: &Pod,
     call: &Call,

@@ -11,7 +11,8 @@ pub(super) struct SecretHash {
 }
 
 impl SecretHash {
-    /// Hashes `secret` with a salt that follows from `key` and `place`, so that a simulated pod is the same each time.
+    /// Hashes `secret` with a salt that follows from `key` and `place`, so that a simulated pod is
+    /// the same each time.
     pub fn new(key: &[u8; 32], place: &str, secret: &str) -> Self {
         if secret.is_empty() {
             return Self::default();

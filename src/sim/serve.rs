@@ -1,4 +1,5 @@
-//! A pod on the wire: the way of a request through faults, operations and memory, and the page for people.
+//! A pod on the wire: the way of a request through faults, operations and memory, and the page for
+//! people.
 
 use std::io;
 use std::sync::{Arc, OnceLock};

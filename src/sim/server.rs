@@ -1,4 +1,5 @@
-//! The listening side that pods and the feed host share: accept, TLS, HTTP, and cutting a connection on purpose.
+//! The listening side that pods and the feed host share: accept, TLS, HTTP, and cutting a
+//! connection on purpose.
 
 use std::io;
 use std::sync::Arc;

@@ -72,7 +72,7 @@ impl Spec {
             let (_, key) = VALUES
                 .iter()
                 .find(|(known, _)| *known == word)
-                .ok_or_else(|| format!("`{word}` takes no value"))?;
+                .ok_or_else(|| format!("`{word}` is not known, or takes no value"))?;
             members.insert((*key).to_owned(), read_value(value));
         }
         for part in parts {

@@ -1,6 +1,7 @@
 //! One pod: all of its state behind one lock, and what can happen to the device as a whole.
 //!
-//! What each operation does with it is in the files named after the groups of the API, which are above this one.
+//! What each operation does with it is in the files named after the groups of the API, which are
+//! above this one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -56,7 +57,8 @@ pub(super) struct State {
     pub pending: VecDeque<PendingSet>,
     /// How many sets got ids of the pod's own.
     pub own_ids: u32,
-    /// What was ever set in the configuration; the rest is `config_tree`. Small, so that thousands of pods are cheap.
+    /// What was ever set in the configuration; the rest is `config_tree`. Small, so that thousands
+    /// of pods are cheap.
     pub settings: Value,
     pub rollback: Option<Rollback>,
     pub images: Images,
@@ -230,7 +232,8 @@ impl Pod {
         });
     }
 
-    /// Another device with this one's certificate, password, mode, quirks and clock, and nothing else.
+    /// Another device with this one's certificate, password, mode, quirks and clock, and nothing
+    /// else.
     pub fn replace(&self) {
         self.change(|state| {
             let presented = PresentedCertificate {
@@ -251,7 +254,8 @@ impl Pod {
         });
     }
 
-    /// Puts each of two devices at the other's address. Faults and requests stay with the addresses.
+    /// Puts each of two devices at the other's address. Faults and requests stay with the
+    /// addresses.
     pub fn swap(&self, other: &Self) {
         if std::ptr::eq(self, other) {
             return;

@@ -1,7 +1,7 @@
 //! `POST /token`, and the check of the bearer token that every other operation bears.
 //!
-//! Tokens are JWTs as in the reference's sample: HS256, with nothing but `exp`, which the pod's own clock sets. They
-//! are stateless, so many are valid at once.
+//! Tokens are JWTs as in the reference's sample: HS256, with nothing but `exp`, which the pod's own
+//! clock sets. They are stateless, so many are valid at once.
 
 use std::sync::Arc;
 
@@ -93,7 +93,8 @@ fn credentials(pod: &Pod, call: &Call) -> Result<Credentials, TokenRefusal> {
         });
     }
     if pod.options.strict {
-        // The parameter table says "query"; every sample sends a body. A query ends up in logs, so it is refused.
+        // The parameter table says "query"; every sample sends a body. A query ends up in logs, so
+        // it is refused.
         if call.query.is_some() {
             return Err(TokenRefusal::malformed(
                 "credentials belong in the body, not in the query",

@@ -1,4 +1,5 @@
-//! Counts of what a pod or calendar host was sent, with times: requests, sign-ins, and how many at once.
+//! Counts of what a pod or calendar host was sent, with times: requests, sign-ins, and how many at
+//! once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -87,7 +87,7 @@ impl Line {
             };
             object.insert((*key).to_owned(), value);
         }
-        format!("{}\n", Value::Object(object))
+        format!("{}\n", clean::json(&Value::Object(object).to_string()))
     }
 }
 

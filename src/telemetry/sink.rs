@@ -16,6 +16,7 @@ use super::line::{Level, Line};
 use super::{LogFormat, LogLevel};
 use crate::control::now::Monotonic;
 use crate::model::time::UnixTime;
+use crate::net::clean;
 
 /// Lines that wait to be written.
 const QUEUE: usize = 8_192;
@@ -104,9 +105,10 @@ pub fn finish() {
     sink.flush();
 }
 
-/// Writes a command's last words, as they are, behind all lines of the log. A reader that
+/// Writes a command's last words, made fit for a terminal, behind all lines of the log. A reader that
 /// stopped reading holds it up for a moment at most.
 pub fn say(text: &str) {
+    let text = clean::lines(text);
     match SINK.get() {
         Some(sink) => {
             if sink

@@ -37,7 +37,7 @@ pub fn file(media: &'static str, content: &'static str) -> Response<Body> {
 pub fn failed_inside() -> Response<Body> {
     text(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "podcal could not make this answer; this is a fault of podcal, please report it\n",
+        "podcal could not make this answer; this is a bug in podcal, please report it\n",
     )
 }
 

@@ -313,7 +313,7 @@ fn feed_card(snapshot: &Snapshot, zone: &Zone, feed: &FeedStatus) -> Markup {
                 let trouble = &version.trouble;
                 if trouble.entries > 0 {
                     let entries = count(trouble.entries, "entry", "entries");
-                    not_read.push(format!("{entries} could not be read as meant"));
+                    not_read.push(format!("{entries} could not be read properly"));
                 }
                 if !trouble.unknown_zones.is_empty() {
                     let zones: Vec<String> = trouble
@@ -325,7 +325,7 @@ fn feed_card(snapshot: &Snapshot, zone: &Zone, feed: &FeedStatus) -> Markup {
                 }
                 if !version.missing.is_empty() {
                     let missing = count(version.missing.len(), "member", "members");
-                    not_read.push(format!("{missing} of the collection could not be had"));
+                    not_read.push(format!("{missing} of the collection could not be fetched"));
                 }
                 not_read
             }),

@@ -169,7 +169,7 @@ async fn healthz(State(site): State<Arc<Site>>) -> Response<Body> {
     let snapshot = site.snapshot();
     let age = site.clock.now().monotonic.since(snapshot.at.monotonic);
     let says = if age > LATE {
-        "not healthy: the service does not move on\n".to_owned()
+        "not healthy: the service has stopped working\n".to_owned()
     } else if snapshot.late > 0 {
         let late = snapshot.late;
         format!("not healthy: {late} of the service's tasks are late or ended\n")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calendar::FOREIGN;
-use super::env::Fault;
+use super::fault::Fault;
 use super::plan::PodFault;
 use crate::control::pod::ReportedMode;
 use crate::model::agenda::Agenda;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::calendar::{Document, Ids, Reading};
 use super::device::Device;
 use super::disk::Disk;
+use super::fault::Fault;
+use super::names::{feed_request, host_name};
 use super::oracle::Oracle;
 use super::plan::{HostFault, Plan};
 use super::rng::Rng;
@@ -89,14 +91,20 @@ pub enum Happening {
 /// What comes in the queue; the earliest is the greatest, and of two at once the first.
 #[derive(Clone, Copy, Debug)]
 struct Coming {
-    when: u64,
-    number: u64,
+    /// When, and which of those at once.
+    at: u128,
     what: Happening,
+}
+
+impl Coming {
+    fn when(&self) -> u64 {
+        (self.at >> 64) as u64
+    }
 }
 
 impl Ord for Coming {
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.when, other.number).cmp(&(self.when, self.number))
+        other.at.cmp(&self.at)
     }
 }
 
@@ -108,38 +116,11 @@ impl PartialOrd for Coming {
 
 impl PartialEq for Coming {
     fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
+        self.at == other.at
     }
 }
 
 impl Eq for Coming {}
-
-/// A calendar host, or one calendar of it, with its fault.
-#[derive(Clone, Debug)]
-pub struct Fault<T> {
-    what: Option<T>,
-    until: u64,
-}
-
-impl<T> Default for Fault<T> {
-    fn default() -> Self {
-        Self {
-            what: None,
-            until: 0,
-        }
-    }
-}
-
-impl<T: Copy> Fault<T> {
-    pub fn begin(&mut self, what: T, until: u64) {
-        self.what = Some(what);
-        self.until = until;
-    }
-
-    pub fn at(&self, now: u64) -> Option<T> {
-        self.what.filter(|_| now < self.until)
-    }
-}
 
 /// A calendar in the world.
 #[derive(Debug)]
@@ -150,6 +131,14 @@ pub struct FeedModel {
     pub is_collection: bool,
     pub document: Document,
     pub fault: Fault<HostFault>,
+}
+
+impl FeedModel {
+    /// What is asked of the gate before its secret is sent.
+    #[must_use]
+    pub fn request(&self, secret: u32) -> Request {
+        feed_request(&self.id, self.host, secret)
+    }
 }
 
 pub struct Env {
@@ -263,11 +252,8 @@ impl Env {
     pub fn at(&mut self, when: u64, what: Happening) {
         self.number += 1;
         let when = when.max(self.now);
-        self.queue.push(Coming {
-            when,
-            number: self.number,
-            what,
-        });
+        let at = u128::from(when) << 64 | u128::from(self.number);
+        self.queue.push(Coming { at, what });
     }
 
     pub fn after(&mut self, millis: u64, what: Happening) {
@@ -276,9 +262,15 @@ impl Env {
 
     /// The next thing that happens; time is then.
     pub fn next(&mut self) -> Option<Happening> {
-        let Coming { when, what, .. } = self.queue.pop()?;
-        self.now = when;
-        Some(what)
+        let coming = self.queue.pop()?;
+        self.now = coming.when();
+        Some(coming.what)
+    }
+
+    /// When the next thing happens.
+    #[must_use]
+    pub fn next_at(&self) -> Option<u64> {
+        self.queue.peek().map(Coming::when)
     }
 
     /// Every secret that was ever configured, with each of its users.
@@ -287,14 +279,12 @@ impl Env {
         let mut all = Vec::new();
         for feed in self.feeds.iter().filter(|feed| feed.has_login) {
             let newest = self.oracle.host_secrets[feed.host];
-            all.extend((0..=newest).map(|secret| super::feed_shell::request_of(feed, secret)));
+            all.extend((0..=newest).map(|secret| feed.request(secret)));
         }
         for (address, device) in self.addresses.iter().enumerate() {
             let newest = self.devices[*device].secret;
-            let url = super::configure::pod_url(address);
-            all.extend(
-                (0..=newest).map(|secret| super::pod_shell::request_of(address, &url, secret)),
-            );
+            let url = super::names::pod_url(address);
+            all.extend((0..=newest).map(|secret| super::names::pod_request(address, &url, secret)));
         }
         all
     }
@@ -338,11 +328,6 @@ impl Env {
             });
         }
     }
-}
-
-#[must_use]
-pub fn host_name(host: usize) -> String {
-    format!("calendar-{host}.example.com")
 }
 
 /// The meetings that a calendar has from the start, some for each day.

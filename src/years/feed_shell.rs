@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::answer::answer;
-pub use self::gate::{Permit, note_gate, note_writes, permit};
+pub use self::gate::{Permit, check_secret, note_gate, note_writes, permit};
 use super::calendar::Reading;
-use super::configure::feed_secret;
 use super::device::failure;
-use super::env::{Env, FeedModel, Happening, host_name};
+use super::env::{Env, FeedModel, Happening};
 use super::plan::HostFault;
 use super::process::{ClockState, Process};
 use crate::config::Only;
@@ -24,7 +23,6 @@ use crate::control::feed::{
 use crate::control::published::FeedView;
 use crate::control::secret_gate::{Asked, GateEvent, Grant, Looked, Request, Verdict};
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::sign_in::{AccountKey, Credential};
 use crate::model::time::UnixTime;
 use crate::model::version::{FeedVersion, Reduction, VersionId};
 
@@ -78,12 +76,6 @@ enum Pulled {
     },
 }
 
-#[must_use]
-pub fn credential(host: usize, secret: u32) -> Credential {
-    let account = AccountKey::new(&host_name(host), &["feed", "user"]);
-    Credential::new(account, &feed_secret(host, secret))
-}
-
 impl Process {
     pub fn start_feed(
         &mut self,
@@ -107,7 +99,7 @@ impl Process {
         let mut shell = FeedShell {
             view: controller.view(clocks),
             recorded: controller.latest().map(|version| version.id),
-            request: model.has_login.then(|| request_of(model, secret)),
+            request: model.has_login.then(|| model.request(secret)),
             controller,
             filters,
             secret,
@@ -247,31 +239,6 @@ impl Process {
                 }
             }
         }
-    }
-
-    fn feed_checks_sign_in(&mut self, feed: usize, env: &mut Env) -> FeedOutcome {
-        let clocks = env.clocks();
-        let host = env.feeds[feed].host;
-        let configured = env.oracle.configured.feed_secrets[host];
-        let paused_until = match &mut self.feeds[feed] {
-            Some(shell) if shell.secret != configured => {
-                shell.secret = configured;
-                let model = &env.feeds[feed];
-                shell.request = model.has_login.then(|| request_of(model, configured));
-                None
-            }
-            Some(shell) => shell.request.as_ref().and_then(|request| {
-                let rows = env.disk.rows(request);
-                let pause = self.gate.peek(request, rows, clocks)?;
-                if let Some(wrong) = &pause.correction {
-                    env.disk
-                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
-                }
-                Some(pause.until)
-            }),
-            None => None,
-        };
-        FeedOutcome::SignInChecked { paused_until }
     }
 
     /// The gate is asked before a secret is sent; again in a moment, where another request is
@@ -490,21 +457,11 @@ impl FeedShell {
                 self.filters = filters;
                 if !is_same_source {
                     self.secret = secret;
-                    self.request = Some(request_of(model, secret));
+                    self.request = Some(model.request(secret));
                     self.controller.source_changed(clocks);
                 }
             }
         }
-    }
-}
-
-#[must_use]
-pub fn request_of(model: &FeedModel, secret: u32) -> Request {
-    let id = &model.id;
-    Request {
-        credential: credential(model.host, secret),
-        user: format!("{}#{}", id.host(), id.as_str()),
-        insists: false,
     }
 }
 
@@ -524,28 +481,4 @@ fn is_loud(event: &FeedEvent) -> bool {
         FeedEvent::Failing { is_quiet, .. } | FeedEvent::Recovered { is_quiet, .. } => !is_quiet,
         _ => true,
     }
-}
-
-/// A command beside the service tries the secret of a feed once.
-pub fn check_secret(
-    feed: usize,
-    gate: &mut crate::control::secret_gate::SecretGate,
-    env: &mut Env,
-) {
-    let model = &env.feeds[feed];
-    let secret = env.oracle.configured.feed_secrets[model.host];
-    let request = request_of(model, secret);
-    let Permit::Go(Some(grant)) = permit(gate, &request, env) else {
-        return;
-    };
-    env.oracle
-        .secret_is_sent(&request.credential, &request.user, false, env.now);
-    if let Some(broken) = env.oracle.take_complaint() {
-        env.broken("no secret more often than said", || broken);
-    }
-    let verdict = answer(feed, None, secret, env).verdict;
-    let (writes, _) = gate.report(grant, verdict, env.clocks());
-    env.disk.apply(writes);
-    env.oracle
-        .secret_was_judged(&request.credential, &request.user, verdict, env.now);
 }

@@ -4,7 +4,7 @@
 //! ```text
 //!  plan      what happens when, from a seed
 //!  world     time and actions          ── env: hosts, devices, disk
-//!  process   one run of the service    ── feed_shell, room_shell, pod_shell, configure: as in `service`
+//!  process   one run of the service    ── feed_shell, room_shell, pod_shell, reload: as in `service`
 //!  promises  the checks                ── oracle: what hosts and pods really answered
 //!  shrink    the shortest history that breaks the same promise
 //! ```
@@ -24,12 +24,15 @@ mod configure;
 mod device;
 mod disk;
 mod env;
+mod fault;
 mod feed_shell;
+mod names;
 mod oracle;
 pub mod plan;
 mod pod_shell;
 mod process;
 mod promises;
+mod reload;
 mod rng;
 mod room_shell;
 mod shrink;

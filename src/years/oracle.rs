@@ -1,11 +1,14 @@
 //! What the promises are checked against: what hosts and pods really answered, told apart from
 //! what the controllers made of it.
 
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::secrets::SecretFacts;
 use super::calendar::Reading;
-use super::configure::{self, only};
+use super::names::{self, only};
 use super::plan::{ConfigPlan, MINUTE, Plan, SECOND};
 use crate::config::Only;
 use crate::control::now::{Monotonic, Now};
@@ -77,6 +80,8 @@ pub struct PodFacts {
     /// Until when something else than one poll may be needed to put it right.
     pub slow_until: u64,
     pub contact_at: u64,
+    /// When the minute began in which requests are counted, and how many there were.
+    pub requests: (u64, u64),
     /// The last request asked for the mode, and it allows to write.
     pub may_write: bool,
     /// The display changed without us.
@@ -91,18 +96,6 @@ pub struct PodFacts {
     pub is_mixed_up: bool,
     /// By a clock that was wrong when a wait was written down or restored.
     pub may_wait_until: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct SecretFacts {
-    /// In a row: as many as the gate surely knows of, and as many as it may know of.
-    rejections: u32,
-    at_most: u32,
-    at: u64,
-    /// From when on its pause may count, where a process restored it by another clock.
-    restored_at: u64,
-    /// Its pause may be gone with a ledger.
-    is_loose: bool,
 }
 
 /// What a room lets through.
@@ -136,6 +129,8 @@ pub struct Oracle {
     /// What each room wants its displays to show, and since when.
     pub wanted: Vec<(Option<Wanted>, u64)>,
     pub forced_at: Vec<u64>,
+    /// When somebody asked for a sync of the room, forced or not.
+    pub synced_at: Vec<u64>,
     pub started_at: u64,
     pub is_running: bool,
     /// A room is just told one thing after the other.
@@ -170,10 +165,11 @@ impl Oracle {
             feeds: vec![FeedFacts::default(); plan.feeds.len()],
             pods: vec![PodFacts::default(); plan.config.pod_secrets.len()],
             pod_keys: (0..plan.config.pod_secrets.len())
-                .map(|address| configure::pod_url(address).key())
+                .map(|address| names::pod_url(address).key())
                 .collect(),
             wanted: vec![(None, 0); plan.config.rooms.len()],
             forced_at: vec![0; plan.config.rooms.len()],
+            synced_at: vec![0; plan.config.rooms.len()],
             started_at: 0,
             is_running: false,
             is_arranging: false,
@@ -229,7 +225,7 @@ impl Oracle {
                 to
             }
         };
-        Window::new(wall, end).unwrap_or_else(|| configure::window_of_a_day(wall))
+        Window::new(wall, end).unwrap_or_else(|| names::window_of_a_day(wall))
     }
 
     #[must_use]
@@ -295,29 +291,6 @@ impl Oracle {
             };
             if pod.asked_until > now || is_throttled {
                 pod.may_wait_until = now + length;
-            }
-        }
-    }
-
-    /// A backup of the ledger came back, with the pauses that it names.
-    pub fn pauses_come_back(
-        &mut self,
-        rows: &BTreeMap<AccountKey, SignIn>,
-        requests: impl Iterator<Item = Request>,
-        now: u64,
-    ) {
-        for request in requests {
-            let credential = request.credential;
-            let shared = rows.get(&credential.key());
-            let alone = rows.get(&credential.key_alone(&request.user));
-            let of_rows = shared.into_iter().chain(alone);
-            let most = of_rows.map(|row| row.rejections).max().unwrap_or(0);
-            if most > 0 {
-                let of_user = self.secrets.entry(request.user).or_default();
-                let facts = of_user.entry(credential).or_default();
-                facts.at_most = facts.at_most.max(most);
-                facts.restored_at = now;
-                facts.is_loose = true;
             }
         }
     }
@@ -501,117 +474,6 @@ impl Oracle {
                 )
             });
         }
-    }
-
-    pub fn secret_is_sent(&mut self, credential: &Credential, user: &str, insists: bool, now: u64) {
-        if insists {
-            return;
-        }
-        let of_user = self.secrets.get(user);
-        let Some(facts) = of_user.and_then(|secrets| secrets.get(credential)) else {
-            return;
-        };
-        if facts.rejections == 0 || facts.is_loose {
-            return;
-        }
-        // Of an account with several users a rejection may count for one of them alone.
-        let is_pod = credential.account.host().starts_with("192.");
-        let rejections = if is_pod { facts.rejections } else { 1 };
-        let wait = u64::try_from(pause(rejections).as_millis()).unwrap_or(0);
-        let since = now - facts.at;
-        // The ledger counts whole seconds.
-        // A request of another feed that was under way may have begun the pause.
-        let slack = if is_pod { 1500 } else { 25_000 };
-        if since + slack < wait {
-            let rejections = facts.rejections;
-            self.complain(|| {
-                format!(
-                    "a secret of {user} that was rejected {rejections} times is sent again after {} s",
-                    since / 1000
-                )
-            });
-        }
-    }
-
-    pub fn secret_was_judged(
-        &mut self,
-        credential: &Credential,
-        user: &str,
-        verdict: Verdict,
-        now: u64,
-    ) {
-        match verdict {
-            Verdict::Rejected | Verdict::Forbidden => {
-                let of_user = self.secrets.entry(user.to_owned()).or_default();
-                let facts = of_user.entry(credential.clone()).or_default();
-                if facts.is_loose {
-                    facts.rejections = 0;
-                }
-                facts.rejections += 1;
-                facts.at_most += 1;
-                facts.at = now;
-                facts.is_loose = false;
-            }
-            Verdict::Accepted => {
-                // It works, for whichever feed of the account.
-                for (one, secrets) in &mut self.secrets {
-                    let Some(facts) = secrets.get_mut(credential) else {
-                        continue;
-                    };
-                    facts.rejections = 0;
-                    if one == user {
-                        *facts = SecretFacts::default();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A pause that the process may forget: the ledger could not be written when it began.
-    pub fn secrets_are_loose(&mut self) {
-        for facts in self.secrets.values_mut().flat_map(BTreeMap::values_mut) {
-            facts.is_loose = true;
-        }
-    }
-
-    /// Whether any secret was rejected so far.
-    #[must_use]
-    pub fn knows_rejections(&self) -> bool {
-        !self.secrets.is_empty()
-    }
-
-    /// Until when sign-in may be paused for a pod or feed, by what it was told.
-    #[must_use]
-    pub fn paused_until(&self, user: &str) -> u64 {
-        let of_user = self
-            .secrets
-            .get(user)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        of_user
-            .filter(|facts| facts.at_most > 0)
-            .map(|facts| {
-                let wait = u64::try_from(pause(facts.at_most).as_millis()).unwrap_or(0);
-                facts.at.max(facts.restored_at) + wait
-            })
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// When a secret of this user was rejected last, while the pause after it lasts.
-    #[must_use]
-    pub fn rejected_at(&self, user: &str, now: u64) -> Option<u64> {
-        let of_user = self
-            .secrets
-            .get(user)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        of_user
-            .filter(|facts| facts.rejections > 0 && !facts.is_loose)
-            .filter(|facts| facts.at > self.started_at && now + SECOND < facts.at + 5 * MINUTE)
-            .map(|facts| facts.at)
-            .max()
     }
 
     pub fn pod_asked(&mut self, address: usize, until: u64, now: u64) {

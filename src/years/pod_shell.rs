@@ -1,15 +1,18 @@
 //! The shell of a pod, as `service::pod_task` is: one request at a time, through the gate for
 //! secrets, and the newest of everything taken in before an outcome is learnt.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::configure::pod_secret;
+use self::answer::{answer, failed, latency};
 use super::device::failure;
 use super::env::{Env, Happening};
 use super::feed_shell::{Permit, note_gate, note_writes, permit};
+use super::names::pod_request;
 use super::plan::PodFault;
 use super::process::Process;
 use crate::config::Pod;
@@ -21,7 +24,6 @@ use crate::control::pod::{
 use crate::control::secret_gate::{Grant, Request, Verdict};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::name::PodUrl;
-use crate::model::sign_in::{AccountKey, Credential};
 
 pub struct PodShell {
     pub controller: PodController,
@@ -44,17 +46,6 @@ struct Flight {
     step: PodStep,
     grant: Option<Grant>,
     began: u64,
-}
-
-#[must_use]
-pub fn request_of(address: usize, url: &PodUrl, secret: u32) -> Request {
-    let key = url.key();
-    let account = AccountKey::new(url.host(), &["pod", &key, "admin"]);
-    Request {
-        credential: Credential::new(account, &pod_secret(address, secret)),
-        user: key,
-        insists: false,
-    }
 }
 
 impl Process {
@@ -82,7 +73,7 @@ impl Process {
             recorded: controller.memory_changes(),
             controller,
             url: pod.url.clone(),
-            request: request_of(address, &pod.url, secret),
+            request: pod_request(address, &pod.url, secret),
             key,
             room,
             secret,
@@ -111,7 +102,7 @@ impl Process {
         let is_new_secret = shell.secret != secret;
         if is_new_secret {
             shell.secret = secret;
-            shell.request = request_of(address, &shell.url, secret);
+            shell.request = pod_request(address, &shell.url, secret);
         }
         shell.room = room;
         shell.controller.configure(settings, is_new_secret, clocks);
@@ -291,7 +282,7 @@ impl Process {
         if let Some(shell) = &mut self.pods[address] {
             if shell.secret != configured {
                 shell.secret = configured;
-                shell.request = request_of(address, &shell.url, configured);
+                shell.request = pod_request(address, &shell.url, configured);
             } else {
                 let rows = env.disk.rows(&shell.request);
                 let pause = self.gate.peek(&shell.request, rows, clocks);
@@ -424,110 +415,5 @@ fn is_loud(event: &PodEvent) -> bool {
         | PodEvent::DisplayLost { is_quiet, .. }
         | PodEvent::ConfigFailed { is_quiet, .. } => !is_quiet,
         _ => true,
-    }
-}
-
-fn latency(address: usize, step: &PodStep, env: &mut Env) -> u64 {
-    let now = env.now;
-    match env.device_at(address).fault.at(now) {
-        Some(PodFault::Hangs) => 20_000,
-        _ if matches!(step, PodStep::Put(_)) => env.rng.between(150, 900),
-        _ => env.rng.between(40, 200),
-    }
-}
-
-/// What the device at the address answers, and what the answer says of the password.
-fn answer(address: usize, flight: &Flight, secret: u32, env: &mut Env) -> (PodOutcome, Verdict) {
-    let now = env.now;
-    let true_seconds = env.true_seconds();
-    let step = &flight.step;
-    let took = now - flight.began;
-    let device = env.device_at_mut(address);
-    device.settle(now);
-    if let Some(failure) = device.failure(now) {
-        let verdict = match failure.class {
-            FailureClass::Unreachable => Verdict::NotSent,
-            FailureClass::TimedOut => Verdict::Unknown,
-            _ => Verdict::Accepted,
-        };
-        if let Some(asked) = failure.retry_after {
-            let until = now + u64::try_from(asked.as_millis()).unwrap_or(0);
-            env.oracle.pod_asked(address, until, now);
-        }
-        let may_be_done = failure.class == FailureClass::TimedOut;
-        return (failed(step, failure, may_be_done, took), verdict);
-    }
-    if device.secret != secret || device.fault.at(now) == Some(PodFault::Locked) {
-        let failure = failure(FailureClass::SecretRejected, None);
-        return (failed(step, failure, false, took), Verdict::Rejected);
-    }
-    let clock = device.clock(now, true_seconds);
-    let outcome = match step {
-        PodStep::Look => PodOutcome::Look(Ok(LookAnswer {
-            device_id: device.device_id(now),
-            shown: device.shown.clone(),
-            clock,
-        })),
-        PodStep::AskMode => {
-            let mode = device.mode(now);
-            super::promises::mode_was_told(address, &mode, env);
-            PodOutcome::Mode(Ok(ModeAnswer { mode, clock }))
-        }
-        PodStep::Put(agenda) => {
-            let agenda: Arc<_> = agenda.clone();
-            if env.device_at(address).fault.at(now) == Some(PodFault::RefusesPuts) {
-                env.oracle.pods[address].failed_at = Some(now);
-                let failure = failure(FailureClass::Other, None);
-                return (failed(step, failure, false, took), Verdict::Accepted);
-            }
-            super::promises::is_put(address, &agenda, env);
-            let device = env.device_at_mut(address);
-            device.put(&agenda, now);
-            env.put_was_done = true;
-            let device = env.device_at_mut(address);
-            let loses = device.fault.at(now) == Some(PodFault::LosesAnswers);
-            let shown = device.shown.clone();
-            env.say(|| {
-                format!(
-                    "pod {address} is sent {}, and shows {}",
-                    super::story::agenda(&agenda),
-                    super::story::agenda(&shown)
-                )
-            });
-            PodOutcome::Put(match loses {
-                true => Err(PutFailure {
-                    failure: failure(FailureClass::TimedOut, None),
-                    duration: Duration::from_millis(took),
-                    may_be_done: true,
-                }),
-                false => Ok(PutAnswer {
-                    duration: Duration::from_millis(took),
-                    ..PutAnswer::default()
-                }),
-            })
-        }
-        PodStep::ReadConfig => PodOutcome::Config(Ok(ConfigAnswer {
-            config: json!({ "display": { "name": device.id } }),
-            last: None,
-            mode: device.mode(now),
-            clock,
-        })),
-        PodStep::PatchConfig(_) => PodOutcome::Patch(Ok(PatchAnswer::default())),
-        PodStep::Wait(_) | PodStep::CheckSignIn | PodStep::Finished => PodOutcome::SignInBusy,
-    };
-    (outcome, Verdict::Accepted)
-}
-
-fn failed(step: &PodStep, failure: Failure, may_be_done: bool, took: u64) -> PodOutcome {
-    match step {
-        PodStep::AskMode => PodOutcome::Mode(Err(failure)),
-        PodStep::Put(_) => PodOutcome::Put(Err(PutFailure {
-            failure,
-            duration: Duration::from_millis(took),
-            may_be_done,
-        })),
-        PodStep::ReadConfig => PodOutcome::Config(Err(failure)),
-        PodStep::PatchConfig(_) => PodOutcome::Patch(Err(failure)),
-        _ => PodOutcome::Look(Err(failure)),
     }
 }

@@ -191,7 +191,7 @@ impl Process {
         losses: Vec<crate::control::brake::FeedOfRoom>,
         env: &mut Env,
     ) {
-        let name = super::configure::room_name(room);
+        let name = super::names::room_name(room);
         self.brake.learn(&name, losses);
         self.judge_brake_soon(env.now, env);
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::calendar;
-use super::configure::room_name;
 use super::env::{Env, Happening};
+use super::names::room_name;
 use super::process::Process;
 use crate::control::brake::FeedOfRoom;
 use crate::control::now::Now;

@@ -56,7 +56,7 @@ fn told(plan: &Plan) -> String {
 fn room_days_of_faults_keep_every_promise() {
     let began = Instant::now();
     // Without optimisation a day takes ten times as long.
-    let room_days = if cfg!(debug_assertions) { 250 } else { 2_000 };
+    let room_days = if cfg!(debug_assertions) { 500 } else { 2_000 };
     let lived = live_through(room_days, world);
     println!(
         "{lived} room-days in {:.1} s",
@@ -115,13 +115,9 @@ const FOUND: &[(Mutation, u64)] = &[
     (Mutation::PushWhatIsShown, 22),
     (Mutation::SilenceIsBroken, 30),
     (Mutation::OtherRoomsDeviceIsWritten, 5),
-];
-
-/// What no check finds yet.
-const NOT_FOUND_YET: &[Mutation] = &[
-    Mutation::KeptIsNotRestricted,
-    Mutation::FewerIsInStep,
-    Mutation::ForeignIsKept,
+    (Mutation::KeptIsNotRestricted, 15),
+    (Mutation::FewerIsInStep, 87),
+    (Mutation::ForeignIsKept, 6),
 ];
 
 /// Whether a world breaks a promise with the fault in it, and none without.
@@ -157,17 +153,12 @@ fn faults_that_are_put_in_by_hand_are_found() {
         }
     });
     assert_eq!(missed.into_inner().unwrap(), []);
-    assert!(FOUND.len() >= 20);
 }
 
 #[test]
 fn every_fault_is_listed() {
     for mutation in Mutation::ALL {
-        let is_listed = FOUND.iter().any(|(of, _)| *of == mutation);
-        assert!(
-            is_listed != NOT_FOUND_YET.contains(&mutation),
-            "{mutation:?}"
-        );
+        assert!(FOUND.iter().any(|(of, _)| *of == mutation), "{mutation:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A world lives through its history: time, actions, and one service after another.
 
 mod edits;
+mod ledger;
 
 use super::calendar::Entry;
 use super::env::{Broken, Env, Happening};
@@ -58,14 +59,13 @@ struct World<'a> {
     env: Env,
     process: Option<Process>,
     lives: u32,
+    /// Actions of the plan that began.
+    begun: usize,
 }
 
 impl<'a> World<'a> {
     fn new(plan: &'a Plan, tells: bool) -> Self {
         let mut env = Env::new(plan, tells);
-        for (number, action) in plan.actions.iter().enumerate() {
-            env.at(action.at, Happening::Action(number));
-        }
         if plan.clock.0 != 0 {
             env.at(plan.clock.1, Happening::ClockBack);
         }
@@ -76,12 +76,13 @@ impl<'a> World<'a> {
             env,
             process: None,
             lives: 0,
+            begun: 0,
         }
     }
 
     fn live(&mut self) {
         let end = self.plan.end() + self.afterwards();
-        while let Some(what) = self.env.next() {
+        while let Some(what) = self.next() {
             if self.env.now > end {
                 break;
             }
@@ -92,6 +93,19 @@ impl<'a> World<'a> {
         }
         if self.env.story.broken.is_none() {
             self.judge_the_whole();
+        }
+    }
+
+    /// What happens next: an action, or what follows from earlier ones.
+    fn next(&mut self) -> Option<Happening> {
+        let action = self.plan.actions.get(self.begun).map(|timed| timed.at);
+        match (action, self.env.next_at()) {
+            (Some(at), next) if next.is_none_or(|next| at <= next) => {
+                self.env.now = at;
+                self.begun += 1;
+                Some(Happening::Action(self.begun - 1))
+            }
+            _ => self.env.next(),
         }
     }
 
@@ -300,6 +314,7 @@ impl<'a> World<'a> {
                     if force {
                         self.env.oracle.forced_at[room] = now;
                     }
+                    self.env.oracle.synced_at[room] = now;
                     process.sync(room, force, &mut self.env);
                 }
             }
@@ -415,7 +430,12 @@ impl<'a> World<'a> {
             return;
         }
         let now = self.env.now;
+        let is_lost = self.env.oracle.ledger_lost_at.is_some();
         let pods = &mut self.env.oracle.pods;
+        for address in [one, other] {
+            // With the ledger it was lost which device belongs there, and it was not seen since.
+            pods[address].is_mixed_up |= is_lost && pods[address].bad_until + 10 * MINUTE > now;
+        }
         let is_mixed_up = pods[one].is_mixed_up || pods[other].is_mixed_up;
         (pods[one].is_mixed_up, pods[other].is_mixed_up) = (is_mixed_up, is_mixed_up);
         self.env.addresses.swap(one, other);
@@ -429,96 +449,6 @@ impl<'a> World<'a> {
             let facts = &mut self.env.oracle.pods[address];
             facts.is_mixed_up |= facts.trusted_at > facts.exchanged_at.unwrap_or(u64::MAX);
             facts.exchanged_at = (!is_own).then_some(now);
-        }
-    }
-
-    fn ledger(&mut self, fault: LedgerFault, ms: u64) {
-        let now = self.env.now;
-        self.mix_up();
-        // Corrections that were counted may be forgotten.
-        for pod in &mut self.env.oracle.pods {
-            pod.puts.clear();
-        }
-        match fault {
-            LedgerFault::Full => {
-                self.env.disk.is_full = true;
-                self.env.oracle.secrets_are_loose();
-                self.env.after(
-                    ms,
-                    Happening::SecretFollows {
-                        is_pod: false,
-                        which: usize::MAX,
-                    },
-                );
-                return;
-            }
-            LedgerFault::Lost | LedgerFault::Damaged(_) => {
-                let kept =
-                    (fault == LedgerFault::Damaged(true)).then(|| self.env.disk.sign_ins.clone());
-                let is_full = self.env.disk.is_full;
-                self.env.disk = super::disk::Disk {
-                    is_full,
-                    sign_ins: kept.unwrap_or_default(),
-                    ..super::disk::Disk::default()
-                };
-                if let Some(process) = &mut self.process {
-                    process.recorder.file_is_new(&mut self.env.disk);
-                    process.record_soon(&mut self.env);
-                }
-            }
-            LedgerFault::Yesterday => {
-                self.end_process(true, 5 * SECOND);
-                if let Some(backup) = self.env.backups.last().cloned() {
-                    let is_full = self.env.disk.is_full;
-                    let requests = self.env.requests();
-                    self.env.oracle.pauses_come_back(
-                        &backup.sign_ins,
-                        requests.into_iter(),
-                        now + 5 * SECOND,
-                    );
-                    self.env.disk = super::disk::Disk { is_full, ..backup };
-                }
-            }
-        }
-        self.env.oracle.ledger_lost_at = Some(now);
-        self.env.oracle.secrets_are_loose();
-    }
-
-    fn secret_follows(&mut self, is_pod: bool, which: usize) {
-        if which == usize::MAX {
-            // Not a secret: there is room on the disk again.
-            self.env.disk.is_full = false;
-            self.env.oracle.ledger_lost_at = Some(self.env.now);
-            self.env
-                .say(|| "> there is room on the disk again".to_owned());
-            return;
-        }
-        let now = self.env.now;
-        if is_pod {
-            let secret = self.env.device_at(which).secret;
-            self.env.oracle.configured.pod_secrets[which] = secret;
-            self.env.oracle.pods[which].changed_at = now;
-        } else {
-            let secret = self.env.oracle.host_secrets[which];
-            self.env.oracle.configured.feed_secrets[which] = secret;
-            for feed in 0..self.env.feeds.len() {
-                if self.env.feeds[feed].host == which {
-                    let facts = &mut self.env.oracle.feeds[feed];
-                    facts.bad_until = facts.bad_until.max(now);
-                }
-            }
-        }
-        self.env
-            .say(|| format!("> the secret of {which} is corrected (pod: {is_pod})"));
-    }
-
-    /// Another process tries every secret, and shares nothing with the service but the ledger.
-    fn check(&mut self) {
-        let mut gate = crate::control::secret_gate::SecretGate::default();
-        for feed in 0..self.env.feeds.len() {
-            if self.env.feeds[feed].has_login {
-                super::feed_shell::check_secret(feed, &mut gate, &mut self.env);
-            }
         }
     }
 }

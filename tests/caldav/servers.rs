@@ -1,7 +1,7 @@
 //! Starts and feeds the real servers.
 //!
-//! Radicale and Xandikos come from PyPI, into a virtual environment under the build folder; the others from Debian, and
-//! `serve` beside this file sets each up in a folder of its own.
+//! Radicale and Xandikos come from PyPI, into a virtual environment under the build folder; the
+//! others from Debian, and `serve` beside this file sets each up in a folder of its own.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,7 +20,8 @@ pub const PASSWORD: &str = "pass word";
 
 const SERVE: &str = include_str!("serve");
 
-/// All that a server needs of this folder: nobody, as whom some run, may not be let into the sources.
+/// All that a server needs of this folder: nobody, as whom some run, may not be let into the
+/// sources.
 const SCRIPTS: [(&str, &str); 4] = [
     ("serve", SERVE),
     ("sabre.php", include_str!("sabre.php")),
@@ -356,8 +357,8 @@ impl Drop for Server {
     }
 }
 
-/// The folder with the programs from PyPI, set up once and then kept with the build; `None` where the server cannot run
-/// here.
+/// The folder with the programs from PyPI, set up once and then kept with the build; `None` where
+/// the server cannot run here.
 fn installed(kind: Kind) -> Option<PathBuf> {
     static FOUND: Mutex<BTreeMap<&str, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A build without optimisation on a busy machine is far below this; what has no bound is far above.
+/// A build without optimisation on a busy machine is far below this; what has no bound is far
+/// above.
 const LONGEST: Duration = Duration::from_secs(60);
 
 const START: &str = "DTSTART:20200101T000000Z\r\nDTEND:20200101T000100Z";

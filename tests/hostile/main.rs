@@ -23,5 +23,6 @@ mod support;
 mod caldav;
 mod documents;
 mod expand;
+mod marks;
 mod pods;
 mod transport;

@@ -110,7 +110,7 @@ async fn without_a_terminal_it_says_what_is_missing() {
         .podcal(&unlike)
         .await
         .exits(2)
-        .says(&["belong together"]);
+        .says(&["each room needs"]);
     assert!(!world.path("first.toml").exists());
 }
 

@@ -22,7 +22,7 @@ async fn what_did_not_change_is_left_alone() {
         .podcal(&["pod", "--every-room", "trust"])
         .await
         .exits(0)
-        .prints(&["Nothing to accept: 2 pods as before."]);
+        .prints(&["Nothing to accept: 2 pods unchanged."]);
     assert_eq!(world.ledger().await, before);
 }
 
@@ -79,5 +79,5 @@ async fn a_pod_that_does_not_answer_is_named() {
         .podcal(&["pod", "--every-room", "trust"])
         .await
         .exits(1)
-        .prints(&["Could not be looked at", "127.0.0.1:1"]);
+        .prints(&["Could not be checked", "127.0.0.1:1"]);
 }

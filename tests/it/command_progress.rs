@@ -42,7 +42,7 @@ async fn a_terminal_is_shown_how_far_it_is_until_it_is_done() {
         ),
         (
             "pod --every-room trust",
-            ["0 of 2 pods looked at", "2 of 2 pods looked at"],
+            ["0 of 2 pods checked", "2 of 2 pods checked"],
         ),
     ] {
         let Some(shown) = in_a_terminal(&world, arguments).await else {
@@ -63,7 +63,7 @@ async fn a_terminal_is_shown_how_far_it_is_until_it_is_done() {
     ] {
         let ran = world.podcal(arguments).await.exits(0);
         for text in [&ran.stdout, &ran.stderr] {
-            for said in ["rooms done", "rooms checked", "pods looked at", "\r"] {
+            for said in ["rooms done", "rooms checked", "pods checked", "\r"] {
                 assert!(!text.contains(said), "{said:?}\n{ran}");
             }
         }

@@ -160,7 +160,7 @@ async fn a_hold_ends_when_the_feed_went_on_showing_nothing() {
     }
     let log = service.stop().await;
     assert_eq!(log.matches("room.held").count(), 1, "{log}");
-    assert!(log.contains("went on showing no meetings"), "{log}");
+    assert!(log.contains("still has no meetings"), "{log}");
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ async fn a_room_that_comes_back_before_it_was_cleared_is_served() {
 #[tokio::test]
 async fn a_removed_room_is_said_once_and_its_display_is_cleared_where_that_is_wanted() {
     for (wish, title, says) in [
-        ("keep", vec!["Review"], "goes on showing"),
+        ("keep", vec!["Review"], "still shows"),
         ("clear", vec![], "was cleared"),
     ] {
         let mut world = World::start()

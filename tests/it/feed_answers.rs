@@ -1,5 +1,5 @@
-//! What hosts answer beside a calendar and 200: each answer is read, or refused with words that say what, where and what
-//! to do; none of them becomes an empty calendar.
+//! What hosts answer beside a calendar and 200: each answer is read, or refused with words that say
+//! what, where and what to do; none of them becomes an empty calendar.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -287,8 +287,8 @@ fn cases() -> Vec<Case> {
         ("nul", &[0; 64], "empty"),
         // A web page that shows a calendar is none.
         (
-            "comment",
-            b"<!-- cached -->\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
+            "page-behind-a-comment",
+            b"<!-- cached --><html>\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
             "web page",
         ),
     ] {
@@ -647,7 +647,8 @@ async fn a_zone_that_nothing_defines_is_named_in_the_status() {
     );
 }
 
-/// The ledger, byte by byte: a calendar's address may be a secret, and so may be that of what it has elsewhere.
+/// The ledger, byte by byte: a calendar's address may be a secret, and so may be that of what it
+/// has elsewhere.
 #[tokio::test]
 async fn the_ledger_has_no_address_of_a_caldav_calendar() {
     const HOME: &str = "/s3cret-home/";

@@ -196,7 +196,8 @@ async fn a_room_is_reached_by_keyboard_and_explains_a_moment() {
     browser
         .until("document.querySelector('[data-room=ash][data-state=in_step]')")
         .await;
-    // First of all a way past the filter; then everything in order, and each shows that it has the focus.
+    // First of all a way past the filter; then everything in order, and each shows that it has the
+    // focus.
     let mut passed = Vec::new();
     for _ in 0..12 {
         browser.press(TAB).await;

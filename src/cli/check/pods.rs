@@ -114,7 +114,7 @@ fn oddities(pod: &Pod, seen: &Seen, now: UnixTime) -> Vec<String> {
         let off = clock.seconds().abs_diff(now.seconds());
         if off > CLOCK_OFF {
             says.push(format!(
-                "its clock is {off} seconds off; it shows meetings at the wrong time"
+                "its clock is wrong by {off} s, so it shows meetings at the wrong time; set its time server"
             ));
         }
     }

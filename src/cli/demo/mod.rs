@@ -425,7 +425,7 @@ fn around(sample: &Sample) -> Result<Around, Failure> {
     let zone = Zone::named(sample.zone).ok_or_else(|| {
         Failure::at_work(
             format!("there is no zone {}", sample.zone),
-            "report this as a fault",
+            "please report this",
         )
     })?;
     Ok(Around::new(zone, clock()))

@@ -92,22 +92,29 @@ impl First {
             false => format!(" --config {}", path.display()),
         };
         output.line("\nNext:");
-        for (command, what) in [
-            ("check", "looks for mistakes in the file"),
-            ("check --connect", "tries each calendar and each pod"),
-            ("sync --dry-run", "shows what each display would get"),
-            ("run", "starts the service"),
-            ("config example", "prints all that can be configured"),
-        ] {
-            let config = if command.starts_with("config") {
-                ""
-            } else {
-                &config
-            };
-            output.line(&format!(
-                "  {:<32} {what}",
-                format!("podcal{config} {command}")
-            ));
+        let commands = [
+            (
+                format!("podcal{config} check"),
+                "looks for mistakes in the file",
+            ),
+            (
+                format!("podcal{config} check --connect"),
+                "tries each calendar and each pod",
+            ),
+            (
+                format!("podcal{config} sync --dry-run"),
+                "shows what each display would get",
+            ),
+            (format!("podcal{config} run"), "starts the service"),
+            (
+                "podcal config example".to_owned(),
+                "prints all that can be configured",
+            ),
+        ];
+        let widest = commands.iter().map(|(command, _)| command.chars().count());
+        let widest = widest.max().unwrap_or_default();
+        for (command, what) in commands {
+            output.line(&format!("  {command:<widest$}  {what}"));
         }
         output.line("A service that runs as another user has to own these files.");
     }
@@ -134,8 +141,8 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
 /// What to say where a file is in the way.
 pub fn exists(path: &Path) -> Failure {
     Failure::usage(
-        format!("{} exists already, and is not written over", path.display()),
-        "name another file with `--config FILE`, or edit this one; `podcal check` tells what is wrong in it",
+        format!("{} exists already and is not overwritten", path.display()),
+        "name another file with `--config FILE`, or edit this one; `podcal check` lists what is wrong with it",
     )
 }
 

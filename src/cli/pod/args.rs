@@ -14,7 +14,7 @@ use crate::pod::Aspect;
 ///
 /// A password goes to a bare address only if the pod shows the certificate that the
 /// ledger knows for it, or one that `--fingerprint`, `--ca-file` or `--ca` accepts;
-/// otherwise the fingerprint is printed and nothing sent. `--insecure` sends it anyway.
+/// otherwise the fingerprint is printed and nothing is sent. `--insecure` sends it anyway.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +30,7 @@ pub struct PodArgs {
     #[arg(value_name = "ROOM|URL", required_unless_present = "every_room")]
     pub target: Option<String>,
 
-    /// Instead of one room all pods; for `trust` alone, listed and confirmed first
+    /// All pods of all rooms; only for `trust`, which lists them and asks first
     #[arg(long, conflicts_with = "target")]
     pub every_room: bool,
 
@@ -44,11 +44,11 @@ pub struct PodArgs {
 /// Which pods, how to reach them, and how careful to be.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// Of a room with several pods, only the one at this address (repeatable)
+    /// Only the room's pod at this address; may be repeated
     #[arg(long = "pod", value_name = "ADDRESS", global = true)]
     pub pods: Vec<String>,
 
-    /// Write to all pods of the room, where it has several
+    /// Write to all pods of a room that has several
     #[arg(long, global = true)]
     pub all: bool,
 
@@ -56,7 +56,7 @@ pub struct Options {
     #[arg(long, global = true)]
     pub dry_run: bool,
 
-    /// Do it although the pod's calendar mode does not support it, or is not "3rd party only"
+    /// Do it even if the pod's calendar mode does not support it, or is not "3rd party only"
     #[arg(long, global = true)]
     pub insist: bool,
 
@@ -89,7 +89,10 @@ pub enum Action {
     /// The identity of the device
     Metadata,
     /// Ask whether KEY is the key on the screen now; exits 1 if not
-    ScreenKey { key: String },
+    ScreenKey {
+        /// The key to compare with the one on the screen
+        key: String,
+    },
     /// List, set and clear the meetings of the display
     #[command(subcommand)]
     Calendar(CalendarAction),
@@ -97,7 +100,10 @@ pub enum Action {
     #[command(subcommand)]
     Config(ConfigAction),
     /// Turn the HDMI input on or off (a restart turns it on again)
-    Hdmi { state: Switch },
+    Hdmi {
+        /// Whether the input is on
+        state: Switch,
+    },
     /// Get and set the images of the welcome screen
     #[command(subcommand)]
     Splash(SplashAction),
@@ -113,7 +119,10 @@ pub enum CalendarAction {
     /// The meetings that the display holds
     List,
     /// One meeting
-    Get { id: String },
+    Get {
+        /// The id of the meeting
+        id: String,
+    },
     /// Add one meeting (not in "3rd party only" mode)
     Add {
         /// The meeting as JSON, a file with it, or `-`; the options below go first
@@ -130,6 +139,7 @@ pub enum CalendarAction {
     },
     /// Change fields of one meeting (not in "3rd party only" mode)
     Update {
+        /// The id of the meeting
         id: String,
         /// The changed fields as JSON, a file with them, or `-`; the options below go first
         #[arg(value_name = "JSON|FILE|-")]
@@ -141,7 +151,10 @@ pub enum CalendarAction {
         description: Option<String>,
     },
     /// Remove one meeting (not in "3rd party only" mode)
-    Delete { id: String },
+    Delete {
+        /// The id of the meeting
+        id: String,
+    },
     /// Remove all meetings of the display
     Clear,
 }
@@ -149,14 +162,16 @@ pub enum CalendarAction {
 /// The fields of a meeting.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Fields {
+    /// The title
     #[arg(long)]
     pub title: Option<String>,
+    /// The organizer
     #[arg(long)]
     pub organizer: Option<String>,
-    /// RFC 3339, such as 2026-03-02T09:00:00Z, or Unix seconds
+    /// The start: RFC 3339, such as 2026-03-02T09:00:00Z, or Unix seconds
     #[arg(long, value_name = "TIME")]
     pub start: Option<String>,
-    /// RFC 3339, or Unix seconds
+    /// The end: RFC 3339, or Unix seconds
     #[arg(long, value_name = "TIME")]
     pub end: Option<String>,
 }
@@ -165,6 +180,7 @@ pub struct Fields {
 pub enum ConfigAction {
     /// The configuration, or the part at PATH such as display.calendar; secrets are blanked
     Get {
+        /// Such as display.calendar; everything if left out
         #[arg(value_name = "PATH")]
         path: Option<String>,
     },
@@ -181,7 +197,7 @@ pub enum ConfigAction {
         )]
         rollback: Option<u32>,
     },
-    /// The configuration in the words of the first API; it has calendar mode and licence
+    /// The configuration as the first API has it, with calendar mode and licence
     Legacy,
 }
 
@@ -189,18 +205,18 @@ pub enum ConfigAction {
 pub enum SplashAction {
     /// Fetch an image
     Get {
-        /// Its number in `display.splash.images`
+        /// The number of the image in `display.splash.images`
         position: u32,
         /// 16x9 or 32x9
         #[arg(value_parser = aspect)]
         aspect: Aspect,
-        /// Where to; standard output if left out
+        /// The file to write; standard output if left out
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Send an image, JPEG or PNG
     Set {
-        /// Its number in `display.splash.images`
+        /// The number of the image in `display.splash.images`
         position: u32,
         /// 16x9 or 32x9
         #[arg(value_parser = aspect)]
@@ -216,11 +232,15 @@ pub enum CameraAction {
     /// The update status
     Status,
     /// The versions of a camera
-    Version { guid: String },
+    Version {
+        /// The GUID of the camera
+        guid: String,
+    },
     /// Start the update of a camera's firmware
     Update {
+        /// The GUID of the camera
         guid: String,
-        /// Also where no update is due (`forceUpdate`)
+        /// Even if no update is due (`forceUpdate`)
         #[arg(long, visible_alias = "force-update")]
         force: bool,
     },

@@ -96,7 +96,10 @@ pub async fn command(global: &Global, mut args: PodArgs, output: Output) -> Resu
         [] if outcome.denied => Ok(Ended::WithTrouble),
         [] => Ok(Ended::Well),
         errors => {
-            let texts: Vec<String> = errors.iter().map(|error| report::print(error)).collect();
+            let texts: Vec<String> = errors
+                .iter()
+                .map(|error| zone.told(&report::print(error)))
+                .collect();
             // Of several pods each has its own error in the document that was printed.
             let only = targets.len() == 1;
             let document = errors.first().filter(|_| only).map(error_document);

@@ -79,7 +79,7 @@ pub async fn trust(global: &Global, args: &PodArgs, output: Output) -> Result<En
     let config = load(global)?;
     let known = known(&config).await?;
     let all = known.len();
-    let progress = Progress::new("pods looked at", all);
+    let progress = Progress::new("pods checked", all);
     let looks: Vec<Look> = stream::iter(known)
         .map(async |known| {
             let found = certificate(known.pod).await;
@@ -94,10 +94,10 @@ pub async fn trust(global: &Global, args: &PodArgs, output: Output) -> Result<En
     let silent: Vec<&Look> = looks.iter().filter(|look| look.found.is_err()).collect();
     if !output.json {
         list(output, "Changed since podcal first met them:", &changed);
-        list(output, "Could not be looked at:", &silent);
-        if changed.is_empty() {
+        list(output, "Could not be checked:", &silent);
+        if changed.is_empty() && silent.len() < all {
             let pods = count(all - silent.len(), "pod", "pods");
-            output.line(&format!("Nothing to accept: {pods} as before."));
+            output.line(&format!("Nothing to accept: {pods} unchanged."));
         }
     }
     if !changed.is_empty() {
@@ -197,7 +197,7 @@ fn confirm(args: &PodArgs, pods: usize) -> Result<(), Failure> {
     let pods = count(pods, "pod", "pods");
     if !stdin.is_terminal() || !stderr.is_terminal() {
         return Err(Failure::usage(
-            format!("{pods} changed, and nobody can be asked: this is not a terminal"),
+            format!("{pods} changed, and this is not a terminal, so nobody can be asked"),
             "look at them with `--dry-run`, then add `--yes`",
         ));
     }

@@ -189,7 +189,7 @@ async fn calendar(
                 meeting_from(changes.as_deref(), fields, description, stdin).await?;
             if changes == MeetingChanges::default() {
                 return Err(Failure::usage(
-                    "nothing is to be changed",
+                    "no change was given",
                     "name a field, such as `--title \"Review\"`",
                 ));
             }
@@ -277,7 +277,7 @@ fn meetings_from_json(bytes: &[u8]) -> Result<Vec<Meeting>, Failure> {
         Value::Object(mut map) => match map.remove("meetings") {
             Some(Value::Array(list)) if map.is_empty() => list,
             _ => {
-                return Err(wrong("the object holds something else than `meetings`"));
+                return Err(wrong("the object has keys other than `meetings`"));
             }
         },
         _ => return Err(wrong("this is not a list of meetings")),
@@ -355,9 +355,7 @@ async fn subset(
     // Salts and hashes of a configuration that was read would not be taken back.
     let sendable = tree::sendable(&whole);
     match &sendable {
-        Value::Object(map) if map.is_empty() => {
-            Err(Failure::usage("nothing is to be changed", FORM))
-        }
+        Value::Object(map) if map.is_empty() => Err(Failure::usage("no change was given", FORM)),
         _ => Ok(sendable),
     }
 }

@@ -6,9 +6,9 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 
+use crate::cli::output::table;
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::name::PodUrl;
 use crate::model::zone::Zone;
@@ -87,25 +87,25 @@ pub fn meetings(meetings: &[Meeting], zone: &Zone) -> Shown {
     if meetings.is_empty() {
         return Shown::new("no meetings", json);
     }
-    let mut table = table(&["start", "end", "title", "organizer", "id"]);
-    for meeting in meetings {
-        let time = |at| zone.local(at).strftime("%Y-%m-%d %H:%M").to_string();
-        table.add_row([
+    let time = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let rows = meetings.iter().map(|meeting| {
+        vec![
             time(meeting.start_time),
             time(meeting.end_time),
             clean::line(&meeting.title, 60),
             clean::line(&meeting.organizer, 40),
             clean::line(meeting.id.as_str(), 40),
-        ]);
-    }
-    Shown::new(trimmed(&table), json)
+        ]
+    });
+    let headings = ["start", "end", "title", "organizer", "id"];
+    Shown::new(table(&headings, rows), json)
 }
 
 pub fn meeting(meeting: Option<&Meeting>, zone: &Zone) -> Shown {
     let Some(meeting) = meeting else {
         return Shown::new("there is no meeting with this id", Value::Null).denied(true);
     };
-    let time = |at| zone.local(at).strftime("%Y-%m-%d %H:%M").to_string();
+    let time = |at| zone.local(at).strftime("%a %Y-%m-%d %H:%M").to_string();
     let mut rows = vec![
         ("id", clean::line(meeting.id.as_str(), 200)),
         ("title", clean::line(&meeting.title, 200)),
@@ -182,10 +182,10 @@ pub fn part(path: &[String], part: &Value) -> Shown {
 }
 
 pub fn info(info: &Info) -> Shown {
-    let mut table = table(&["interface", "address", "by", "gateway", "MAC", "host name"]);
+    let mut rows = Vec::new();
     let mut row = |name: &str, interface: &Interface| {
         let cell = |text: &Option<String>| clean::line(text.as_deref().unwrap_or("-"), 60);
-        table.add_row([
+        rows.push(vec![
             clean::line(name, 40),
             cell(&interface.ip_address),
             cell(&interface.ip_type),
@@ -203,7 +203,8 @@ pub fn info(info: &Info) -> Shown {
     for (name, vlan) in &info.vlans {
         row(&format!("vlan {name}"), vlan);
     }
-    let mut text = trimmed(&table);
+    let headings = ["interface", "address", "by", "gateway", "MAC", "host name"];
+    let mut text = table(&headings, rows);
     if let Some(strength) = info.wifi.as_ref().and_then(|wifi| wifi.signal_strength) {
         let wifi = info.wifi.as_ref();
         let part = |text: Option<&String>| clean::line(text.map_or("", String::as_str), 20);
@@ -219,8 +220,7 @@ pub fn info(info: &Info) -> Shown {
 
 pub fn camera(camera: &Camera) -> Shown {
     let json = serde_json::to_value(camera).unwrap_or_default();
-    let mut table = table(&["part", "version", "available"]);
-    for (part, version, firmware) in [
+    let parts = [
         ("video", &camera.video_version, &camera.video_firmware),
         ("audio", &camera.audio_version, &camera.audio_firmware),
         ("eeprom", &camera.eeprom_version, &camera.eeprom_firmware),
@@ -234,16 +234,18 @@ pub fn camera(camera: &Camera) -> Shown {
             &camera.tablehub_version,
             &camera.tablehub_firmware,
         ),
-    ] {
+    ];
+    let rows = parts.into_iter().map(|(part, version, firmware)| {
         let cell = |text: &Option<String>| clean::line(text.as_deref().unwrap_or("-"), 40);
-        table.add_row([part.to_owned(), cell(version), cell(firmware)]);
-    }
+        vec![part.to_owned(), cell(version), cell(firmware)]
+    });
+    let table = table(&["part", "version", "available"], rows);
     let update = match camera.update_available {
         Some(true) => "an update is available",
         Some(false) => "no update is available",
         None => "the pod does not report whether an update is available",
     };
-    Shown::new(format!("{}\n{update}", trimmed(&table)), json)
+    Shown::new(format!("{table}\n{update}"), json)
 }
 
 pub fn trusted(before: Option<Fingerprint>, now: Fingerprint, kept: bool) -> Shown {
@@ -295,26 +297,10 @@ pub fn would_send(request: &Request<Shown>, pod: &PodUrl) -> Result<Shown, PodEr
     ))
 }
 
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.iter().copied());
-    table
-}
-
 fn pairs(rows: &[(&str, String)]) -> String {
     let lines: Vec<_> = rows
         .iter()
         .map(|(name, value)| format!("{name:<12}{value}").trim_end().to_owned())
-        .collect();
-    lines.join("\n")
-}
-
-/// Without the spaces that fill a table's lines.
-fn trimmed(table: &Table) -> String {
-    let lines: Vec<_> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
         .collect();
     lines.join("\n")
 }

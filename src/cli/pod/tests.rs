@@ -171,7 +171,8 @@ async fn a_set_of_meetings_is_put_listed_and_cleared() {
     let list = typed(&targets, &["calendar", "list"], b"").await.ok();
     assert_eq!(
         list.out,
-        " start             end               title   organizer  id\n 2026-03-02 10:00  2026-03-02 11:00  Review  Ada        a\n"
+        "START                 END                   TITLE   ORGANIZER  ID\n\
+         Mon 2026-03-02 10:00  Mon 2026-03-02 11:00  Review  Ada        a\n"
     );
     let list = typed(&targets, &["calendar", "list", "--json"], b"").await;
     assert_eq!(list.ok().json(), json!({"meetings": [meeting("a")]}));
@@ -543,8 +544,8 @@ async fn input_that_is_wrong_is_explained_before_a_pod_is_asked() {
         "unknown field `description`",
     )
     .await;
-    check(&["calendar", "update", "a"], "nothing is to be changed").await;
-    check(&["config", "set", "{}"], "nothing is to be changed").await;
+    check(&["calendar", "update", "a"], "no change was given").await;
+    check(&["config", "set", "{}"], "no change was given").await;
     check(&["splash", "set", "1", "16x9", "."], "is not a file").await;
     check(&["splash", "get", "1", "16x9", "--json"], "is not JSON").await;
     let saw = typed(&targets, &["calendar", "delete", ".."], b"").await;

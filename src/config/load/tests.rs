@@ -102,7 +102,7 @@ fn said(text: &str) -> String {
     };
     // The tests run as any user.
     let user = rustix::process::geteuid().as_raw();
-    said.replace(&format!("by user {user}, who"), "by user UID, who")
+    said.replace(&format!("by user {user}, which"), "by user UID, which")
 }
 
 #[test]

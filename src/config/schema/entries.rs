@@ -66,7 +66,7 @@ pub const ENTRIES: &[Entry] = entries! {
         "when_stale": Shape::Words(&["keep", "clear"]), "\"keep\"", "Keep such meetings until they end, or remove them.";
     }
     GUARD {
-        "vanished": Shape::Whole(0, 1_000), "3", "This number of meetings to come that vanish together, leaving none, are kept for a while; 0 switches it off.";
+        "vanished": Shape::Whole(0, 1_000), "3", "This number of upcoming meetings that vanish together, leaving none, are kept for a while; 0 switches it off.";
         "hold": Shape::Duration(0, 7 * DAY), "\"15m\"", "After this duration, if the calendar is still empty, the meetings are removed.";
         "rooms": Shape::Whole(0, 100_000), "5", "This number of rooms (and a third of those with meetings) that lose everything from one host at once are held together; 0 switches it off.";
     }
@@ -129,7 +129,7 @@ pub const ENTRIES: &[Entry] = entries! {
         "refresh_token": Shape::Secret, "", "The token that access tokens are asked for with.";
     }
     TLS {
-        "verify": Shape::Words(&["pin", "ca", "off"]), "", "pin: trust the first certificate, remember it, refuse another (pods only); ca: an authority that this computer trusts; off: anybody.";
+        "verify": Shape::Words(&["pin", "ca", "off"]), "", "pin: trust the first certificate, remember it, refuse another (pods only); ca: an authority that this computer trusts; off: any certificate.";
         "sha256": Shape::Text, "", "The SHA-256 of this very certificate, in 64 hexadecimal digits.";
         "ca_file": Shape::Text, "", "A file with an authority of your own, in PEM.";
     }

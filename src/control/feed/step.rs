@@ -99,7 +99,7 @@ pub enum FeedEvent {
     Steady { times: u32 },
     /// Entries that could not be read as they were meant, more or fewer than before.
     Trouble { trouble: Trouble },
-    /// Members that are listed and could not be had; 0: none any more.
+    /// Members that are listed and could not be fetched; 0: none any more.
     Partial { missing: usize, members: usize },
     /// Why a new refresh token could not be written; `None`: it is again.
     TokenNotSaved { why: Option<String> },

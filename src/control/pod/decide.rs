@@ -99,7 +99,7 @@ impl PodController {
             _ => Some(Loss::Foreign),
         };
         Decision::Push(Push {
-            at: if is_forced {
+            at: if self.is_urgent() {
                 at
             } else {
                 at.max(self.push_not_before)
@@ -125,6 +125,12 @@ impl PodController {
         self.wanted
             .as_ref()
             .is_some_and(|wanted| wanted.agenda.is_some() && wanted.force > self.force_served)
+    }
+
+    /// The same, and it was not tried yet: after a try that failed it waits like any other push.
+    fn is_urgent(&self) -> bool {
+        let wanted = self.wanted.as_ref();
+        self.is_forced() && wanted.is_some_and(|wanted| wanted.force > self.force_tried)
     }
 
     /// What the display should show; `None` while nothing is known.
@@ -262,7 +268,7 @@ impl PodController {
         {
             return (
                 PodState::SomebodyElseWrites,
-                Some("it was put right several times, and shows other meetings again".to_owned()),
+                Some("it was corrected several times, and shows other meetings again".to_owned()),
             );
         }
         let detail = self

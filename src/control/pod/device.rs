@@ -29,7 +29,9 @@ impl PodController {
             }
             return vec![PodEvent::NoDeviceId];
         }
-        self.device.live = Some(device.clone());
+        if self.device.live.as_ref() != Some(&device) {
+            self.device.live = Some(device.clone());
+        }
         let mut events = Vec::new();
         if self.device.accepted.as_ref() != Some(&device) {
             events.extend(self.other_device(device.clone(), is_accepted));

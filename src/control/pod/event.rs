@@ -173,6 +173,27 @@ impl Loss {
             Self::NotShown => "not_shown",
         }
     }
+
+    /// As people read it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Emptied => "its display lost the meetings",
+            Self::Foreign => "its display shows other meetings than it was sent",
+            Self::Replaced => "another device answers at its address",
+            Self::NotShown => "it accepted the meetings and does not show them",
+        }
+    }
+
+    /// The words of a key; of an unknown one the key itself.
+    #[must_use]
+    pub fn words_of_key(key: &str) -> &str {
+        let all = [Self::Emptied, Self::Foreign, Self::Replaced, Self::NotShown];
+        match all.into_iter().find(|loss| loss.key() == key) {
+            Some(loss) => loss.words(),
+            None => key,
+        }
+    }
 }
 
 /// What was done about the display of a pod that left the configuration.

@@ -16,7 +16,7 @@ impl PodController {
             return Vec::new();
         }
         if std::mem::take(&mut self.takes_over_force) {
-            self.force_served = wanted.force;
+            self.come_to(&wanted);
         }
         self.wanted = Some(wanted);
         self.compared = None;
@@ -35,6 +35,7 @@ impl PodController {
     /// It comes to a room in which pushes were asked for before: none of them is for it.
     pub fn come_to(&mut self, wanted: &Wanted) {
         self.force_served = wanted.force;
+        self.force_tried = wanted.force;
     }
 
     /// Takes in what all pods together know of their devices.

@@ -95,7 +95,7 @@ impl PodController {
                 // Whoever waits for it waits for the push too.
                 self.is_settled = false;
             }
-            _ => events.extend(self.end_contact(now)),
+            decision => events.extend(self.end_contact_with(decision, now)),
         }
         self.note_in_step(is_poll, now);
         events
@@ -355,6 +355,7 @@ impl PodController {
 
     pub(super) fn push_failed(&mut self, failure: Failure, now: Now) -> Vec<PodEvent> {
         self.counts.failed_pushes += 1;
+        self.force_tried = self.wanted.as_ref().map_or(0, |wanted| wanted.force);
         let minute = now.monotonic.plus(PUSH_RETRY);
         self.push_not_before = minute.max(self.schedule.health_due);
         if mutation::is(Mutation::FailedPushFollowsAtOnce) {
@@ -389,23 +390,44 @@ impl PodController {
 
     /// A contact ended with an answer: notes the state that follows from it.
     pub(super) fn end_contact(&mut self, now: Now) -> Vec<PodEvent> {
+        let decision = self.decide(now);
+        self.end_contact_with(decision, now)
+    }
+
+    fn end_contact_with(&mut self, decision: Decision, now: Now) -> Vec<PodEvent> {
         self.phase = Phase::Idle;
-        let events = self.note_decision(now);
-        self.is_settled = !self.is_due(now);
+        if self.says_nothing_yet() {
+            self.is_settled = !self.is_due(now);
+            return Vec::new();
+        }
+        let may_be_due = match &decision {
+            Decision::Nothing { state, .. } => *state != PodState::InStep || !self.is_sent(now),
+            Decision::Push(_) => true,
+        };
+        let events = self.note(decision, now);
+        self.is_settled = !(may_be_due && self.is_due(now));
         events
     }
 
     /// Notes the state that follows from what is known now.
     pub(super) fn note_decision(&mut self, now: Now) -> Vec<PodEvent> {
-        if self.shown.is_none() && self.device.blocked.is_none() && self.counts.attempts == 0 {
-            // The state of the last process holds until the first look.
-            return Vec::new();
+        match self.says_nothing_yet() {
+            true => Vec::new(),
+            false => self.note(self.decide(now), now),
         }
+    }
+
+    /// The state of the last process holds until the first look.
+    fn says_nothing_yet(&self) -> bool {
+        self.shown.is_none() && self.device.blocked.is_none() && self.counts.attempts == 0
+    }
+
+    fn note(&mut self, decision: Decision, now: Now) -> Vec<PodEvent> {
         let mut events = Vec::new();
         if self.corrections.count(now) == 0 {
             self.habits.said_somebody_else = false;
         }
-        let (state, detail) = match self.decide(now) {
+        let (state, detail) = match decision {
             // A look that failed says more than none.
             Decision::Nothing {
                 state: PodState::Unknown,
@@ -434,18 +456,22 @@ impl PodController {
         events
     }
 
+    /// Whether what the display should show is what was sent last.
+    fn is_sent(&self, now: Now) -> bool {
+        let Some(target) = self.target(now) else {
+            return false;
+        };
+        let sent = self.sent.agenda.as_ref();
+        sent.is_some_and(|sent| sent.looks_like(&target))
+    }
+
     /// The display shows what it should, whoever put it there: it counts as sent.
     fn shows_target(&mut self, now: Now) {
         let (Some(shown), Some(target)) = (self.shown.clone(), self.target(now)) else {
             return;
         };
         let comparison = self.comparison(&shown, &target, now);
-        let is_sent = self
-            .sent
-            .agenda
-            .as_ref()
-            .is_some_and(|sent| sent.looks_like(&target));
-        if !is_sent {
+        if !self.is_sent(now) {
             self.sent.agenda = Some(target);
             self.sent.at = Some(now.wall);
             self.sent.past = Some(Past::now(now));

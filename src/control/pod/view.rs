@@ -266,6 +266,15 @@ pub enum PushReason {
 }
 
 impl PushReason {
+    pub const ALL: [Self; 6] = [
+        Self::First,
+        Self::Changed,
+        Self::Lost,
+        Self::Refreshed,
+        Self::Forced,
+        Self::Cleared,
+    ];
+
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -275,6 +284,29 @@ impl PushReason {
             Self::Refreshed => "refreshed",
             Self::Forced => "forced",
             Self::Cleared => "cleared",
+        }
+    }
+
+    /// As people read it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::First => "for the first time",
+            Self::Changed => "the calendar changed",
+            Self::Lost => "corrected",
+            Self::Refreshed => "sent again",
+            Self::Forced => "forced",
+            Self::Cleared => "cleared",
+        }
+    }
+
+    /// The words of a key; of an unknown one the key itself.
+    #[must_use]
+    pub fn words_of_key(key: &str) -> &str {
+        let mut all = Self::ALL.into_iter();
+        match all.find(|reason| reason.key() == key) {
+            Some(reason) => reason.words(),
+            None => key,
         }
     }
 }

@@ -71,12 +71,19 @@ impl SecretState {
     }
 
     pub(super) fn set_row(&mut self, row: Option<SignIn>) {
-        const KEPT: usize = 6;
-        if let Some(row) = row.as_ref().filter(|row| !self.known.contains(row)) {
-            self.known.truncate(KEPT - 1);
-            self.known.insert(0, row.clone());
+        if let Some(row) = &row {
+            self.note(row.clone());
         }
         self.row = row;
+    }
+
+    /// This row is no news where it is read.
+    pub(super) fn note(&mut self, row: SignIn) {
+        const KEPT: usize = 6;
+        if !self.known.contains(&row) {
+            self.known.truncate(KEPT - 1);
+            self.known.insert(0, row);
+        }
     }
 
     pub(super) fn end(&mut self, turn: u64) {

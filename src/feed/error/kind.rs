@@ -303,7 +303,7 @@ impl PullErrorKind {
             },
             Self::NotFound(_) => "the address is wrong or no longer valid; copy it from the calendar again",
             Self::TooManyRequests { .. } => "lengthen `schedule.sync`; podcal waits as long as the server asks",
-            Self::ServerError { .. } => "the fault is at the server; if it lasts for days, open the address in a browser",
+            Self::ServerError { .. } => "the server has a problem; if it lasts for days, open the address in a browser",
             Self::UnexpectedStatus(_) => "open the address in a browser; it should download a calendar",
             Self::NotModifiedUnasked => "a cache in front of the calendar is broken; podcal tries again by itself",
             Self::TooLarge { measure: Measure::Memory, .. } => "raise `limits.memory` to at least four times the size of the calendar, or let the calendar's owner remove old events",
@@ -313,7 +313,7 @@ impl PullErrorKind {
             Self::Unreachable(Cause::SelfSigned) => "set `tls = { sha256 = \"...\" }` of this feed to its fingerprint, or `tls = { ca_file = \"...\" }` to a file with its certificate",
             Self::Unreachable(Cause::UnknownIssuer) => "set `tls = { ca_file = \"...\" }` of this feed to the certificate of that authority, or install it on this machine (package `ca-certificates`)",
             Self::Unreachable(cause) => cause.hint(),
-            Self::CutOff { .. } => "podcal tries again by itself; if it lasts, the server or a proxy in front of it is broken",
+            Self::CutOff { .. } => "podcal tries again by itself; if it keeps happening, the server or a proxy in front of it is broken",
             Self::Redirect(problem) => match problem {
                 RedirectProblem::ToPlainHttp { .. } => "podcal does not leave an encrypted connection; if http is intended, write the http address into the configuration",
                 RedirectProblem::ToPrivate { .. } => "if that is intended, write the address that it leads to into the configuration",
@@ -337,7 +337,7 @@ impl PullErrorKind {
             Self::NoSuchCalendar { .. } => "correct the key `calendar` of this feed; `podcal check --connect` lists the names",
             Self::BadXml(_) => "a proxy or a login page may stand between; `podcal check --connect` says what answers",
             Self::ProxyPath => "tell the CalDAV server behind the proxy the path under which it is reached (Radicale: `X-Script-Name`, others: base URL)",
-            Self::Incomplete { .. } => "podcal tries again by itself; if it lasts, the calendar is damaged at the server",
+            Self::Incomplete { .. } => "podcal tries again by itself; if it keeps happening, the calendar is damaged on the server",
         }
         .into()
     }

@@ -100,10 +100,9 @@ impl<'a> Walk<'a> {
 
     /// Whether the event that is open has no BEGIN, and this belongs to the next one.
     pub(super) fn begins_next(&self, name: Name) -> bool {
-        let next = |event: &Box<Draft>| {
+        self.event.as_ref().is_some_and(|event| {
             event.without_begin && matches!(name, Name::Uid | Name::Start) && event.has(name)
-        };
-        self.event.as_ref().is_some_and(next)
+        })
     }
 
     pub(super) fn finish_event(&mut self, end: usize) {

@@ -235,7 +235,8 @@ impl PodErrorKind {
                 | Self::NotConfirmed
                 | Self::TooLarge { .. }
                 | Self::TooManyValues { .. } => true,
-                // A gateway's 502 or a page instead of a confirmation does not tell whether the write was done.
+                // A gateway's 502 or a page instead of a confirmation does not tell whether the
+                // write was done.
                 Self::Unexpected { status, .. } => *status < 300 || *status >= 500,
                 _ => false,
             }
@@ -256,7 +257,7 @@ impl PodErrorKind {
                 "the pod may be busy or restarting; try again".into()
             }
             Self::CertificateChanged { found, .. } => format!(
-                "nothing was sent. If the pod was reset, updated or replaced, accept the new certificate with `podcal pod ROOM trust` (or correct `tls.sha256` where the configuration has it); if not, somebody may be in between. Found: sha256 {found}"
+                "nothing was sent. If the pod was reset, updated or replaced, accept the new certificate with `podcal pod ROOM trust` (or correct `tls.sha256` where the configuration has it); if not, somebody may be intercepting the connection. Found: sha256 {found}"
             )
             .into(),
             Self::CertificateUnknown { found } => format!(
@@ -267,7 +268,7 @@ impl PodErrorKind {
                 format!("{}, or use `tls = {{ verify = \"pin\" }}`", error.hint()).into()
             }
             Self::WrongPassword { .. } => {
-                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out it is not tried again for a while".into()
+                "correct the pod's `password` (and `username`, usually `admin`); to avoid a lock-out, podcal does not try it again for a while".into()
             }
             Self::SignInRefused { status: 429, .. } => {
                 "the pod has had too many attempts; wait, and look for other programs that sign in with a wrong password".into()
@@ -286,16 +287,16 @@ impl PodErrorKind {
                 explained(&ApiError::Internal, not_found).into()
             }
             Self::Unexpected { body: Body::EmptyObject | Body::Lacks(_), .. } => {
-                "some pods answer so when they do not accept the token, and a new one did not help; check the pod's password and firmware".into()
+                "some pods answer like this when they do not accept the token, and a new one did not help; check the pod's password and firmware".into()
             }
             Self::Unexpected { body: Body::Html, .. } => {
-                "something else than a pod's API answers at this address: a login portal, a proxy or another device".into()
+                "something other than a pod's API answers at this address: a login portal, a proxy or another device".into()
             }
             Self::Unexpected { .. } => {
                 "check that this is the address of a pod, and its firmware".into()
             }
             Self::NotConfirmed => {
-                "look at what it shows; if this goes on, check the pod's password and firmware".into()
+                "look at what it shows; if it keeps happening, check the pod's password and firmware".into()
             }
             Self::TooLarge { .. }
             | Self::TooManyMeetings { .. }
@@ -311,7 +312,7 @@ impl PodErrorKind {
             )
             .into(),
             Self::OtherMode(_) => {
-                "a write could change a real mailbox. Set the pod's calendar to \"3rd party only\", or insist with `--insist`".into()
+                "a write could change a real mailbox. Set the pod's calendar to \"3rd party only\", or add `--insist` to do it anyway".into()
             }
             Self::BadRequest { .. } => "correct it and try again".into(),
         }
@@ -349,7 +350,7 @@ fn not_connected(cause: &Cause, pod: &PodUrl) -> Cow<'static, str> {
         cause if cause.is_tls() => {
             "check that address and port are those of a pod's OpenControl API (5443)".into()
         }
-        _ => "check that the pod has power and network, and that this machine may reach its network".into(),
+        _ => "check that the pod has power and network, and that this machine can reach its network".into(),
     }
 }
 
@@ -358,7 +359,7 @@ fn not_connected(cause: &Cause, pod: &PodUrl) -> Cow<'static, str> {
 fn explained(error: &ApiError, not_found: &'static str) -> &'static str {
     match error {
         ApiError::InvalidRequest => {
-            "the pod did not accept the form or a value of the request; the description says which, and its firmware may expect another"
+            "the pod did not accept the form or a value of the request; its description says which; its firmware may expect another form"
         }
         ApiError::NotFound => not_found,
         ApiError::ResourceConflict => {
@@ -368,7 +369,7 @@ fn explained(error: &ApiError, not_found: &'static str) -> &'static str {
             "the pod could not apply a part of the configuration that was sent; send a smaller part, with the keys as `podcal pod ROOM config get` shows them"
         }
         ApiError::Internal => {
-            "the pod failed at it; it may be starting or updating. If it keeps failing, restart the pod"
+            "the pod had an internal error; it may be starting or updating. If it keeps failing, restart the pod"
         }
         ApiError::NotLicensed => {
             "the pod's licence does not include OpenControl (Enterprise Edition has it); check the licence in the Solstice Dashboard or Cloud"
@@ -376,7 +377,7 @@ fn explained(error: &ApiError, not_found: &'static str) -> &'static str {
         ApiError::InvalidToken => {
             "the pod does not accept its own token; check its clock, then restart it"
         }
-        ApiError::Other(_) => "the reference does not know this error; look at the pod itself",
+        ApiError::Other(_) => "this error is not in the API reference; check the pod itself",
     }
 }
 

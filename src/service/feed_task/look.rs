@@ -13,7 +13,7 @@ use crate::service::gate::Gate;
 /// A feed as it is now, whole.
 pub struct Fetched {
     pub items: Vec<FeedItem>,
-    /// Members that are listed and could not be had.
+    /// Members that are listed and could not be fetched.
     pub missing: Vec<String>,
 }
 

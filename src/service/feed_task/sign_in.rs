@@ -118,7 +118,7 @@ fn not_writable(feed: &Feed, says: &str) -> Failure {
             "the password or token for {} was not tried, because a pause of sign-in could not be written: {says}",
             feed.id.host()
         ),
-        hint: "make the ledger writable; podcal goes on by itself".to_owned(),
+        hint: "make the ledger writable; podcal then continues by itself".to_owned(),
         is_passing: true,
         retry_after: None,
         secret_was_sent: false,

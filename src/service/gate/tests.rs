@@ -14,6 +14,8 @@ pub struct StandIn {
     rows: Arc<Mutex<BTreeMap<AccountKey, SignIn>>>,
     writes: Arc<AtomicUsize>,
     is_full: Arc<Mutex<bool>>,
+    /// What is written is there, and is said only when nobody waits for it any more.
+    is_late: Arc<Mutex<bool>>,
 }
 
 impl StandIn {
@@ -46,6 +48,9 @@ impl StandIn {
         let is_ours = rows.get(key) == expected;
         if is_ours {
             rows.insert(key.clone(), new.clone());
+        }
+        if *self.is_late.lock().unwrap() {
+            return Err("the disk does not answer".to_owned());
         }
         Ok(is_ours)
     }
@@ -351,4 +356,23 @@ fn accounts_are_told_apart_by_host_user_and_kind() {
     assert_ne!(one, pod("192.0.2.11", "other"));
     assert_ne!(one, pod("192.0.2.12", "admin"));
     assert!(!format!("{one:?}").contains("pw"));
+}
+
+/// The row that was meant for a request is there, and the request was never made.
+#[tokio::test(start_paused = true)]
+async fn a_reservation_that_was_written_too_late_locks_nobody_out() {
+    let (rows, host) = (StandIn::default(), Host::new("right"));
+    let gate = gate(&rows);
+    *rows.is_late.lock().unwrap() = true;
+    let secret = credential("right");
+    let permit = gate.permit(&secret, "feed-0").await;
+    assert!(matches!(permit, Permit::NotWritable(_)));
+    assert_eq!(rows.rows.lock().unwrap().len(), 1);
+    *rows.is_late.lock().unwrap() = false;
+    assert_eq!(gate.paused(&secret, "feed-0").await, None);
+    assert_eq!(all(&[gate], &host, 1, "right").await, 1);
+    assert_eq!(host.attempts(), 1);
+    // Nor does it count as a rejection, for which a later pause would be longer.
+    let after = rows.rows.lock().unwrap().values().next().cloned().unwrap();
+    assert_eq!((after.rejections, after.is_pending), (0, false));
 }

@@ -80,7 +80,7 @@ pub fn not_writable(pod: &Pod, says: &str) -> Failure {
             "the password of the pod at {} was not tried, because a pause of sign-in could not be written: {says}",
             pod.url
         ),
-        hint: "make the ledger writable; podcal goes on by itself".to_owned(),
+        hint: "make the ledger writable; podcal then continues by itself".to_owned(),
         is_passing: true,
         retry_after: None,
         secret_was_sent: false,

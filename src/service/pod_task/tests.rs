@@ -287,8 +287,14 @@ async fn a_changed_certificate_stops_everything_until_it_is_trusted() {
     answer.await.unwrap().unwrap();
     running.until_state(PodState::InStep).await;
     assert_eq!(house.titles(), ["A"]);
-    let device = house.recorder.accepted_device(&house.config.pod.url);
-    assert_eq!(device, Some(house.sim.device_id()));
+    // Written down by a task of its own.
+    let accepted = async {
+        while house.recorder.accepted_device(&house.config.pod.url) != Some(house.sim.device_id()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), accepted).await;
+    waited.expect("the new device is written down");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 mod lines;
 pub(super) mod news;
+mod portion;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,8 @@ pub(super) struct Outgoing {
     pub(super) batch: Batch,
     extent: Extent,
     settings: BTreeMap<String, (UnixTime, String)>,
+    /// There is more to write at once.
+    pub(super) is_part: bool,
 }
 
 impl Desk {
@@ -251,13 +254,16 @@ impl Desk {
     /// What has to be written now; the values stay here until they are.
     pub(super) fn outgoing(&mut self, extent: Extent) -> Outgoing {
         let current = &self.current;
-        let keys = match self.is_file_new {
-            true => Keys {
-                feeds: current.feeds.keys().cloned().collect(),
-                rooms: current.rooms.keys().cloned().collect(),
-                pods: current.pods.keys().cloned().collect(),
-            },
-            false => self.changed.clone(),
+        let (keys, mut is_all) = match self.is_file_new {
+            true => {
+                let keys = Keys {
+                    feeds: current.feeds.keys().cloned().collect(),
+                    rooms: current.rooms.keys().cloned().collect(),
+                    pods: current.pods.keys().cloned().collect(),
+                };
+                (keys, true)
+            }
+            false => self.portion(),
         };
         let mut batch = Batch {
             is_everything: self.is_file_new,
@@ -270,7 +276,7 @@ impl Desk {
             let others = self
                 .validators
                 .iter()
-                .filter(|feed| !keys.feeds.contains(*feed));
+                .filter(|feed| !keys.feeds.contains(*feed) && !self.changed.feeds.contains(*feed));
             let other =
                 |feed: &String| Some((feed.clone(), Some(current.feeds.get(feed)?.clone())));
             batch.feeds.extend(others.filter_map(other));
@@ -285,8 +291,10 @@ impl Desk {
             self.lines.count_all();
         }
         self.add_versions(&mut batch);
-        batch.history = self.lines.take();
-        let settings = std::mem::take(&mut self.settings);
+        batch.history = self.lines.take(portion::MOST_LINES);
+        is_all &= self.lines.is_empty();
+        let (settings, are_all_settings) = self.take_settings();
+        is_all &= are_all_settings;
         let setting =
             |(pod, (at, json)): (&String, &(UnixTime, String))| (pod.clone(), *at, json.clone());
         batch.pod_settings = settings.iter().map(setting).collect();
@@ -304,6 +312,7 @@ impl Desk {
             batch,
             extent,
             settings,
+            is_part: !is_all,
         }
     }
 
@@ -313,6 +322,7 @@ impl Desk {
             batch,
             extent,
             settings,
+            is_part: _,
         } = outgoing;
         if batch.is_everything {
             self.is_file_new = false;

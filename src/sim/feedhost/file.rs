@@ -118,7 +118,8 @@ fn etag(body: &[u8]) -> String {
     etag
 }
 
-/// A date that moves on by a minute with each file that is set, as the real clock is too coarse for tests.
+/// A date that moves on by a minute with each file that is set, as the real clock is too coarse for
+/// tests.
 fn modified(sets: i64) -> String {
     let at = 1_704_067_200_i64.saturating_add(sets.saturating_mul(60));
     http_date(UnixTime::from_seconds(at))

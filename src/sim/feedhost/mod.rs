@@ -1,5 +1,6 @@
-//! A calendar server beside the simulated pods: serves ICS files over HTTP or HTTPS with validators, gzip, sign-in and
-//! redirects, and goes wrong on demand in the ways in which real ones do.
+//! A calendar server beside the simulated pods: serves ICS files over HTTP or HTTPS with
+//! validators, gzip, sign-in and redirects, and goes wrong on demand in the ways in which real ones
+//! do.
 //!
 //! Files are set by the test or the command; reading them from disk is left to the caller.
 
@@ -41,7 +42,8 @@ pub struct FeedHost {
 }
 
 impl FeedHost {
-    /// Serves on `listener` until [`FeedHost::stop`] or drop. Needs a tokio runtime with IO and time.
+    /// Serves on `listener` until [`FeedHost::stop`] or drop. Needs a tokio runtime with IO and
+    /// time.
     ///
     /// # Errors
     /// When the listener has no address or the certificate cannot be made.
@@ -87,7 +89,8 @@ impl FeedHost {
         self.host.certificate_pem().unwrap_or_default()
     }
 
-    /// Puts a file at `path`; its `ETag` follows from the content, and `Last-Modified` moves on with each call.
+    /// Puts a file at `path`; its `ETag` follows from the content, and `Last-Modified` moves on
+    /// with each call.
     pub fn set(&self, path: &str, body: impl Into<Bytes>) {
         let file = |sets| File::new(body.into(), sets);
         self.host.change(|state| {
@@ -151,7 +154,8 @@ impl FeedHost {
         self.host.state().files.keys().cloned().collect()
     }
 
-    /// Resolves as soon as `holds` is true, which is asked again after each request and each change.
+    /// Resolves as soon as `holds` is true, which is asked again after each request and each
+    /// change.
     pub async fn wait_for(&self, mut holds: impl FnMut(&Self) -> bool) {
         let mut changes = self.host.changes();
         while !holds(self) {

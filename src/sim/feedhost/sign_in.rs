@@ -1,4 +1,5 @@
-//! Sign-in to the feeds: Basic (RFC 7617), Digest (RFC 7616) with MD5 or SHA-256, or a bearer token (RFC 6750).
+//! Sign-in to the feeds: Basic (RFC 7617), Digest (RFC 7616) with MD5 or SHA-256, or a bearer token
+//! (RFC 6750).
 
 use std::fmt;
 

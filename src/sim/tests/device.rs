@@ -1,4 +1,5 @@
-//! Everything about the device: info, screen key, HDMI, images, camera, licence, and what is not there at all.
+//! Everything about the device: info, screen key, HDMI, images, camera, licence, and what is not
+//! there at all.
 
 use super::*;
 

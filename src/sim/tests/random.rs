@@ -1,4 +1,5 @@
-//! Any input at all: nothing makes the simulator crash, and every answer has one of the reference's forms.
+//! Any input at all: nothing makes the simulator crash, and every answer has one of the reference's
+//! forms.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ pub fn line(event: &ClockEvent) -> Line {
         ClockEvent::Stepped { seconds } => {
             let direction = if *seconds < 0 { "back" } else { "forward" };
             let text = format!(
-                "the clock was set {direction} by {} s; everything that is due by it is worked out anew",
+                "the clock was set {direction} by {} s; what is due is worked out again",
                 seconds.unsigned_abs()
             );
             Line::new("clock.stepped", Level::Warn, text).with("seconds", *seconds)

@@ -42,7 +42,7 @@ pub fn line(feed: &FeedId, rooms: &[RoomName], event: &FeedEvent) -> Line {
             "feed.flapping",
             Level::Warn,
             format!(
-                "{of}: fails and recovers by turns, {times} times since {since}; the display keeps its last good \
+                "{of}: keeps failing and recovering, {times} times since {since}; the display keeps its last good \
                  meetings in between, and single failures are not reported any more until it is steady"
             ),
         )
@@ -84,9 +84,9 @@ fn level(is_quiet: bool, level: Level) -> Level {
 fn pulled(of: &str, is_new: bool, items: usize) -> Line {
     let text = match (is_new, items) {
         // A calendar file is one item, whatever it has.
-        (true, 1) => format!("{of}: brought something new"),
-        (true, items) => format!("{of}: brought something new; it has {items} calendar objects"),
-        (false, _) => format!("{of}: nothing new"),
+        (true, 1) => format!("{of}: changed"),
+        (true, items) => format!("{of}: changed; it has {items} items"),
+        (false, _) => format!("{of}: unchanged"),
     };
     Line::new("feed.pulled", level(!is_new, Level::Info), text)
         .with("changed", is_new)
@@ -140,7 +140,7 @@ fn trouble(of: &str, trouble: &Trouble) -> Line {
         .with("unknown_zones", trouble.unknown_zones.clone())
 }
 
-/// What could not be read as it was meant; `None` where all could.
+/// What could not be read properly; `None` where all could.
 #[must_use]
 pub fn in_trouble(trouble: &Trouble) -> Option<String> {
     let Trouble {
@@ -159,7 +159,7 @@ pub fn in_trouble(trouble: &Trouble) -> Option<String> {
                 true => String::new(),
                 false => format!(", and nothing defines the time zone `{zones}`"),
             };
-            format!("{entries} could not be read as meant{zones}; `podcal explain` names each")
+            format!("{entries} could not be read properly{zones}; `podcal explain` names each")
         }
     })
 }
@@ -187,11 +187,14 @@ fn token_not_saved(of: &str, why: Option<&str>) -> Line {
 
 fn partial(of: &str, missing: usize, members: usize) -> Line {
     let (loud, text) = match missing {
-        0 => (Level::Info, format!("{of}: every event could be had again")),
+        0 => (
+            Level::Info,
+            format!("{of}: every event can be fetched again"),
+        ),
         missing => (
             Level::Warn,
             format!(
-                "{of}: {missing} of {} could not be had; what the display shows of them stays until they can",
+                "{of}: {missing} of {} could not be fetched; what the display shows of them stays until they are",
                 count(members, "event", "events")
             ),
         ),
@@ -290,7 +293,11 @@ mod tests {
             };
             says(&[], &event)
         };
-        assert!(partial(3).text.contains("3 of 57 events could not be had"));
+        assert!(
+            partial(3)
+                .text
+                .contains("3 of 57 events could not be fetched")
+        );
         assert_eq!(partial(0).level, Level::Info);
         let trouble = |entries, zones: &[&str]| {
             let unknown_zones = zones.iter().map(|zone| (*zone).to_owned()).collect();

@@ -1,7 +1,7 @@
 //! The words of pods and their displays.
 
 use super::service::count;
-use crate::control::pod::{Loss, PodEvent, PodState, PushReason, Removal};
+use crate::control::pod::{Loss, PodEvent, PodState, Removal};
 use crate::model::name::{PodUrl, RoomName};
 use crate::telemetry::line::{Level, Line, time};
 
@@ -21,7 +21,7 @@ pub fn line(room: &RoomName, pod: &PodUrl, event: &PodEvent) -> Line {
             "pod.flapping",
             Level::Warn,
             format!(
-                "{of} fails and recovers by turns, {changes} times within 15 minutes; single changes are not \
+                "{of} keeps failing and recovering, {changes} times within 15 minutes; single changes are not \
                  reported any more until it is steady"
             ),
         )
@@ -68,8 +68,8 @@ pub fn line(room: &RoomName, pod: &PodUrl, event: &PodEvent) -> Line {
             "display.somebody_else_writes",
             Level::Warn,
             format!(
-                "{of}: somebody else writes to this display: it was put right {corrections} times and shows other \
-                 meetings again; it is put right with growing waits from now on. Look for another program, or a \
+                "{of}: somebody else writes to this display: it was corrected {corrections} times and shows other \
+                 meetings again; from now on it is corrected less and less often. Look for another program, or a \
                  second podcal, that sends meetings to it"
             ),
         )
@@ -147,7 +147,7 @@ fn level(is_quiet: bool, level: Level) -> Level {
 fn in_a_row(failures: u32) -> String {
     match failures {
         0 | 1 => String::new(),
-        failures => format!(" for the {}. time in a row", failures),
+        failures => format!(" ({failures} failures in a row)"),
     }
 }
 
@@ -168,7 +168,7 @@ fn health(
     };
     let words = match state {
         PodState::SignInPaused | PodState::CertificateChanged => format!("{of}: {}", state.words()),
-        PodState::ClockWrong => format!("{of}: its clock is wrong"),
+        PodState::ClockWrong => format!("{of}: wrong clock"),
         state => format!("{of} is {}", state.words()),
     };
     let attempts = match failures {
@@ -212,8 +212,8 @@ fn pushed(of: &str, event: &PodEvent) -> Line {
         ),
     };
     let needs = match (reboot_required, restart_required) {
-        (true, _) => "; the pod says that it needs a reboot",
-        (false, true) => "; the pod says that it needs a restart",
+        (true, _) => "; the pod reports that it needs a reboot",
+        (false, true) => "; the pod reports that it needs a restart",
         (false, false) => "",
     };
     let unseen = if *is_shown {
@@ -221,14 +221,7 @@ fn pushed(of: &str, event: &PodEvent) -> Line {
     } else {
         "; the display does not show it yet"
     };
-    let why = match reason {
-        PushReason::First => "for the first time",
-        PushReason::Changed => "changed",
-        PushReason::Lost => "put right",
-        PushReason::Refreshed => "sent again",
-        PushReason::Forced => "forced",
-        PushReason::Cleared => "cleared",
-    };
+    let why = reason.words();
     Line::new(
         "push.done",
         Level::Info,
@@ -250,12 +243,7 @@ fn pushed(of: &str, event: &PodEvent) -> Line {
 }
 
 fn lost(of: &str, loss: Loss, times: u32, is_quiet: bool) -> Line {
-    let says = match loss {
-        Loss::Emptied => "its display lost the meetings",
-        Loss::Foreign => "its display shows other meetings than it was sent",
-        Loss::Replaced => "another device answers at its address",
-        Loss::NotShown => "it accepted the meetings and does not show them",
-    };
+    let says = loss.words();
     let again = match times {
         0 | 1 => String::new(),
         times => format!(" ({times} times within an hour)"),
@@ -332,7 +320,7 @@ fn device(of: &str, room: &RoomName, event: &PodEvent) -> Line {
         PodEvent::NoDeviceId => Line::new(
             "pod.no_device_id",
             Level::Warn,
-            format!("{of} reports an empty device id, so that another device at its address is not noticed"),
+            format!("{of} reports an empty device id, so another device at its address would not be noticed"),
         ),
         PodEvent::CertificatePinned {
             fingerprint,
@@ -342,7 +330,7 @@ fn device(of: &str, room: &RoomName, event: &PodEvent) -> Line {
                 true => (Level::Info, ""),
                 false => (
                     Level::Error,
-                    "; the ledger cannot be written, so that this holds only until podcal ends",
+                    "; the ledger cannot be written, so this holds only until podcal stops",
                 ),
             };
             Line::new(
@@ -428,7 +416,9 @@ fn removed(of: &str, removal: &Removal, shown: Option<usize>) -> Line {
             format!("{of} left the configuration and could not be cleared: {why}; {shows}"),
         ),
     };
-    Line::new("pod.removed", level, says).with("cleared", *removal == Removal::Cleared)
+    Line::new("pod.removed", level, says)
+        .with("cleared", *removal == Removal::Cleared)
+        .with("meetings", shown)
 }
 
 #[cfg(test)]

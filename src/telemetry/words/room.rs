@@ -31,7 +31,7 @@ pub fn line(room: &RoomName, event: &RoomEvent) -> Line {
                 Released::CameBack => ("came_back", "the meetings came back"),
                 Released::SeenLongEnough => (
                     "seen_long_enough",
-                    "the feed went on showing no meetings, so the display follows it now",
+                    "the feed still has no meetings, so the display follows it now",
                 ),
                 Released::NothingLeft => ("nothing_left", "the meetings that were kept have ended"),
                 Released::Forced => ("forced", "accepted by `podcal sync --force`"),

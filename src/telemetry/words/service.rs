@@ -113,23 +113,6 @@ pub fn config_reloaded(rooms: usize, says: &str) -> Line {
     .with("rooms", rooms)
 }
 
-/// A pod left the configuration, and its display is kept as it is.
-#[must_use]
-pub fn pod_removed(room: &str, pod: &str, meetings: usize) -> Line {
-    Line::new(
-        "pod.removed",
-        Level::Info,
-        format!(
-            "room `{room}`: {pod} is no longer configured; its display goes on showing what it was sent last, {}",
-            count(meetings, "meeting", "meetings")
-        ),
-    )
-    .with("room", room)
-    .with("pod", pod)
-    .with("meetings", meetings)
-    .with("cleared", false)
-}
-
 /// The page and the metrics can be read from now on.
 #[must_use]
 pub fn web_listening(address: SocketAddr, has_login: bool) -> Line {
@@ -149,7 +132,7 @@ pub fn failed_inside(what: &str) -> Line {
         "room.failed",
         Level::Error,
         format!(
-            "{what}: a step failed inside podcal; this is a fault of podcal, please report it; it is tried again"
+            "{what}: a step failed inside podcal and is tried again; this is a bug in podcal, please report it"
         ),
     )
 }

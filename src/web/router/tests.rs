@@ -76,7 +76,7 @@ async fn a_service_that_stands_still_is_not_healthy() {
     // Its loop publishes nothing for longer than a minute.
     tokio::time::pause();
     tokio::time::advance(LATE + Duration::from_secs(1)).await;
-    let stuck = "not healthy: the service does not move on\n".to_owned();
+    let stuck = "not healthy: the service has stopped working\n".to_owned();
     assert_eq!(served.get("/healthz").await, (503, stuck));
     served.publish(|snapshot| snapshot.at = clock.now());
     assert_eq!(served.get("/healthz").await.0, 200);

@@ -75,3 +75,54 @@ pub fn note_writes(
         };
     }
 }
+
+impl Process {
+    pub(super) fn feed_checks_sign_in(&mut self, feed: usize, env: &mut Env) -> FeedOutcome {
+        let clocks = env.clocks();
+        let host = env.feeds[feed].host;
+        let configured = env.oracle.configured.feed_secrets[host];
+        let paused_until = match &mut self.feeds[feed] {
+            Some(shell) if shell.secret != configured => {
+                shell.secret = configured;
+                let model = &env.feeds[feed];
+                shell.request = model.has_login.then(|| model.request(configured));
+                None
+            }
+            Some(shell) => shell.request.as_ref().and_then(|request| {
+                let rows = env.disk.rows(request);
+                let pause = self.gate.peek(request, rows, clocks)?;
+                if let Some(wrong) = &pause.correction {
+                    env.disk
+                        .reserve(&wrong.key, Some(&wrong.expected), &wrong.new);
+                }
+                Some(pause.until)
+            }),
+            None => None,
+        };
+        FeedOutcome::SignInChecked { paused_until }
+    }
+}
+
+/// A command beside the service tries the secret of a feed once.
+pub fn check_secret(
+    feed: usize,
+    gate: &mut crate::control::secret_gate::SecretGate,
+    env: &mut Env,
+) {
+    let model = &env.feeds[feed];
+    let secret = env.oracle.configured.feed_secrets[model.host];
+    let request = model.request(secret);
+    let Permit::Go(Some(grant)) = permit(gate, &request, env) else {
+        return;
+    };
+    env.oracle
+        .secret_is_sent(&request.credential, &request.user, false, env.now);
+    if let Some(broken) = env.oracle.take_complaint() {
+        env.broken("no secret more often than said", || broken);
+    }
+    let verdict = answer(feed, None, secret, env).verdict;
+    let (writes, _) = gate.report(grant, verdict, env.clocks());
+    env.disk.apply(writes);
+    env.oracle
+        .secret_was_judged(&request.credential, &request.user, verdict, env.now);
+}

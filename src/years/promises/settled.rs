@@ -164,7 +164,9 @@ pub(super) fn display(address: usize, room: usize, process: &Process, env: &mut 
             // What only the display knows may be nearer, and take the places of later ones.
             let is_full =
                 wanted.keep_shown.is_some() && shown.len() >= env.oracle.configured.rooms[room].max;
-            let is_later = |one: &Face| is_full && there.last().is_none_or(|last| one >= last);
+            let times = |one: &Face| (one.0, one.1);
+            let last = there.last().map(times);
+            let is_later = |one: &Face| is_full && last.is_none_or(|last| times(one) >= last);
             expected
                 .iter()
                 .all(|one| there.contains(one) || is_later(one))

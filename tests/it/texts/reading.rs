@@ -147,10 +147,12 @@ async fn history() {
     texts.world.set_feed("oak", &calendar(&[]));
     sync(&texts.world, 1).await;
     texts.world.podcal(&["sync", "--force"]).await.exits(0);
-    texts.world.set_feed("oak", &calendar(&meetings()));
+    // One thing at a time: feed and pod are asked at the same time, and the order is told.
     texts.world.pod("oak").fault(Fault::refuse());
     sync(&texts.world, 1).await;
     texts.world.pod("oak").clear_faults();
+    sync(&texts.world, 0).await;
+    texts.world.set_feed("oak", &calendar(&meetings()));
     texts.world.pod("oak").set_mode(CalendarMode::Exchange);
     sync(&texts.world, 1).await;
     texts

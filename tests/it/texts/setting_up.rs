@@ -94,7 +94,10 @@ async fn simulate() {
         ("a misspelt fault of a feed", "--feed-fault dela=1s"),
         ("not a time zone", "--time-zone Berlin"),
         ("not a mode", "--mode outlook"),
-        ("no such folder", "--feeds missing"),
+        (
+            "no such folder",
+            "--feeds missing --feeds-listen 127.0.0.1:0",
+        ),
         ("the password file is missing", "--password-file missing"),
         ("a control address for everybody", "--control 0.0.0.0:1"),
     ] {

@@ -403,6 +403,42 @@ fn force_does_not_wait_for_a_failed_push_or_a_budget() {
 }
 
 #[test]
+fn a_forced_push_that_failed_waits_like_any_other() {
+    let mut story = Story::new();
+    story.want(&DAY).live(60).expect_puts(1);
+    story.pod.down = Some(failure(FailureClass::Unreachable));
+    let forced = Wanted {
+        force: 1,
+        ..story.wanted()
+    };
+    let before = story.steps.len();
+    story.want_value(forced).live(600);
+    let requests = story.steps.len() - before;
+    // At once, and then with each poll.
+    assert!((20..=45).contains(&requests), "{requests} in ten minutes");
+    // Whoever asks again need not wait.
+    let again = Wanted {
+        force: 2,
+        ..story.wanted()
+    };
+    let before = story.steps.len();
+    story.want_value(again).live(0);
+    assert_eq!(story.steps.len(), before + 1);
+    story.pod.down = None;
+    story.live(60).expect_puts(2);
+    let forced = |event: &PodEvent| {
+        matches!(
+            event,
+            PodEvent::Pushed {
+                reason: PushReason::Forced,
+                ..
+            }
+        )
+    };
+    assert_eq!(story.count(forced), 1);
+}
+
+#[test]
 fn an_answer_that_was_lost_is_no_failure_where_the_display_shows_it() {
     let mut story = Story::new();
     story.pod.loses_answer = true;

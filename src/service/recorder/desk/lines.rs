@@ -97,8 +97,14 @@ impl Lines {
         }
     }
 
-    pub(super) fn take(&mut self) -> Vec<(HistoryLine, u32)> {
-        std::mem::take(&mut self.waiting)
+    /// At most so many, the oldest first.
+    pub(super) fn take(&mut self, most: usize) -> Vec<(HistoryLine, u32)> {
+        let rest = self.waiting.split_off(most.min(self.waiting.len()));
+        std::mem::replace(&mut self.waiting, rest)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// They could not be written; what came meanwhile is newer.

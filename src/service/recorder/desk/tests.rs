@@ -424,7 +424,8 @@ fn a_disk_that_fails_for_long_costs_lines_of_the_history_and_no_memory() {
         desk.lines.add(line(second, None));
     }
     assert_eq!(desk.lines.take_lost(), 500);
-    let written = changes(&mut desk);
+    // In ten portions.
+    let written: Vec<String> = (0..10).flat_map(|_| changes(&mut desk)).collect();
     assert_eq!(written.len(), 10_000);
     assert_eq!(written[0], "500 x1");
     assert_eq!(desk.lines.take_lost(), 0);
@@ -442,4 +443,69 @@ fn a_snapshot_does_not_change_and_costs_nothing() {
     let seen = |memories: &Memories| memories.pod(&url).unwrap().seen_at;
     assert_eq!((seen(&before), seen(&after)), (Some(at(1)), Some(at(2))));
     assert!(after.room(&RoomName::new("elm").unwrap()).is_none());
+}
+
+/// While one portion is written, others may write a pin; and no version goes before the last row
+/// that names it.
+#[test]
+fn what_thousands_of_rooms_changed_is_written_in_portions() {
+    let mut desk = desk();
+    let all: Vec<String> = (0..1_000).map(|n| format!("{n:04}")).collect();
+    let change = |desk: &mut Desk, id: u64| {
+        for name in &all {
+            desk.feed(name, feed(id, 1), Some(version(id)));
+            // In another order than that of the feeds.
+            let name = format!("room {}", name.chars().rev().collect::<String>());
+            let of_feed = RoomFeedMemory {
+                believed: Some(VersionId(id)),
+                ..RoomFeedMemory::default()
+            };
+            let feed = name.trim_start_matches("room ").chars().rev().collect();
+            let memory = RoomMemory {
+                feeds: [(feed, of_feed)].into(),
+                ..RoomMemory::default()
+            };
+            desk.room(&name, memory);
+            desk.pod(&name, pod(1));
+            desk.pod_settings(&name, at(1), format!("{{\"id\":{id}}}"));
+        }
+    };
+    for id in [1, 2] {
+        change(&mut desk, id);
+        let (mut rows, mut portions) = ([0; 4], 0);
+        loop {
+            let outgoing = desk.outgoing(Extent::Changes);
+            let batch = &outgoing.batch;
+            assert!(batch.feeds.len() <= 400 && batch.rooms.len() <= 400);
+            let rooms: BTreeSet<&str> = batch
+                .rooms
+                .iter()
+                .flat_map(|(_, memory)| memory.iter().flat_map(|memory| memory.feeds.keys()))
+                .map(String::as_str)
+                .collect();
+            let feeds: BTreeSet<&str> = batch.feeds.iter().map(|(feed, _)| feed.as_str()).collect();
+            for (feed, _) in &batch.unnamed {
+                assert!(rooms.contains(feed.as_str()) && feeds.contains(feed.as_str()));
+            }
+            let counts = [
+                batch.feeds.len(),
+                batch.rooms.len(),
+                batch.pods.len(),
+                batch.pod_settings.len(),
+            ];
+            for (rows, count) in rows.iter_mut().zip(counts) {
+                *rows += count;
+            }
+            portions += 1;
+            let is_part = outgoing.is_part;
+            desk.wrote(outgoing);
+            if !is_part {
+                break;
+            }
+        }
+        let pods = if id == 1 { 1_000 } else { 0 };
+        assert_eq!(rows, [1_000, 1_000, pods, 1_000]);
+        assert!(portions >= 3, "{portions}");
+        assert!(desk.outgoing(Extent::Changes).batch.is_empty());
+    }
 }

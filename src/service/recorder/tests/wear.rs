@@ -105,13 +105,19 @@ fn version(id: u64, body: &[u8]) -> Arc<FeedVersion> {
 }
 
 async fn store(ledger: &Ledger, desk: &mut Desk, extent: Extent) -> bool {
-    let outgoing = desk.outgoing(extent);
-    let is_something = !outgoing.batch.is_empty();
-    if is_something {
-        ledger.store(&outgoing.batch).await.unwrap();
+    let mut is_something = false;
+    loop {
+        let outgoing = desk.outgoing(extent);
+        let is_part = outgoing.is_part;
+        if !outgoing.batch.is_empty() {
+            ledger.store(&outgoing.batch).await.unwrap();
+            is_something = true;
+        }
+        desk.wrote(outgoing);
+        if !is_part {
+            return is_something;
+        }
     }
-    desk.wrote(outgoing);
-    is_something
 }
 
 #[tokio::test]

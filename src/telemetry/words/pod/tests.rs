@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::control::pod::PushReason;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::time::UnixTime;
 
@@ -79,8 +80,8 @@ fn a_push_says_what_changed_and_what_ended() {
     });
     assert_eq!(
         line.text,
-        "room `oak`: 192.0.2.11: pushed 1 meeting (changed: 1 added, 0 removed, 0 changed), recovered after \
-         5 failures; the pod says that it needs a reboot"
+        "room `oak`: 192.0.2.11: pushed 1 meeting (the calendar changed: 1 added, 0 removed, 0 changed), recovered after \
+         5 failures; the pod reports that it needs a reboot"
     );
     assert_eq!((line.name, line.level), ("push.done", Level::Info));
 }
