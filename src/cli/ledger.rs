@@ -49,7 +49,7 @@ pub async fn run(args: LedgerArgs, output: Output) -> Result<Ended, Failure> {
     let url = server_address(&args.to).map_err(|wrong| {
         Failure::usage(
             format!("the address of `--to` {wrong}"),
-            "write it as in `ledger.url`",
+            "write postgres://USER@HOST/DATABASE; the password goes into a file for `--password-file`",
         )
     })?;
     if !args.from.is_file() {

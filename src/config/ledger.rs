@@ -10,6 +10,8 @@ use crate::model::ledger_place::{LedgerPlace, LedgerServer};
 
 const EXPECTED: &str = "an address such as \"postgres://podcal@db.example.com/podcal\"";
 
+const HOLDS_PASSWORD: &str = "holds a password";
+
 /// What the address may say after `?`.
 const OPTIONS: &[&str] = &["host", "sslmode", "sslrootcert"];
 
@@ -52,6 +54,12 @@ fn address(value: &Value<'_>) -> Option<String> {
     let text = value.string_or(EXPECTED)?.trim();
     match server_address(text) {
         Ok(address) => Some(address),
+        Err(wrong) if wrong == HOLDS_PASSWORD => {
+            value.wrong(format!(
+                "{wrong}; write it beside it: `password = {{ file = \"...\" }}` or `{{ env = \"...\" }}`"
+            ));
+            None
+        }
         Err(wrong) => {
             value.wrong(wrong);
             None
@@ -69,10 +77,7 @@ pub fn server_address(text: &str) -> Result<String, String> {
         return Err(format!("is not {EXPECTED}"));
     }
     if url.password().is_some() {
-        return Err(
-            "holds a password; write it beside it: `password = { file = \"...\" }` or `{ env = \"...\" }`"
-                .to_owned(),
-        );
+        return Err(HOLDS_PASSWORD.to_owned());
     }
     if url.username().is_empty() {
         return Err(format!("names no user; write {EXPECTED}"));

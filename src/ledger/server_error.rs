@@ -1,5 +1,6 @@
 //! What can go wrong with a ledger on a PostgreSQL server. Its SQLSTATE codes become variants
-//! here and nowhere else. The ledger is named by its server and database, never by the whole address.
+//! here and nowhere else. The ledger is named by its server and database, never by the whole
+//! address.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -109,7 +110,8 @@ impl ServerError {
             "42501" => Self::MissingRight { name, source },
             "25006" => Self::OnlyReads { name },
             code if code.starts_with("53") => Self::Full { name, source },
-            // Shutting down, starting up, or out of reach behind a pooler; locks that were not had in time.
+            // Shutting down, starting up, or out of reach behind a pooler; a lock that was not
+            // free in time.
             code if ["08", "57", "40", "55"]
                 .iter()
                 .any(|class| code.starts_with(class)) =>

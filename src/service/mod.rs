@@ -28,6 +28,7 @@ pub mod feed_task;
 pub mod gate;
 pub mod history_text;
 mod identity_task;
+mod joints;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
@@ -64,20 +65,17 @@ use tokio::time::Instant;
 
 use self::clock::Clock;
 use self::deadline::Deadline;
-use self::feed_task::{FeedCommand, ServerDate};
+use self::feed_task::FeedCommand;
 use self::gate::Gate;
-use self::identity_task::Identities;
+use self::joints::Joints;
 use self::pod_task::PodCommand;
-use self::read_budget::ReadBudget;
 use self::recorder::Recorder;
 use self::reload::Difference;
 use self::restart::Restarts;
-use self::room_task::{ClockState, RoomCommand, RoomLosses};
+use self::room_task::RoomCommand;
 use self::snapshot::{Snapshot, Views};
 use self::status::{RoomState, Status};
 use crate::config::Config;
-use crate::control::brake::{BrakeSettings, BrakeState};
-use crate::control::identity::Devices;
 use crate::control::now::Monotonic;
 use crate::control::pod::PodView;
 use crate::control::published::{FeedView, Wanted};
@@ -214,25 +212,6 @@ pub struct Service {
     /// Of tasks that ended by a fault of podcal.
     restarts: BTreeMap<String, Restarts>,
     joints: Joints,
-}
-
-/// What joins tasks of one kind to all others.
-struct Joints {
-    brake_settings: watch::Sender<BrakeSettings>,
-    brake: watch::Receiver<Arc<BrakeState>>,
-    losses: mpsc::UnboundedSender<RoomLosses>,
-    clock_state: watch::Receiver<ClockState>,
-    dates: mpsc::UnboundedSender<ServerDate>,
-    devices: watch::Receiver<Arc<Devices>>,
-    identities: Identities,
-    budget: ReadBudget,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Joints {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
 }
 
 impl Service {
