@@ -57,7 +57,7 @@ mod tests {
         let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
         assert_eq!(summaries.due(at(0), || false), None);
         assert_eq!(summaries.due(at(1), || true), Some(true));
-        assert_eq!(summaries.due(at(2), || unreachable!("asked once")), None);
+        assert_eq!(summaries.due(at(2), || panic!("asked once")), None);
         assert_eq!(summaries.due(at(59), || true), None);
         assert_eq!(summaries.due(at(60), || true), Some(false));
         assert_eq!(summaries.due(at(61), || true), None);
