@@ -394,8 +394,14 @@ fn no_file_is_a_drawer() {
 
 #[test]
 fn every_migration_says_why_it_exists() {
-    for entry in fs::read_dir(root().join("migrations")).unwrap() {
-        let path = entry.unwrap().path();
+    let folders = ["migrations", "migrations/postgres"].map(|folder| root().join(folder));
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("-- Why: "), "{}", path.display());
     }
@@ -408,6 +414,14 @@ fn what_is_deployed_is_this_version() {
     for (path, line) in [
         ("Dockerfile", format!("ARG VERSION={version}")),
         ("deploy/compose.yaml", format!("image: podcal:{version}")),
+        (
+            "deploy/replicas/compose.yaml",
+            format!("image: podcal:{version}"),
+        ),
+        (
+            "deploy/replicas/deployment.yaml",
+            format!("/podcal:{version}"),
+        ),
         (
             "deploy/kubernetes/statefulset.yaml",
             format!("/podcal:{version}"),

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::config::fault::ConfigFaults;
 use crate::fault::{self, Fault};
+use crate::ledger::LedgerError;
 use crate::report;
+use crate::server::StartError;
 
 /// Why a command could not do what it was asked for, with the code that it exits with.
 #[derive(Debug)]
@@ -94,6 +96,22 @@ impl Failure {
             format!("cannot listen to signals: {error}"),
             "see the limits of the system",
         )
+    }
+
+    /// Why the service does not start. A database that it cannot use is a matter of its set-up.
+    pub fn at_start(error: StartError) -> Self {
+        let kind = match &error {
+            StartError::Ledger(LedgerError::Server(error)) => Some(error.kind()),
+            _ => None,
+        };
+        let failure = Self::from(error);
+        match kind {
+            Some(kind) => Self {
+                code: report::USAGE,
+                ..failure.with("error_type", kind)
+            },
+            None => failure,
+        }
     }
 
     /// A service holds the ledger and does not answer.

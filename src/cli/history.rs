@@ -27,7 +27,7 @@ pub async fn run(global: &Global, args: HistoryArgs, output: Output) -> Result<E
     let config = load(global)?;
     let room = room::find(&config, &args.room)?;
     super::ledger_exists(&config)?;
-    let ledger = Ledger::open_to_read(&config.ledger).await?;
+    let ledger = Ledger::open_place_to_read(&config.ledger_place()).await?;
     let feeds: Vec<_> = room.feeds.iter().map(|feed| feed.id.clone()).collect();
     let entries = ledger.history(&room.name, &feeds, args.limit).await?;
     ledger.close().await;

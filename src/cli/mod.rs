@@ -12,6 +12,7 @@ mod explain;
 mod failure;
 mod history;
 mod init;
+mod ledger;
 mod man;
 mod output;
 mod pod;
@@ -97,6 +98,7 @@ enum Command {
     Status(status::StatusArgs),
     History(history::HistoryArgs),
     Pod(pod::PodArgs),
+    Ledger(ledger::LedgerArgs),
     Simulate(simulate::SimulateArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -211,6 +213,7 @@ async fn dispatch(cli: Cli) -> Result<Ended, Failure> {
         Command::Status(args) => status::run(&global, args, output).await,
         Command::History(args) => history::run(&global, args, output).await,
         Command::Pod(args) => until_stopped(pod::command(&global, args, output)).await,
+        Command::Ledger(args) => until_stopped(ledger::run(args, output)).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => Ok(completions::run(args, output)),
@@ -244,7 +247,7 @@ fn load(global: &Global) -> Result<Config, Failure> {
 
 /// Whether there is anything to read; a missing ledger is not an empty one.
 fn ledger_exists(config: &Config) -> Result<(), Failure> {
-    if config.ledger.exists() {
+    if config.ledger_server.is_some() || config.ledger.exists() {
         return Ok(());
     }
     Err(Failure::at_work(

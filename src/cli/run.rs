@@ -27,7 +27,8 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<Ended, Failure> {
         .map_err(|faults| Failure::configuration(&faults, &global.config))?;
     let config = warned(loaded);
     let mut signals = Signals::listen().map_err(|error| Failure::signals(&error))?;
-    let server = Server::start(config, Clock::start(clock), args.dry_run).await?;
+    let started = Server::start(config, Clock::start(clock), args.dry_run).await;
+    let server = started.map_err(Failure::at_start)?;
     server.serve(&mut signals).await;
     Ok(Ended::Well)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::model::time::UnixTime;
 use crate::model::zone::Zone;
 use crate::service::control_socket::{self, Answer, Request};
 use crate::service::status::{DisplayStatus, RoomState, RoomStatus, Status, current, next};
+use crate::telemetry::words::service::count;
 
 /// A service whose tasks work answers at once.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,10 +69,12 @@ async fn once(config: &Config, args: &StatusArgs, output: Output) -> Result<Ende
         shown.rooms.retain(|room| room.name == name);
     }
     super::ledger_exists(config)?;
-    let ledger = Ledger::open_to_read(&config.ledger).await?;
+    let ledger = Ledger::open_place_to_read(&config.ledger_place()).await?;
     let loaded = ledger.load().await?;
+    let roll = ledger.roll().await?;
     ledger.close().await;
     let status = Status::of(&shown, &loaded.memories, loaded.service, clock());
+    let status = status.with_roll(Arc::new(roll));
     let ended = if status.is_well() {
         Ended::Well
     } else {
@@ -115,9 +119,35 @@ fn show(output: Output, config: &Config, status: &Status, args: &StatusArgs) {
             output.table(&headings, rows);
         }
     }
+    show_replicas(output, status);
     if args.room.is_some() {
         for (of, room) in rooms {
             show_displays(output, of, room, status.now);
+        }
+    }
+}
+
+/// Which podcal serves what, where several share the rooms.
+fn show_replicas(output: Output, status: &Status) {
+    if status.roll.replicas.is_empty() {
+        return;
+    }
+    output.line("");
+    for (replica, served) in status.roll.shares() {
+        output.line(&format!(
+            "{} serves {}, podcal {}",
+            replica.name,
+            count(served, "room", "rooms"),
+            replica.version
+        ));
+    }
+    for room in &status.rooms {
+        match status.roll.owner_of(&room.room) {
+            None => output.line(&format!("room `{}` is served by none of them", room.room)),
+            Some(one) if status.rooms.len() == 1 => {
+                output.line(&format!("room `{}` is served by {}", room.room, one.name));
+            }
+            Some(_) => {}
         }
     }
 }

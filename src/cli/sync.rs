@@ -11,14 +11,16 @@ use super::{Failure, Global, load, room};
 use crate::app::clock;
 use crate::config::Config;
 use crate::control::pod::PushReason;
-use crate::ledger::LedgerError;
+use crate::ledger::Ledger;
 use crate::model::agenda::Changes;
 use crate::model::meeting::Meeting;
+use crate::model::name::RoomName;
 use crate::model::zone::Zone;
 use crate::service::clock::Clock;
 use crate::service::control_socket::{self, Answer, Request, SyncRequest};
 use crate::service::once::Once;
 use crate::service::pass::PassOptions;
+use crate::service::remote::sync_by_owners;
 use crate::service::report::{DisplayReport, FeedReport, FeedResult, RoomReport, SyncReport};
 use crate::service::signals::Signals;
 use crate::telemetry::words::service::count;
@@ -129,12 +131,47 @@ async fn begin(args: &SyncArgs, config: Config, all: &Config) -> Result<Begun, F
         }
         match Once::start(config.clone(), all, Clock::start(clock), args.dry_run).await {
             // Another `sync` is at work, or a service that is just starting.
-            Err(LedgerError::ServiceRunning { .. }) if begun.elapsed() < LONGEST_TURN => {
+            // Services elsewhere share the ledger: each room is asked of its own.
+            Err(error) if error.is_held() && all.ledger_server.is_some() && !args.dry_run => {
+                if let Some(report) = sync_elsewhere(args, &config, all).await? {
+                    return Ok(Begun::Done(report));
+                }
+                // Another command, not a service.
+                if begun.elapsed() >= LONGEST_TURN {
+                    return Err(error.into());
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            Err(error) if error.is_held() && begun.elapsed() < LONGEST_TURN => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             once => return Ok(Begun::Here(Box::new(once?))),
         }
     }
+}
+
+/// The report of the replicas that serve these rooms; `None` where none runs.
+async fn sync_elsewhere(
+    args: &SyncArgs,
+    config: &Config,
+    all: &Config,
+) -> Result<Option<SyncReport>, Failure> {
+    let ledger = Ledger::open_place_to_read(&all.ledger_place()).await?;
+    if ledger.roll().await?.replicas.is_empty() {
+        return Ok(None);
+    }
+    let rooms: Vec<RoomName> = config.rooms.iter().map(|room| room.name.clone()).collect();
+    let options = SyncRequest {
+        rooms: Vec::new(),
+        force: args.force,
+        try_password: args.try_password,
+    };
+    let reports = sync_by_owners(&ledger, &rooms, &options, LONGEST_PASS).await;
+    ledger.close().await;
+    let mut reports = reports.map_err(|refusal| Failure::at_work(refusal.says, &refusal.hint))?;
+    let place = |name: &str| rooms.iter().position(|room| room.as_str() == name);
+    reports.sort_by_key(|report| place(&report.room));
+    Ok(Some(SyncReport { rooms: reports }))
 }
 
 /// The report of the service that holds the ledger; `None` where none runs.

@@ -13,6 +13,7 @@ use super::feeds::Limits;
 use super::file::{self, Table, duration, size};
 use super::include;
 use super::keys;
+use super::ledger;
 use super::notes::Noted;
 use super::pods::{self, Settings};
 use super::rooms::{Defaults, Rooms};
@@ -80,10 +81,7 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> (Config, Vec<N
         .as_ref()
         .and_then(|table| table.get("keep"))
         .and_then(|value| duration(&value));
-    let ledger = ledger
-        .and_then(|table| table.get("path"))
-        .and_then(|value| value.line_of_text())
-        .unwrap_or("podcal.db");
+    let ledger = ledger::place(ledger.as_ref(), sources);
     let limits = limits(root);
     let pod = root.get("pod").and_then(|value| value.table(&keys::POD));
     let (guard, brake_rooms) = root
@@ -117,7 +115,8 @@ fn whole(root: &Table<'_>, path: &Path, sources: &Sources<'_>) -> (Config, Vec<N
     let config = Config {
         path: path.to_owned(),
         time_zone: defaults.zone,
-        ledger: sources.path(ledger),
+        ledger: ledger.path,
+        ledger_server: ledger.server,
         keep_history: keep_history.unwrap_or(KEEP_HISTORY),
         schedule,
         guard,

@@ -36,7 +36,7 @@ pub const INCLUDED: Section = Section {
 
 pub const LEDGER: Section = Section {
     place: "`[ledger]`",
-    keys: &["path", "keep"],
+    keys: &["path", "url", "password", "folder", "keep"],
 };
 
 pub const SCHEDULE: Section = Section {
@@ -252,10 +252,6 @@ impl Section {
     /// What to say to a key that this table does not know.
     #[must_use]
     pub fn advice(&self, unknown: &str) -> String {
-        if self.place == LEDGER.place && unknown == "url" {
-            return "a ledger in PostgreSQL is not supported by this version; write `path = \"podcal.db\"`"
-                .to_owned();
-        }
         if self.place == INCLUDED.place && ROOT.knows(unknown) {
             return "belongs to the main file; an included file contains [rooms.NAME] tables only"
                 .to_owned();
@@ -394,11 +390,6 @@ mod tests {
             &ROOM_GUARD,
             "rooms",
             "is for all rooms together; write it in `[guard]`",
-        );
-        check(
-            &LEDGER,
-            "url",
-            "a ledger in PostgreSQL is not supported by this version; write `path = \"podcal.db\"`",
         );
     }
 

@@ -12,6 +12,7 @@ pub mod fuzz;
 mod include;
 mod keys;
 mod known_feeds;
+pub(crate) mod ledger;
 pub(crate) mod load;
 mod notes;
 mod pods;
@@ -36,6 +37,7 @@ use ring::digest;
 use crate::model::cron::Cron;
 use crate::model::digest::hex;
 use crate::model::feed_url::FeedUrl;
+use crate::model::ledger_place::{LedgerPlace, LedgerServer};
 use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::occurrence::Details;
 use crate::model::pattern;
@@ -49,7 +51,10 @@ pub struct Config {
     pub path: PathBuf,
     pub time_zone: Zone,
     /// Absolute, or relative to the working directory; never to be joined again.
+    /// With a server, what the files beside its ledger are named after.
     pub ledger: PathBuf,
+    /// `None`: the ledger is a file.
+    pub ledger_server: Option<Arc<LedgerServer>>,
     /// For how long the history of what was done is kept.
     pub keep_history: Duration,
     pub schedule: Schedule,
@@ -66,6 +71,16 @@ pub struct Config {
     pub web: Option<Web>,
     /// In the order of the file and of those that it includes; at least one.
     pub rooms: Vec<Room>,
+}
+
+impl Config {
+    #[must_use]
+    pub fn ledger_place(&self) -> LedgerPlace {
+        LedgerPlace {
+            path: self.ledger.clone(),
+            server: self.ledger_server.clone(),
+        }
+    }
 }
 
 /// What becomes of the display of a room or pod that leaves the configuration.

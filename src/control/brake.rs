@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::now::{Monotonic, Now};
 use super::retry::Past;
+use crate::model::memory::RoomMemory;
 use crate::model::name::{FeedId, RoomName};
+use crate::model::time::UnixTime;
 
 /// What the brake is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,48 @@ pub struct FeedOfRoom {
     pub to_come: usize,
     /// When everything to come was last taken from it by a good reading.
     pub lost_at: Option<Past>,
+}
+
+/// The same of a room that another replica serves, as that one wrote it down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RememberedLoss {
+    feed: FeedId,
+    to_come: usize,
+    lost_at: Option<UnixTime>,
+}
+
+impl RememberedLoss {
+    #[must_use]
+    pub fn of(feed: &FeedId, memory: &RoomMemory, now: UnixTime) -> Self {
+        let part = memory.feeds.get(feed.as_str());
+        let meetings = memory.agenda.iter();
+        let to_come = meetings
+            .filter(|one| one.meeting.end_time > now)
+            .filter(|one| one.feeds.iter().any(|of| **of == *feed.as_str()))
+            .count();
+        let hold = part.and_then(|part| part.hold.as_ref());
+        let replaced = part.and_then(|part| part.replaced.as_ref());
+        let (to_come, lost_at) = match (hold, replaced) {
+            (Some(hold), _) => (hold.missing, Some(hold.since)),
+            // How many there were is not written down.
+            (None, Some(replaced)) => (to_come.max(1), Some(replaced.at)),
+            (None, None) => (to_come, None),
+        };
+        Self {
+            feed: feed.clone(),
+            to_come,
+            lost_at,
+        }
+    }
+
+    #[must_use]
+    pub fn told(&self, now: Now) -> FeedOfRoom {
+        FeedOfRoom {
+            feed: self.feed.clone(),
+            to_come: self.to_come,
+            lost_at: self.lost_at.map(|at| Past::restored(at, now)),
+        }
+    }
 }
 
 /// What is held for all rooms that lost everything to it.
@@ -232,7 +276,6 @@ impl Brake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::UnixTime;
 
     const SETTINGS: BrakeSettings = BrakeSettings {
         rooms: 5,
@@ -353,5 +396,45 @@ mod tests {
         assert_eq!(brake.judge(at(11)).len(), 1);
         assert!(brake.state().holds(&shared));
         assert!(!brake.state().holds(&own_feed(1)));
+    }
+
+    #[test]
+    fn a_room_of_another_replica_counts_by_what_it_wrote_down() {
+        use crate::model::memory::{HoldMemory, ReplacedMemory, RoomFeedMemory};
+        use crate::model::version::VersionId;
+        let feed = FeedId::new("calendar.example.com", &["ics", "a"]);
+        let at = UnixTime::from_seconds;
+        let now = Now {
+            wall: at(10_000),
+            monotonic: Monotonic::from_start(Duration::from_secs(500)),
+        };
+        let of = |part: RoomFeedMemory| {
+            let mut memory = RoomMemory::default();
+            memory.feeds.insert(feed.as_str().to_owned(), part);
+            RememberedLoss::of(&feed, &memory, now.wall).told(now)
+        };
+        assert_eq!(of(RoomFeedMemory::default()).lost_at, None);
+        let lost = of(RoomFeedMemory {
+            replaced: Some(ReplacedMemory {
+                version: VersionId(1),
+                at: at(9_940),
+            }),
+            ..RoomFeedMemory::default()
+        });
+        let held = of(RoomFeedMemory {
+            hold: Some(HoldMemory {
+                since: at(9_940),
+                empty_since: None,
+                until: at(11_000),
+                missing: 4,
+                is_brake: false,
+            }),
+            ..RoomFeedMemory::default()
+        });
+        assert_eq!((lost.to_come, held.to_come), (1, 4));
+        for told in [lost, held] {
+            let elapsed = told.lost_at.unwrap().elapsed(now.monotonic);
+            assert_eq!(elapsed, Duration::from_secs(60));
+        }
     }
 }

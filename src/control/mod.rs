@@ -8,6 +8,7 @@ pub mod due;
 pub mod feed;
 pub mod guard;
 pub mod identity;
+pub mod lease;
 pub mod mutation;
 pub mod now;
 pub mod pod;

@@ -7,10 +7,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::carry_over::Upgrade;
+use super::connection::{BUSY_TIMEOUT, options};
 use super::file::{self, Found, beside};
 use super::salvage::{self, Saved};
 use super::schema;
-use super::{BUSY_TIMEOUT, Journal, Ledger, LedgerError, Result, Schema, options};
+use super::{Journal, Ledger, LedgerError, Result, Schema};
 use crate::fault::chain;
 use crate::model::ledger_event::LedgerEvent;
 use crate::model::time::UnixTime;
@@ -146,6 +147,11 @@ impl Ledger {
     pub(super) async fn make_writable(&self) -> Result<()> {
         let schema = self.opened().schema;
         if schema == Schema::Current {
+            return Ok(());
+        }
+        if let Some(server) = &self.0.server {
+            server.make_tables().await?;
+            self.opened().schema = Schema::Current;
             return Ok(());
         }
         // A service of the older podcal that runs would find its tables gone.

@@ -12,6 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::Answer;
 use super::memories::{self, Batch, Loaded};
 use super::pin;
+use super::query::Db;
 use crate::model::agenda::Agenda;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::meeting::Meeting;
@@ -106,8 +107,11 @@ pub(super) async fn read(connection: &mut SqliteConnection) -> Answer<Old> {
     Ok(Old {
         loaded: Loaded {
             memories,
-            pins: pin::all(connection).await?.into_iter().collect(),
-            service: memories::service(connection).await?,
+            pins: pin::all(&mut Db::from(&mut *connection))
+                .await?
+                .into_iter()
+                .collect(),
+            service: memories::service(&mut Db::from(&mut *connection)).await?,
             ..Loaded::default()
         },
         pauses,
@@ -127,7 +131,7 @@ pub(super) async fn store(connection: &mut SqliteConnection) -> Answer<Upgrade> 
         pods: every(loaded.memories.pods),
         ..Batch::default()
     };
-    memories::store(connection, &batch).await?;
+    memories::store(&mut Db::from(&mut *connection), &batch).await?;
     for pause in pauses {
         sqlx::query(
             "INSERT INTO old_pause (pod, until, rejections, password_tag) VALUES ($1, $2, $3, $4)",

@@ -1,6 +1,7 @@
 //! What is kept of the device behind a pod's address: that a person accepted another one,
 //! and the settings as they were read last.
 
+use super::query::sql;
 use super::{Ledger, Result, Schema};
 use crate::model::name::PodUrl;
 use crate::model::time::UnixTime;
@@ -16,7 +17,7 @@ impl Ledger {
     pub async fn accept_device(&self, pod: &PodUrl, device_id: &str, at: UnixTime) -> Result<()> {
         let key = pod.key();
         self.write(async |connection| {
-            sqlx::query(
+            sql(
                 "INSERT INTO accepted_device (pod, device_id, accepted_at) VALUES ($1, $2, $3) \
                  ON CONFLICT (pod) DO UPDATE SET device_id = excluded.device_id, \
                  accepted_at = excluded.accepted_at",
@@ -41,12 +42,7 @@ impl Ledger {
             _ => "SELECT read_at, json FROM pod_settings WHERE pod = $1",
         };
         let key = pod.key();
-        self.read(async |connection| {
-            sqlx::query_as(statement)
-                .bind(&key)
-                .fetch_optional(connection)
-                .await
-        })
-        .await
+        self.read(async |connection| sql(statement).bind(&key).fetch_optional(connection).await)
+            .await
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::lock::Holder;
+use super::server_error::ServerError;
 use crate::fault::{Fault, chain};
 use crate::model::failure::{Failure, FailureClass};
 
@@ -50,6 +51,8 @@ pub enum LedgerError {
         path: PathBuf,
         holder: Option<Holder>,
     },
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error("there is no room left on the disk of the ledger {}", path.display())]
     DiskFull { path: PathBuf },
     #[error("the ledger {} cannot be written", path.display())]
@@ -91,7 +94,7 @@ pub enum OpenFailure {
     Sqlite(sqlx::Error),
 }
 
-fn in_brackets(holder: Option<&Holder>) -> String {
+pub(super) fn in_brackets(holder: Option<&Holder>) -> String {
     holder.map_or_else(String::new, |holder| format!(" ({holder})"))
 }
 
@@ -100,6 +103,21 @@ impl LedgerError {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::NotADatabase { .. })
+    }
+
+    /// Whether another process holds it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(
+            self,
+            Self::ServiceRunning { .. } | Self::Server(ServerError::ServedByAnother { .. })
+        )
+    }
+
+    /// Whether a server is down for everybody, as far as can be told from here.
+    #[must_use]
+    pub fn is_server_down(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_down())
     }
 
     /// A stable key for logs.
@@ -116,6 +134,7 @@ impl LedgerError {
             Self::Altered { .. } => "other_schema",
             Self::Locked { .. } => "locked",
             Self::ServiceRunning { .. } => "service_running",
+            Self::Server(error) => error.kind(),
             Self::DiskFull { .. } => "disk_full",
             Self::ReadOnly { .. } => "read_only",
             Self::NoSharedMemory { .. } => "no_shared_memory",
@@ -215,6 +234,7 @@ impl Fault for LedgerError {
                  it, or an open database tool, is the usual cause"
                     .into()
             }
+            Self::Server(error) => error.hint().into(),
             Self::ServiceRunning { .. } => {
                 "stop the other one, or give this one a `ledger.path` of its own; `podcal sync` \
                  and the commands that read may run beside it"
@@ -260,6 +280,7 @@ impl Fault for LedgerError {
     fn is_passing(&self) -> bool {
         match self {
             Self::Locked { .. } | Self::NoAnswer { .. } | Self::Replaced { .. } => true,
+            Self::Server(error) => error.is_passing(),
             Self::LockIsALink { .. }
             | Self::FolderMissing { .. }
             | Self::NotAFile { .. }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 
+use super::query::{Db, sql};
 use super::{Answer, Ledger, Result, json, packed};
 use crate::model::agenda::Changes;
 use crate::model::digest::hex;
@@ -182,19 +182,13 @@ impl HistoryLine {
     }
 }
 
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    line: &HistoryLine,
-    count: u32,
-) -> Answer<()> {
+pub(super) async fn write(connection: &mut Db<'_>, line: &HistoryLine, count: u32) -> Answer<()> {
     let event = packed::pack(&json::bytes(&line.event)?);
     // Of several, the first is not known here; the last is.
     let since = line.streak_since.filter(|_| count > 1).unwrap_or(line.at);
-    sqlx::query(
-        "INSERT INTO history \
+    sql("INSERT INTO history \
          (room, feed, pod, what, trouble, since_at, at, count, event, inflated_bytes) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
     .bind(&line.room)
     .bind(&line.feed)
     .bind(&line.pod)
@@ -212,7 +206,7 @@ pub(super) async fn write(
 
 /// Counts the same event again where it was seen in its streak; else writes it.
 pub(super) async fn write_or_count(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     line: &HistoryLine,
     count: u32,
 ) -> Answer<()> {
@@ -235,18 +229,18 @@ pub(super) async fn write_or_count(
     };
     // The same input always packs to the same bytes.
     let event = packed::pack(&json::bytes(&line.event)?);
-    let last: Option<i64> = sqlx::query_scalar(statement)
+    let last: Option<(Option<i64>,)> = sql(statement)
         .bind(key)
         .bind(line.event.what())
         .bind(since)
         .bind(event.bytes)
         .bind(line.room.as_deref().unwrap_or_default())
-        .fetch_one(&mut *connection)
+        .fetch_optional(connection)
         .await?;
-    let Some(last) = last else {
+    let Some((Some(last),)) = last else {
         return write(connection, line, count).await;
     };
-    sqlx::query(
+    sql(
         "UPDATE history SET at = CASE WHEN at < $1 THEN $1 ELSE at END, count = count + $2 \
          WHERE id = $3",
     )
@@ -263,7 +257,7 @@ struct Row {
     id: i64,
     since_at: UnixTime,
     at: UnixTime,
-    count: u32,
+    count: i64,
     event: Vec<u8>,
     inflated_bytes: Option<i64>,
 }
@@ -275,7 +269,7 @@ impl Row {
         Some(Entry {
             at: self.at,
             since: self.since_at,
-            count: self.count,
+            count: u32::try_from(self.count).unwrap_or(u32::MAX),
             event: serde_json::from_slice(&event).ok()?,
         })
     }
@@ -303,10 +297,10 @@ impl Ledger {
                 let of_room = std::iter::once((OF_ROOM, room.as_str()));
                 let of_feeds = feeds.iter().map(|feed| (OF_FEED, feed.as_str()));
                 for (statement, key) in of_room.chain(of_feeds) {
-                    let found: Vec<Row> = sqlx::query_as(statement)
+                    let found: Vec<Row> = sql(statement)
                         .bind(key)
                         .bind(i64::from(limit))
-                        .fetch_all(&mut *connection)
+                        .fetch_all(connection)
                         .await?;
                     rows.extend(found);
                 }
@@ -326,11 +320,11 @@ impl Ledger {
     /// When the ledger cannot be written.
     pub async fn prune_history(&self, now: UnixTime, keep: Duration) -> Result<u64> {
         self.write(async |connection| {
-            let old = sqlx::query("DELETE FROM history WHERE at < $1")
+            let old = sql("DELETE FROM history WHERE at < $1")
                 .bind(now.minus(keep))
-                .execute(&mut *connection)
+                .execute(connection)
                 .await?;
-            let many = sqlx::query(
+            let many = sql(
                 "DELETE FROM history WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER \
                  (PARTITION BY coalesce(room, feed, pod), trouble ORDER BY at DESC, id DESC) \
                  AS place FROM history) AS placed WHERE place > $1)",
@@ -338,7 +332,7 @@ impl Ledger {
             .bind(LINES_KEPT)
             .execute(connection)
             .await?;
-            Ok(old.rows_affected() + many.rows_affected())
+            Ok(old + many)
         })
         .await
     }

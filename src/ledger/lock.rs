@@ -88,7 +88,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    fn this() -> Self {
+    pub(super) fn this() -> Self {
         // Not the whole line: it may contain what belongs to nobody else.
         let mut words = std::env::args().skip(1);
         let command = words.find(|word| COMMANDS.contains(&word.as_str()));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 
 use super::history::{self, HistoryLine};
 use super::pin::{self, Pin};
+use super::query::{Db, sql};
 use super::{Answer, json, packed, sign_in, version};
 use crate::model::memory::{FailingMemory, FeedMemory, Memories, PodMemory, RoomMemory};
 use crate::model::sign_in::SignIn;
@@ -25,6 +25,8 @@ pub(crate) trait Remembered:
     /// Tells the kinds apart in `last_seen`.
     const KIND: &'static str;
     const SELECT: &'static str;
+    /// Those that were written since; on a server alone.
+    const SELECT_CHANGED: &'static str;
     const PUT: &'static str;
     const REMOVE: &'static str;
 
@@ -91,6 +93,8 @@ fn take_later_streak(failing: Option<&mut FailingMemory>, found: Option<&[Option
 impl Remembered for FeedMemory {
     const KIND: &'static str = "feed";
     const SELECT: &'static str = "SELECT feed, memory FROM feed_memory ORDER BY feed";
+    const SELECT_CHANGED: &'static str =
+        "SELECT feed, memory FROM feed_memory WHERE changed >= $1 ORDER BY feed";
     const PUT: &'static str = "INSERT INTO feed_memory (feed, memory) VALUES ($1, $2) \
         ON CONFLICT (feed) DO UPDATE SET memory = excluded.memory";
     const REMOVE: &'static str = "DELETE FROM feed_memory WHERE feed = $1";
@@ -126,6 +130,8 @@ impl Remembered for FeedMemory {
 impl Remembered for RoomMemory {
     const KIND: &'static str = "room";
     const SELECT: &'static str = "SELECT room, memory FROM room_memory ORDER BY room";
+    const SELECT_CHANGED: &'static str =
+        "SELECT room, memory FROM room_memory WHERE changed >= $1 ORDER BY room";
     const PUT: &'static str = "INSERT INTO room_memory (room, memory) VALUES ($1, $2) \
         ON CONFLICT (room) DO UPDATE SET memory = excluded.memory";
     const REMOVE: &'static str = "DELETE FROM room_memory WHERE room = $1";
@@ -146,6 +152,8 @@ impl Remembered for RoomMemory {
 impl Remembered for PodMemory {
     const KIND: &'static str = "pod";
     const SELECT: &'static str = "SELECT pod, memory FROM pod_memory ORDER BY pod";
+    const SELECT_CHANGED: &'static str =
+        "SELECT pod, memory FROM pod_memory WHERE changed >= $1 ORDER BY pod";
     const PUT: &'static str = "INSERT INTO pod_memory (pod, memory) VALUES ($1, $2) \
         ON CONFLICT (pod) DO UPDATE SET memory = excluded.memory";
     const REMOVE: &'static str = "DELETE FROM pod_memory WHERE pod = $1";
@@ -208,6 +216,8 @@ pub struct Loaded {
     /// Device ids that were accepted, by pod.
     pub accepted_devices: BTreeMap<String, String>,
     pub service: ServiceTimes,
+    /// When all of a kind were last seen, where that is not in the memories yet.
+    pub(crate) seen: Vec<(&'static str, BTreeMap<String, Times>)>,
     /// Values that could not be read; they count as never written.
     pub unreadable: usize,
 }
@@ -254,51 +264,80 @@ impl Batch {
     }
 }
 
-pub(super) async fn load(connection: &mut SqliteConnection) -> Answer<Loaded> {
+pub(super) async fn load(connection: &mut Db<'_>) -> Answer<Loaded> {
     let mut loaded = Loaded {
         versions: version::all(connection).await?,
-        pins: pin::all(connection).await?.into_iter().collect(),
         ..Loaded::default()
     };
+    load_trust(connection, &mut loaded).await?;
     let unreadable = &mut loaded.unreadable;
     loaded.memories = Memories {
         feeds: all(connection, unreadable).await?,
         rooms: all(connection, unreadable).await?,
         pods: all(connection, unreadable).await?,
     };
-    loaded.sign_ins = sign_in::all(connection).await?.into_iter().collect();
-    let devices: Vec<(String, String)> =
-        sqlx::query_as("SELECT pod, device_id FROM accepted_device ORDER BY pod")
-            .fetch_all(&mut *connection)
-            .await?;
-    loaded.accepted_devices = devices.into_iter().collect();
     loaded.service = service(connection).await?;
     Ok(loaded)
 }
 
-pub(super) async fn service(connection: &mut SqliteConnection) -> Answer<ServiceTimes> {
-    let row = sqlx::query_as("SELECT started_at, stopped_at, version FROM service WHERE id = 1")
-        .fetch_optional(connection)
+pub(super) async fn load_trust(connection: &mut Db<'_>, loaded: &mut Loaded) -> Answer<()> {
+    loaded.pins = pin::all(connection).await?.into_iter().collect();
+    loaded.sign_ins = sign_in::all(connection).await?.into_iter().collect();
+    let devices: Vec<(String, String)> =
+        sql("SELECT pod, device_id FROM accepted_device ORDER BY pod")
+            .fetch_all(connection)
+            .await?;
+    loaded.accepted_devices = devices.into_iter().collect();
+    Ok(())
+}
+
+/// The memories that were written at this time or later, in milliseconds.
+pub(super) async fn changed(connection: &mut Db<'_>, since: i64) -> Answer<Loaded> {
+    let mut loaded = Loaded::default();
+    let unreadable = &mut loaded.unreadable;
+    loaded.memories = Memories {
+        feeds: changed_of(connection, since, unreadable).await?,
+        rooms: changed_of(connection, since, unreadable).await?,
+        pods: changed_of(connection, since, unreadable).await?,
+    };
+    Ok(loaded)
+}
+
+async fn changed_of<T: Remembered>(
+    connection: &mut Db<'_>,
+    since: i64,
+    unreadable: &mut usize,
+) -> Answer<BTreeMap<String, Arc<T>>> {
+    let rows: Vec<(String, String)> = sql(T::SELECT_CHANGED)
+        .bind(since)
+        .fetch_all(connection)
         .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .filter_map(|(key, json)| match serde_json::from_str::<T>(&json) {
+            Ok(memory) => Some((key, Arc::new(memory))),
+            Err(_) => {
+                *unreadable += 1;
+                None
+            }
+        })
+        .collect())
+}
+
+pub(super) async fn service(connection: &mut Db<'_>) -> Answer<ServiceTimes> {
+    let row: Option<ServiceTimes> =
+        sql("SELECT started_at, stopped_at, version FROM service WHERE id = 1")
+            .fetch_optional(connection)
+            .await?;
     Ok(row.unwrap_or_default())
 }
 
 async fn all<T: Remembered>(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     unreadable: &mut usize,
 ) -> Answer<BTreeMap<String, Arc<T>>> {
-    let rows: Vec<(String, String)> = sqlx::query_as(T::SELECT)
-        .fetch_all(&mut *connection)
-        .await?;
-    let row: Option<(Vec<u8>, Option<i64>)> =
-        sqlx::query_as("SELECT times, inflated_bytes FROM last_seen WHERE kind = $1")
-            .bind(T::KIND)
-            .fetch_optional(connection)
-            .await?;
-    let seen: BTreeMap<String, Times> = row
-        .and_then(|(times, size)| packed::unpack(times, size))
-        .and_then(|json| serde_json::from_slice(&json).ok())
-        .unwrap_or_default();
+    let rows: Vec<(String, String)> = sql(T::SELECT).fetch_all(connection).await?;
+    let seen = seen(connection, SEEN, T::KIND).await?;
     let mut found = BTreeMap::new();
     for (key, json) in rows {
         match serde_json::from_str::<T>(&json) {
@@ -314,7 +353,36 @@ async fn all<T: Remembered>(
     Ok(found)
 }
 
-pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Answer<()> {
+const SEEN: &str = "SELECT times, inflated_bytes FROM last_seen WHERE kind = $1";
+/// On a server alone: nobody else writes them before the transaction ends.
+const SEEN_TO_WRITE: &str =
+    "SELECT times, inflated_bytes FROM last_seen WHERE kind = $1 FOR UPDATE";
+
+/// When all of a kind were last seen.
+async fn seen(
+    connection: &mut Db<'_>,
+    select: &'static str,
+    kind: &'static str,
+) -> Answer<BTreeMap<String, Times>> {
+    let row: Option<(Vec<u8>, Option<i64>)> =
+        sql(select).bind(kind).fetch_optional(connection).await?;
+    Ok(row
+        .and_then(|(times, size)| packed::unpack(times, size))
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .unwrap_or_default())
+}
+
+/// The same, of every kind.
+pub(super) async fn load_seen(connection: &mut Db<'_>, loaded: &mut Loaded) -> Answer<()> {
+    for kind in [FeedMemory::KIND, PodMemory::KIND] {
+        loaded
+            .seen
+            .push((kind, seen(connection, SEEN, kind).await?));
+    }
+    Ok(())
+}
+
+pub(super) async fn store(connection: &mut Db<'_>, batch: &Batch) -> Answer<()> {
     if batch.is_everything {
         for statement in [
             "DELETE FROM feed_memory",
@@ -324,7 +392,7 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
             "DELETE FROM pod_memory",
             "DELETE FROM last_seen",
         ] {
-            sqlx::query(statement).execute(&mut *connection).await?;
+            sql(statement).execute(connection).await?;
         }
     }
     // A version is there before a memory names it, should two of them ever be two transactions.
@@ -333,14 +401,25 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
     put_all(connection, &batch.rooms).await?;
     put_all(connection, &batch.pods).await?;
     for (pod, _) in batch.pods.iter().filter(|(_, memory)| memory.is_none()) {
-        sqlx::query("DELETE FROM pod_settings WHERE pod = $1")
+        sql("DELETE FROM pod_settings WHERE pod = $1")
             .bind(pod)
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     for (kind, times) in &batch.seen {
-        let packed = packed::pack(&json::bytes(times)?);
-        sqlx::query(
+        let mut all = match connection {
+            Db::Sqlite(_) => BTreeMap::new(),
+            // Others know better when theirs were seen.
+            Db::Postgres(_) => seen(connection, SEEN_TO_WRITE, kind).await?,
+        };
+        for (key, times) in times {
+            let known = all.entry(key.clone()).or_default();
+            if known.first() <= times.first() {
+                known.clone_from(times);
+            }
+        }
+        let packed = packed::pack(&json::bytes(&all)?);
+        sql(
             "INSERT INTO last_seen (kind, times, inflated_bytes) VALUES ($1, $2, $3) \
              ON CONFLICT (kind) DO UPDATE SET times = excluded.times, \
              inflated_bytes = excluded.inflated_bytes",
@@ -348,18 +427,18 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
         .bind(*kind)
         .bind(packed.bytes)
         .bind(packed.inflated_bytes)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     for (pod, at, json) in &batch.pod_settings {
-        sqlx::query(
+        sql(
             "INSERT INTO pod_settings (pod, read_at, json) VALUES ($1, $2, $3) \
              ON CONFLICT (pod) DO UPDATE SET read_at = excluded.read_at, json = excluded.json",
         )
         .bind(pod)
-        .bind(at)
+        .bind(*at)
         .bind(json)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     for (pod, pin) in &batch.pins {
@@ -369,20 +448,20 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
         sign_in::put_if_absent(connection, account, memory).await?;
     }
     for (pod, device_id) in &batch.accepted_devices {
-        sqlx::query(
+        sql(
             "INSERT INTO accepted_device (pod, device_id, accepted_at) VALUES ($1, $2, 0) \
              ON CONFLICT (pod) DO NOTHING",
         )
         .bind(pod)
         .bind(device_id)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     for (line, count) in &batch.history {
         history::write_or_count(connection, line, *count).await?;
     }
     if let Some(service) = &batch.service {
-        sqlx::query(
+        sql(
             "INSERT INTO service (id, started_at, stopped_at, version) VALUES (1, $1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
              stopped_at = excluded.stopped_at, version = excluded.version",
@@ -397,17 +476,15 @@ pub(super) async fn store(connection: &mut SqliteConnection, batch: &Batch) -> A
 }
 
 async fn put_all<T: Remembered>(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     changed: &[(String, Option<Arc<T>>)],
 ) -> Answer<()> {
     for (key, memory) in changed {
         let query = match memory {
-            Some(memory) => sqlx::query(T::PUT)
-                .bind(key)
-                .bind(json::text(memory.as_ref())?),
-            None => sqlx::query(T::REMOVE).bind(key),
+            Some(memory) => sql(T::PUT).bind(key).bind(json::text(memory.as_ref())?),
+            None => sql(T::REMOVE).bind(key),
         };
-        query.execute(&mut *connection).await?;
+        query.execute(connection).await?;
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 //! Trust outlives the configuration: a pod that is taken out and put back is still the same pod.
 
 use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
 
 use super::history::{self, HistoryLine};
+use super::query::{Db, sql};
 use super::{Answer, Ledger, LedgerError, Result};
 use crate::model::name::{PodUrl, RoomName};
 use crate::model::time::UnixTime;
@@ -33,7 +33,7 @@ impl Ledger {
         let key = pod.key();
         let row: Option<Row> = self
             .read(async |connection| {
-                sqlx::query_as("SELECT pod, sha256, pinned_at FROM pin WHERE pod = $1")
+                sql("SELECT pod, sha256, pinned_at FROM pin WHERE pod = $1")
                     .bind(&key)
                     .fetch_optional(connection)
                     .await
@@ -68,7 +68,7 @@ impl Ledger {
 
     pub(super) fn unreadable(&self, what: &'static str) -> LedgerError {
         LedgerError::Unreadable {
-            path: self.path().to_owned(),
+            path: self.name().to_owned(),
             what,
         }
     }
@@ -84,24 +84,20 @@ impl Row {
 }
 
 /// Says whether that is news.
-pub(super) async fn set(
-    connection: &mut SqliteConnection,
-    pod: &str,
-    pin: Option<Pin>,
-) -> Answer<u64> {
+pub(super) async fn set(connection: &mut Db<'_>, pod: &str, pin: Option<Pin>) -> Answer<u64> {
     let Some(pin) = pin else {
-        let done = sqlx::query("DELETE FROM pin WHERE pod = $1")
+        let done = sql("DELETE FROM pin WHERE pod = $1")
             .bind(pod)
             .execute(connection)
             .await?;
-        return Ok(done.rows_affected());
+        return Ok(done);
     };
     put(connection, pod, pin).await
 }
 
 /// Leaves the time where the certificate is the same. Says whether it is another.
-pub(super) async fn put(connection: &mut SqliteConnection, pod: &str, pin: Pin) -> Answer<u64> {
-    let done = sqlx::query(
+pub(super) async fn put(connection: &mut Db<'_>, pod: &str, pin: Pin) -> Answer<u64> {
+    let done = sql(
         "INSERT INTO pin (pod, sha256, pinned_at) VALUES ($1, $2, $3) \
          ON CONFLICT (pod) DO UPDATE SET sha256 = excluded.sha256, \
          pinned_at = excluded.pinned_at WHERE pin.sha256 <> excluded.sha256",
@@ -111,12 +107,12 @@ pub(super) async fn put(connection: &mut SqliteConnection, pod: &str, pin: Pin) 
     .bind(pin.at)
     .execute(connection)
     .await?;
-    Ok(done.rows_affected())
+    Ok(done)
 }
 
 /// All pins that can be read; a row that cannot is an error of the whole.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Answer<Vec<(String, Pin)>> {
-    let rows: Vec<Row> = sqlx::query_as("SELECT pod, sha256, pinned_at FROM pin ORDER BY pod")
+pub(super) async fn all(connection: &mut Db<'_>) -> Answer<Vec<(String, Pin)>> {
+    let rows: Vec<Row> = sql("SELECT pod, sha256, pinned_at FROM pin ORDER BY pod")
         .fetch_all(connection)
         .await?;
     rows.into_iter()

@@ -8,8 +8,10 @@ use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 
+use super::connection::options;
 use super::pin::{self, Pin};
-use super::{Answer, options, sign_in};
+use super::query::Db;
+use super::{Answer, sign_in};
 use crate::model::sign_in::SignIn;
 use crate::model::time::UnixTime;
 
@@ -32,11 +34,11 @@ impl Saved {
     pub(super) async fn store(&self, connection: &mut SqliteConnection) -> Answer<()> {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         for (pod, pin) in &self.pins {
-            pin::put(&mut transaction, pod, *pin).await?;
+            pin::put(&mut Db::from(&mut *transaction), pod, *pin).await?;
         }
         for (account, json) in &self.sign_ins {
             if let Ok(sign_in) = serde_json::from_str::<SignIn>(json) {
-                sign_in::put_if_absent(&mut transaction, account, &sign_in).await?;
+                sign_in::put_if_absent(&mut Db::from(&mut *transaction), account, &sign_in).await?;
             }
         }
         for (pod, device_id) in &self.devices {

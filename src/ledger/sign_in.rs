@@ -1,8 +1,7 @@
 //! What came of signing in, by account. The one thing that every process writes, also one
 //! that only reads otherwise: two of them must not try the same wrong password.
 
-use sqlx::sqlite::SqliteConnection;
-
+use super::query::{Db, sql};
 use super::{Answer, Ledger, Result, Schema, json};
 use crate::model::digest::Parts;
 use crate::model::name::PodUrl;
@@ -55,7 +54,7 @@ impl Ledger {
         new: &SignIn,
     ) -> Result<bool> {
         self.make_writable().await?;
-        let json = json::text(new).map_err(|error| super::LedgerError::of(self.path(), error))?;
+        let json = json::text(new).map_err(|error| super::LedgerError::of(self.name(), error))?;
         self.write_beside(async |connection| {
             let found = get(connection, account.as_str()).await?;
             // A row that cannot be read counts as absent.
@@ -65,19 +64,17 @@ impl Ledger {
             let done = match &found {
                 // The text in the condition: on every engine only one can be first.
                 Some(found) => {
-                    sqlx::query("UPDATE sign_in SET memory = $1 WHERE account = $2 AND memory = $3")
+                    sql("UPDATE sign_in SET memory = $1 WHERE account = $2 AND memory = $3")
                         .bind(&json)
                         .bind(account.as_str())
                         .bind(found)
                 }
-                None => sqlx::query(
-                    "INSERT INTO sign_in (memory, account) VALUES ($1, $2) \
-                     ON CONFLICT (account) DO NOTHING",
-                )
+                None => sql("INSERT INTO sign_in (memory, account) VALUES ($1, $2) \
+                     ON CONFLICT (account) DO NOTHING")
                 .bind(&json)
                 .bind(account.as_str()),
             };
-            Ok(done.execute(connection).await?.rows_affected() == 1)
+            Ok(done.execute(connection).await? == 1)
         })
         .await
     }
@@ -99,7 +96,7 @@ impl Ledger {
     pub async fn clear_sign_in(&self, account: &AccountKey) -> Result<()> {
         self.make_writable().await?;
         self.write_beside(async |connection| {
-            sqlx::query("DELETE FROM sign_in WHERE account = $1")
+            sql("DELETE FROM sign_in WHERE account = $1")
                 .bind(account.as_str())
                 .execute(connection)
                 .await
@@ -120,9 +117,9 @@ impl Ledger {
             }
             self.make_writable().await?;
         }
-        let pauses: Vec<(String, UnixTime, u32, i64)> = self
+        let pauses: Vec<(String, UnixTime, i64, i64)> = self
             .read(async |connection| {
-                sqlx::query_as("SELECT pod, until, rejections, password_tag FROM old_pause")
+                sql("SELECT pod, until, rejections, password_tag FROM old_pause")
                     .fetch_all(connection)
                     .await
             })
@@ -139,7 +136,7 @@ impl Ledger {
             adopted.extend(secrets.iter().find(is_about).map(|secret| {
                 let sign_in = SignIn {
                     secret_tag: secret.account.secret_tag(secret.password),
-                    rejections,
+                    rejections: u32::try_from(rejections).unwrap_or(u32::MAX),
                     until,
                     proven_at: None,
                     is_pending: false,
@@ -155,9 +152,9 @@ impl Ledger {
                 put_if_absent(&mut *connection, account, sign_in).await?;
             }
             for pod in &done {
-                sqlx::query("DELETE FROM old_pause WHERE pod = $1")
+                sql("DELETE FROM old_pause WHERE pod = $1")
                     .bind(pod)
-                    .execute(&mut *connection)
+                    .execute(connection)
                     .await?;
             }
             Ok(())
@@ -168,12 +165,12 @@ impl Ledger {
 
     async fn has_pauses_of_0_1(&self) -> Result<bool> {
         self.read(async |connection| {
-            let paused: i64 = sqlx::query_scalar(
+            let paused: Vec<(i64,)> = sql(
                 "SELECT count(*) FROM pod WHERE rest_until IS NOT NULL AND password_tag IS NOT NULL",
             )
-            .fetch_one(connection)
+            .fetch_all(connection)
             .await?;
-            Ok(paused > 0)
+            Ok(paused.iter().any(|(count,)| *count > 0))
         })
         .await
     }
@@ -183,18 +180,17 @@ fn read(json: &str) -> Option<SignIn> {
     serde_json::from_str(json).ok()
 }
 
-async fn get(connection: &mut SqliteConnection, account: &str) -> Answer<Option<String>> {
-    sqlx::query_scalar("SELECT memory FROM sign_in WHERE account = $1")
+async fn get(connection: &mut Db<'_>, account: &str) -> Answer<Option<String>> {
+    let found: Option<(String,)> = sql("SELECT memory FROM sign_in WHERE account = $1")
         .bind(account)
         .fetch_optional(connection)
-        .await
+        .await?;
+    Ok(found.map(|(memory,)| memory))
 }
 
-async fn put(connection: &mut SqliteConnection, account: &str, sign_in: &SignIn) -> Answer<()> {
-    sqlx::query(
-        "INSERT INTO sign_in (account, memory) VALUES ($1, $2) \
-         ON CONFLICT (account) DO UPDATE SET memory = excluded.memory",
-    )
+async fn put(connection: &mut Db<'_>, account: &str, sign_in: &SignIn) -> Answer<()> {
+    sql("INSERT INTO sign_in (account, memory) VALUES ($1, $2) \
+         ON CONFLICT (account) DO UPDATE SET memory = excluded.memory")
     .bind(account)
     .bind(json::text(sign_in)?)
     .execute(connection)
@@ -203,25 +199,22 @@ async fn put(connection: &mut SqliteConnection, account: &str, sign_in: &SignIn)
 }
 
 pub(super) async fn put_if_absent(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     account: &str,
     sign_in: &SignIn,
 ) -> Answer<()> {
-    sqlx::query(
-        "INSERT INTO sign_in (account, memory) VALUES ($1, $2) ON CONFLICT (account) DO NOTHING",
-    )
-    .bind(account)
-    .bind(json::text(sign_in)?)
-    .execute(connection)
-    .await
-    .map(drop)
+    sql("INSERT INTO sign_in (account, memory) VALUES ($1, $2) ON CONFLICT (account) DO NOTHING")
+        .bind(account)
+        .bind(json::text(sign_in)?)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
-pub(super) async fn all(connection: &mut SqliteConnection) -> Answer<Vec<(String, SignIn)>> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT account, memory FROM sign_in ORDER BY account")
-            .fetch_all(connection)
-            .await?;
+pub(super) async fn all(connection: &mut Db<'_>) -> Answer<Vec<(String, SignIn)>> {
+    let rows: Vec<(String, String)> = sql("SELECT account, memory FROM sign_in ORDER BY account")
+        .fetch_all(connection)
+        .await?;
     let known = rows
         .into_iter()
         .filter_map(|(account, json)| Some((account, read(&json)?)));

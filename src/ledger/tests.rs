@@ -2,20 +2,26 @@ use std::fs;
 use std::io::{self, BufRead as _};
 use std::process::{Command, Stdio};
 use std::task::Poll;
+use std::time::Duration;
 
-use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault as _;
+use crate::ledger::connection::options;
 use crate::model::agenda::Agenda;
+use crate::model::ledger_event::LedgerEvent;
 use crate::model::meeting::{Meeting, MeetingId};
 use crate::model::memory::{FeedMemory, PodMemory, RememberedMeeting, RoomMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
 use crate::model::sign_in::{AccountKey, SignIn};
+use crate::model::time::UnixTime;
 
 mod damage;
 mod old;
+mod server;
 mod versions;
 
 pub(super) fn at(seconds: i64) -> UnixTime {
@@ -491,7 +497,7 @@ async fn a_value_that_cannot_be_read_counts_as_never_written() {
     ledger.store(&batch(1)).await.unwrap();
     ledger
         .write(async |connection| {
-            sqlx::query("UPDATE room_memory SET memory = 'no JSON'")
+            query::sql("UPDATE room_memory SET memory = 'no JSON'")
                 .execute(connection)
                 .await
         })
@@ -556,7 +562,7 @@ async fn a_file_system_without_shared_memory_gets_the_older_journal() {
     opened(&elsewhere).await.0.close().await;
     // That way of locking has a folder of this name.
     fs::remove_file(folder.path().join("moved.db.lock")).unwrap();
-    let options = super::options(&elsewhere).vfs("unix-dotfile");
+    let options = connection::options(&elsewhere).vfs("unix-dotfile");
     let Err(error) = begin::prepare(options, &elsewhere, begin::Depth::Whole).await else {
         panic!("it was opened");
     };
@@ -659,8 +665,10 @@ fn every_migration_is_in_the_binary_and_says_why() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut on_disk: Vec<(i64, String)> = fs::read_dir(folder)
         .unwrap()
+        .map(|file| file.unwrap())
+        // Of the other engine.
+        .filter(|file| file.file_type().unwrap().is_file())
         .map(|file| {
-            let file = file.unwrap();
             let name = file.file_name().into_string().unwrap();
             let version = name.split('_').next().unwrap().parse().unwrap();
             (version, fs::read_to_string(file.path()).unwrap())
@@ -683,7 +691,7 @@ async fn an_error_names_the_file_and_nothing_that_is_in_it() {
     let (_folder, ledger) = new_ledger().await;
     let error = ledger
         .write(async |connection| {
-            sqlx::query("INSERT INTO pin (pod, sha256, pinned_at) VALUES ('hunter2', x'00', 1)")
+            query::sql("INSERT INTO pin (pod, sha256, pinned_at) VALUES ('hunter2', x'00', 1)")
                 .execute(connection)
                 .await
         })

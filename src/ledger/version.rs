@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteConnection;
 
 use super::packed::Packed;
+use super::query::{Db, sql};
 use super::{Answer, Ledger, LedgerError, Result, json, packed};
 use crate::model::digest::{self, hex};
 use crate::model::name::FeedId;
@@ -101,23 +101,21 @@ impl Ledger {
     pub async fn version(&self, feed: &FeedId, id: VersionId) -> Result<Option<FeedVersion>> {
         let found: Option<(PackedContents, Vec<BodyRow>)> = self
             .read(async |connection| {
-                let contents: Option<PackedContents> = sqlx::query_as(
-                    "SELECT contents, inflated_bytes FROM feed_version \
-                     WHERE feed = $1 AND version = $2",
-                )
-                .bind(feed.as_str())
-                .bind(id.0.cast_signed())
-                .fetch_optional(&mut *connection)
-                .await?;
+                let contents: Option<PackedContents> =
+                    sql("SELECT contents, inflated_bytes FROM feed_version \
+                     WHERE feed = $1 AND version = $2")
+                    .bind(feed.as_str())
+                    .bind(id.0.cast_signed())
+                    .fetch_optional(connection)
+                    .await?;
                 let Some(contents) = contents else {
                     return Ok(None);
                 };
-                let bodies = sqlx::query_as(
-                    "SELECT sha256, body, inflated_bytes FROM feed_body WHERE feed = $1",
-                )
-                .bind(feed.as_str())
-                .fetch_all(connection)
-                .await?;
+                let bodies =
+                    sql("SELECT sha256, body, inflated_bytes FROM feed_body WHERE feed = $1")
+                        .bind(feed.as_str())
+                        .fetch_all(connection)
+                        .await?;
                 Ok(Some((contents, bodies)))
             })
             .await?;
@@ -131,7 +129,7 @@ impl Ledger {
         })
         .await
         .map_err(|_| LedgerError::Closed {
-            path: self.path().to_owned(),
+            path: self.name().to_owned(),
         })
     }
 }
@@ -144,10 +142,8 @@ fn whole_body((sha256, bytes, inflated_bytes): BodyRow) -> Option<(Sha256, Packe
 }
 
 /// Which versions are stored.
-pub(super) async fn all(
-    connection: &mut SqliteConnection,
-) -> Answer<BTreeMap<String, BTreeSet<VersionId>>> {
-    let rows: Vec<(String, i64)> = sqlx::query_as("SELECT feed, version FROM feed_version")
+pub(super) async fn all(connection: &mut Db<'_>) -> Answer<BTreeMap<String, BTreeSet<VersionId>>> {
+    let rows: Vec<(String, i64)> = sql("SELECT feed, version FROM feed_version")
         .fetch_all(connection)
         .await?;
     let mut found: BTreeMap<String, BTreeSet<VersionId>> = BTreeMap::new();
@@ -160,15 +156,15 @@ pub(super) async fn all(
 
 /// Adds versions and removes others; bodies that no version of the feed names go too.
 pub(super) async fn store(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     added: &[(String, Arc<FeedVersion>)],
     removed: &[(String, VersionId)],
 ) -> Answer<()> {
     for (feed, id) in removed {
-        sqlx::query("DELETE FROM feed_version WHERE feed = $1 AND version = $2")
+        sql("DELETE FROM feed_version WHERE feed = $1 AND version = $2")
             .bind(feed)
             .bind(id.0.cast_signed())
-            .execute(&mut *connection)
+            .execute(connection)
             .await?;
     }
     let mut feeds = BTreeSet::new();
@@ -186,10 +182,10 @@ pub(super) async fn store(
         }
         let named = named(connection, feed).await?;
         for sha256 in stored.difference(&named) {
-            sqlx::query("DELETE FROM feed_body WHERE feed = $1 AND sha256 = $2")
+            sql("DELETE FROM feed_body WHERE feed = $1 AND sha256 = $2")
                 .bind(feed)
                 .bind(sha256.to_vec())
-                .execute(&mut *connection)
+                .execute(connection)
                 .await?;
         }
     }
@@ -197,7 +193,7 @@ pub(super) async fn store(
 }
 
 async fn add(
-    connection: &mut SqliteConnection,
+    connection: &mut Db<'_>,
     feed: &str,
     version: &FeedVersion,
     stored: &mut BTreeSet<Sha256>,
@@ -207,7 +203,7 @@ async fn add(
             continue;
         }
         let body = Packed::from(&item.body);
-        sqlx::query(
+        sql(
             "INSERT INTO feed_body (feed, sha256, body, inflated_bytes) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (feed, sha256) DO UPDATE SET body = excluded.body, \
              inflated_bytes = excluded.inflated_bytes",
@@ -216,11 +212,11 @@ async fn add(
         .bind(item.digest.to_vec())
         .bind(body.bytes)
         .bind(body.inflated_bytes)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     let contents = packed::pack(&json::bytes(&Contents::of(version))?);
-    sqlx::query(
+    sql(
         "INSERT INTO feed_version (feed, version, contents, inflated_bytes) \
          VALUES ($1, $2, $3, $4) ON CONFLICT (feed, version) DO UPDATE SET \
          contents = excluded.contents, inflated_bytes = excluded.inflated_bytes",
@@ -235,19 +231,19 @@ async fn add(
 }
 
 /// The bodies that are stored of a feed.
-async fn bodies(connection: &mut SqliteConnection, feed: &str) -> Answer<BTreeSet<Sha256>> {
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT sha256 FROM feed_body WHERE feed = $1")
+async fn bodies(connection: &mut Db<'_>, feed: &str) -> Answer<BTreeSet<Sha256>> {
+    let rows: Vec<(Vec<u8>,)> = sql("SELECT sha256 FROM feed_body WHERE feed = $1")
         .bind(feed)
         .fetch_all(connection)
         .await?;
-    let digest = |row: Vec<u8>| Sha256::try_from(row).ok();
+    let digest = |(row,): (Vec<u8>,)| Sha256::try_from(row).ok();
     Ok(rows.into_iter().filter_map(digest).collect())
 }
 
 /// The bodies that the versions of a feed name.
-async fn named(connection: &mut SqliteConnection, feed: &str) -> Answer<BTreeSet<Sha256>> {
+async fn named(connection: &mut Db<'_>, feed: &str) -> Answer<BTreeSet<Sha256>> {
     let rows: Vec<PackedContents> =
-        sqlx::query_as("SELECT contents, inflated_bytes FROM feed_version WHERE feed = $1")
+        sql("SELECT contents, inflated_bytes FROM feed_version WHERE feed = $1")
             .bind(feed)
             .fetch_all(connection)
             .await?;

@@ -1,6 +1,7 @@
 //! A reload: the configuration is read beside the loop, checked, and takes effect by
 //! difference; one that cannot is refused whole.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::{Server, warned};
 use crate::config::load::Loaded;
 use crate::config::{self, Config};
 use crate::fault::{Fault, chain};
-use crate::ledger::LedgerError;
+use crate::ledger::Ledger;
 use crate::service::control_socket::{Answer, Connection};
 use crate::service::reload::Difference;
 use crate::telemetry::{self, words};
@@ -25,10 +26,9 @@ const LONGEST_READ: Duration = Duration::from_secs(60);
 /// What went wrong, and what to do about it.
 pub(super) type Refusal = (String, String);
 
-/// A configuration as it was read, and the ledger that it names.
+/// A configuration as it was read, and that works with the ledger that is open.
 pub(super) struct ConfigRead {
     loaded: Loaded,
-    ledger: Result<PathBuf, LedgerError>,
 }
 
 /// Who asked for a reload: commands, or a signal, which wants no answer.
@@ -46,18 +46,18 @@ struct Reading {
 }
 
 impl Reloads {
-    /// Somebody asks for a reload of what `read` reads, which may block.
+    /// Somebody asks for a reload of what `read` reads.
     pub(super) fn ask(
         &mut self,
         asker: Option<Connection>,
-        read: impl FnOnce() -> Result<ConfigRead, Refusal> + Send + 'static,
+        read: impl Future<Output = Result<ConfigRead, Refusal>> + Send + 'static,
     ) {
         if self.reading.is_some() {
             self.waiting.get_or_insert_default().extend(asker);
             return;
         }
         self.reading = Some(Reading {
-            task: tokio::task::spawn_blocking(read),
+            task: tokio::spawn(read),
             until: Instant::now() + LONGEST_READ,
             askers: asker.into_iter().collect(),
         });
@@ -89,10 +89,7 @@ impl Reloads {
                 ),
                 "see whether the disk answers, then run `podcal reload`".to_owned(),
             )),
-            Ok(Err(_)) => Err((
-                "reading the configuration failed inside podcal".to_owned(),
-                "this is a fault of podcal, please report it".to_owned(),
-            )),
+            Ok(Err(_)) => Err(failed_inside()),
         };
         let askers = std::mem::take(&mut reading.askers);
         self.reading = None;
@@ -103,8 +100,8 @@ impl Reloads {
 impl Server {
     /// Somebody asks for a reload. Nothing waits while the configuration is read.
     pub(super) fn ask_reload(&mut self, asker: Option<Connection>) {
-        let path = self.path.clone();
-        self.reloads.ask(asker, move || read_config(&path));
+        let (path, ledger) = (self.path.clone(), self.ledger.recorder.ledger().clone());
+        self.reloads.ask(asker, read_config(path, ledger));
     }
 
     /// What was read takes effect, or is refused; whoever asked is told.
@@ -144,12 +141,7 @@ impl Server {
     }
 
     async fn take_over(&mut self, read: ConfigRead) -> Result<(String, bool), Refusal> {
-        let ConfigRead { loaded, ledger } = read;
-        let ledger = ledger.map_err(|error| (chain(&error), error.hint().into_owned()))?;
-        let held = self.ledger.recorder.ledger().path();
-        if ledger != held {
-            return Err(moved(held, &ledger));
-        }
+        let ConfigRead { loaded } = read;
         let difference = Difference::between(self.service.config(), &loaded.config);
         if difference.is_nothing() {
             return Ok((difference.says(), false));
@@ -159,6 +151,9 @@ impl Server {
         // Last, as it may have to let go of the old address.
         let bound = self.bind(&config).await?;
         self.service.reload(config, &difference).await;
+        if let Some(replica) = &self.replica {
+            replica.configure(Arc::new(self.service.config().clone()));
+        }
         self.views = Arc::new(self.service.views());
         self.publish();
         if difference.web {
@@ -217,15 +212,43 @@ impl Server {
     }
 }
 
-fn read_config(path: &Path) -> Result<ConfigRead, Refusal> {
-    let loaded = config::load::load(path).map_err(|faults| {
-        (
-            faults.to_string(),
-            "correct the file, then run `podcal reload`".to_owned(),
-        )
-    })?;
-    let ledger = crate::ledger::resolve(&loaded.config.ledger);
-    Ok(ConfigRead { loaded, ledger })
+/// Reads the configuration, and sees whether it can go on with the ledger that is open.
+async fn read_config(path: PathBuf, ledger: Ledger) -> Result<ConfigRead, Refusal> {
+    let read = move || {
+        let loaded = config::load::load(&path).map_err(|faults| {
+            (
+                faults.to_string(),
+                "correct the file, then run `podcal reload`".to_owned(),
+            )
+        })?;
+        let wanted = crate::ledger::resolve(&loaded.config.ledger);
+        let wanted = wanted.map_err(|error| (chain(&error), error.hint().into_owned()))?;
+        Ok((loaded, wanted))
+    };
+    // The disk may not answer.
+    let read = tokio::task::spawn_blocking(read).await;
+    let (loaded, wanted) = read.unwrap_or_else(|_| Err(failed_inside()))?;
+    let server = loaded.config.ledger_server.as_deref();
+    if !ledger.is_on(server) {
+        return Err(moved_to_another_kind(&ledger, &loaded.config));
+    }
+    if wanted != ledger.path() {
+        return Err(match server {
+            None => moved(ledger.path(), &wanted),
+            Some(_) => moved_folder(ledger.path(), &wanted),
+        });
+    }
+    // The user or the password may be others.
+    let used = ledger.use_server(&loaded.config.ledger_place()).await;
+    used.map_err(|error| (chain(&error), error.hint().into_owned()))?;
+    Ok(ConfigRead { loaded })
+}
+
+fn failed_inside() -> Refusal {
+    (
+        "reading the configuration failed inside podcal".to_owned(),
+        "this is a fault of podcal, please report it".to_owned(),
+    )
 }
 
 /// With the ledger go pins, sign-in pauses, devices, holds and tokens: a service that went
@@ -244,9 +267,39 @@ fn moved(held: &Path, wanted: &Path) -> Refusal {
     )
 }
 
+/// From a file to a server, back, or to another database.
+fn moved_to_another_kind(held: &Ledger, config: &Config) -> Refusal {
+    let key = match config.ledger_server {
+        Some(_) => "ledger.url",
+        None => "ledger.path",
+    };
+    let held = held.name().display();
+    (
+        format!(
+            "`{key}` names another ledger than {held}, with which the service works; a running service cannot \
+             move its ledger"
+        ),
+        "stop podcal, take along what it remembers (`podcal ledger copy` copies from a file to a server), then \
+         start podcal; or set `[ledger]` back"
+            .to_owned(),
+    )
+}
+
+fn moved_folder(held: &Path, wanted: &Path) -> Refusal {
+    let folder = |path: &Path| path.parent().unwrap_or(path).display().to_string();
+    (
+        format!(
+            "`ledger.folder` is now {}, and the service works with {}",
+            folder(wanted),
+            folder(held)
+        ),
+        "start podcal anew, or set `ledger.folder` back".to_owned(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -257,15 +310,15 @@ mod tests {
     #[tokio::test]
     async fn whoever_asks_while_it_is_read_is_answered_by_the_next_reading() {
         let mut reloads = Reloads::default();
-        let (go, may_go) = mpsc::channel::<()>();
-        reloads.ask(None, move || {
-            let _ = may_go.recv();
+        let (go, may_go) = oneshot::channel::<()>();
+        reloads.ask(None, async {
+            let _ = may_go.await;
             Err(refusal("first"))
         });
         // The loop goes on meanwhile.
         let soon = Duration::from_millis(50);
         assert!(tokio::time::timeout(soon, reloads.read()).await.is_err());
-        reloads.ask(None, || Err(refusal("never")));
+        reloads.ask(None, async { Err(refusal("never")) });
         go.send(()).unwrap();
         let (read, _) = reloads.read().await;
         assert_eq!(read.err(), Some(refusal("first")));
@@ -276,9 +329,9 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_does_not_answer_is_a_refusal() {
         let mut reloads = Reloads::default();
-        let (go, may_go) = mpsc::channel::<()>();
-        reloads.ask(None, move || {
-            let _ = may_go.recv();
+        let (go, may_go) = oneshot::channel::<()>();
+        reloads.ask(None, async {
+            let _ = may_go.await;
             Err(refusal("late"))
         });
         if let Some(reading) = &mut reloads.reading {

@@ -15,25 +15,25 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::fault::Fault;
-use crate::ledger::LedgerError;
-use crate::model::name::RoomName;
+use crate::ledger::{LedgerError, RoomRequest};
 use crate::model::zone;
 use crate::service::clock::Clock;
-use crate::service::control_socket::{Answer, Connection, ControlSocket, Request, SyncRequest};
+use crate::service::control_socket::{Answer, ControlSocket, Request};
 use crate::service::open_ledger::OpenLedger;
-use crate::service::pass::{Pass, PassOptions};
-use crate::service::pod_task::PodCommand;
+use crate::service::replica_task::{ReplicaTask, Share};
 use crate::service::signals::{SignalRequest, Signals};
 use crate::service::snapshot::{Snapshot, Views};
 use crate::service::{Service, reload};
 use crate::telemetry::{self, words};
 use crate::web::{Bound, WebError, WebServer};
 
+mod asked;
 mod exchange;
 mod listening;
 mod summaries;
 mod supervisor;
 
+use self::asked::Asker;
 use self::exchange::Reloads;
 use self::listening::{Listening, Question};
 use self::summaries::Summaries;
@@ -64,6 +64,9 @@ pub struct Server {
     snapshots: watch::Sender<Arc<Snapshot>>,
     web: Option<WebServer>,
     reloads: Reloads,
+    /// Where several processes share the rooms.
+    replica: Option<ReplicaTask>,
+    replica_requests: Option<mpsc::UnboundedReceiver<RoomRequest>>,
     settling: Option<JoinHandle<()>>,
     summaries: Summaries,
 }
@@ -110,7 +113,7 @@ impl Server {
             Some(web) => Some(Bound::bind(web.listen).await?),
             None => None,
         };
-        let ledger = OpenLedger::open(&config, clock, is_dry).await?;
+        let ledger = OpenLedger::open_shared(&config, clock, is_dry).await?;
         let network = ledger.network();
         say_started(&config);
         let path = config.path.clone();
@@ -121,7 +124,17 @@ impl Server {
             .then(|| ControlSocket::listen_for(&path))
             .flatten();
         let for_config = for_config.map(|socket| Listening::at(socket, asking.clone()));
-        let service = Service::start(config, ledger.ground(clock, &network, is_dry, false)).await;
+        let ground = ledger.ground(clock, &network, is_dry, false);
+        let is_replica = ledger.recorder.ledger().is_on_server() && !is_dry;
+        let service = match is_replica {
+            true => Service::start_replica(config, ground).await,
+            false => Service::start(config, ground).await,
+        };
+        let (replica, replica_requests) = match is_replica {
+            true => ReplicaTask::start(&service, &ledger.recorder, clock),
+            false => None,
+        }
+        .unzip();
         let views = Arc::new(service.views());
         let (snapshots, published) =
             watch::channel(Arc::new(service.snapshot(views.clone(), 0, false)));
@@ -141,6 +154,8 @@ impl Server {
             snapshots,
             web,
             reloads: Reloads::default(),
+            replica,
+            replica_requests,
             settling: None,
             summaries: Summaries::from(Instant::now()),
         })
@@ -164,6 +179,14 @@ impl Server {
                     self.exchange(read, askers).await;
                     Next::Go
                 }
+                share = ReplicaTask::changed(self.replica.as_mut()) => {
+                    self.serve_share(&share).await;
+                    Next::Go
+                }
+                request = ReplicaTask::request(self.replica_requests.as_mut()) => {
+                    self.ask_here(request);
+                    Next::Go
+                }
                 Some(question) = self.questions.recv() => {
                     self.answer(question).await;
                     Next::Go
@@ -179,6 +202,9 @@ impl Server {
         };
         supervisor.stopping();
         drop(self.web.take());
+        if let Some(replica) = self.replica.take() {
+            replica.end().await;
+        }
         self.service.finish(GRACE).await;
         // The others end in the middle of what they do: a pass can be repeated.
         self.service.end().await;
@@ -191,13 +217,25 @@ impl Server {
         signal
     }
 
+    /// Other rooms are served here from now on.
+    async fn serve_share(&mut self, share: &Share) {
+        self.service.serve_only(&share.rooms).await;
+        self.views = Arc::new(self.service.views());
+        self.publish();
+        if let Some(replica) = &self.replica {
+            replica.serves(share);
+        }
+    }
+
     async fn look(&mut self, supervisor: &mut Supervisor) {
         if self.service.revive().await {
             self.views = Arc::new(self.service.views());
         }
         self.settle();
         let service = &self.service;
-        let is_done = || service.is_first_pass_done();
+        let has_share = |replica: &ReplicaTask| replica.is_settled(service);
+        let has_share = self.replica.as_ref().is_none_or(has_share);
+        let is_done = || has_share && service.is_first_pass_done();
         if let Some(is_first) = self.summaries.due(Instant::now(), is_done) {
             self.say_summary(is_first, supervisor);
         }
@@ -225,7 +263,10 @@ impl Server {
     }
 
     /// For whoever reads; see [`crate::web`].
-    fn publish(&self) {
+    fn publish(&mut self) {
+        if let Some(replica) = &self.replica {
+            self.service.set_roll(replica.roll());
+        }
         let late = self.service.late(LATE).len();
         let snapshot =
             self.service
@@ -245,11 +286,11 @@ impl Server {
                 return;
             }
             Request::Sync(request) => {
-                self.sync(connection, &request);
+                self.sync(Asker::Command(connection), request);
                 return;
             }
             Request::Trust { pod } => {
-                self.trust(connection, &pod);
+                self.trust(Asker::Command(connection), &pod);
                 return;
             }
         };
@@ -265,73 +306,6 @@ impl Server {
             "ready": self.summaries.first_is_said(),
             "ledger_writable": self.ledger.recorder.failing().is_none(),
         })
-    }
-
-    /// Begins a pass; its answer is sent when it is done.
-    fn sync(&self, connection: Connection, request: &SyncRequest) {
-        let rooms: Option<Vec<RoomName>> = request
-            .rooms
-            .iter()
-            .map(|name| RoomName::new(name))
-            .collect();
-        let unknown = request.rooms.iter().find(|name| {
-            let rooms = &self.service.config().rooms;
-            !rooms.iter().any(|room| room.name.as_str() == **name)
-        });
-        let refused = unknown.map(|name| Answer::Refused {
-            says: format!("the service does not serve a room `{name}`"),
-            hint: "run `podcal reload` first, so that the service reads the new configuration"
-                .to_owned(),
-        });
-        let options = PassOptions {
-            force: request.force,
-            try_password: request.try_password,
-        };
-        let recorder = self.ledger.recorder.clone();
-        let pass = Pass::of(&self.service, &rooms.unwrap_or_default(), options);
-        tokio::spawn(async move {
-            let answer = match refused {
-                Some(refused) => refused,
-                None => {
-                    let report = pass.run().await;
-                    recorder.write_now().await;
-                    Answer::Done(serde_json::to_value(report).unwrap_or_default())
-                }
-            };
-            let _ = connection.answer(&answer).await;
-        });
-    }
-
-    /// Has a pod's task accept what answers at its address now.
-    fn trust(&self, connection: Connection, pod: &str) {
-        let commands = self.service.pod_commands(pod);
-        let pod = pod.to_owned();
-        tokio::spawn(async move {
-            let answer = match commands {
-                None => Answer::Refused {
-                    says: format!("the service does not serve a pod {pod}"),
-                    hint:
-                        "run `podcal reload` first, so that the service reads the new configuration"
-                            .to_owned(),
-                },
-                Some(commands) => {
-                    let (done, accepted) = tokio::sync::oneshot::channel();
-                    let _ = commands.send(PodCommand::Trust { done }).await;
-                    match accepted.await {
-                        Ok(Ok(fingerprint)) => Answer::Done(json!({ "sha256": fingerprint })),
-                        Ok(Err(failure)) => Answer::Refused {
-                            says: failure.says,
-                            hint: failure.hint,
-                        },
-                        Err(_) => Answer::Refused {
-                            says: format!("the pod {pod} left the configuration"),
-                            hint: "see `podcal status`".to_owned(),
-                        },
-                    }
-                }
-            };
-            let _ = connection.answer(&answer).await;
-        });
     }
 }
 

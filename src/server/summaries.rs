@@ -20,8 +20,8 @@ impl Summaries {
         }
     }
 
-    /// Whether one is due, and whether it is that of the first pass. One an hour is enough, however late
-    /// whoever asks comes.
+    /// Whether one is due, and whether it is that of the first pass. One an hour is enough,
+    /// however late whoever asks comes.
     pub(super) fn due(
         &mut self,
         now: Instant,

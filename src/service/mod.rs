@@ -28,6 +28,7 @@ pub mod feed_task;
 pub mod gate;
 pub mod history_text;
 mod identity_task;
+mod joints;
 pub mod once;
 pub mod open_ledger;
 pub mod pass;
@@ -39,9 +40,12 @@ pub mod read_budget;
 pub mod reading;
 pub mod recorder;
 pub mod reload;
+pub mod remote;
+pub mod replica_task;
 pub mod report;
 pub(crate) mod restart;
 pub mod room_task;
+mod share;
 pub mod signals;
 pub mod snapshot;
 pub mod stage;
@@ -49,7 +53,7 @@ mod start;
 pub mod status;
 pub mod study;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,26 +65,24 @@ use tokio::time::Instant;
 
 use self::clock::Clock;
 use self::deadline::Deadline;
-use self::feed_task::{FeedCommand, ServerDate};
+use self::feed_task::FeedCommand;
 use self::gate::Gate;
-use self::identity_task::Identities;
+use self::joints::Joints;
 use self::pod_task::PodCommand;
-use self::read_budget::ReadBudget;
 use self::recorder::Recorder;
 use self::reload::Difference;
 use self::restart::Restarts;
-use self::room_task::{ClockState, RoomCommand, RoomLosses};
+use self::room_task::RoomCommand;
 use self::snapshot::{Snapshot, Views};
 use self::status::{RoomState, Status};
 use crate::config::Config;
-use crate::control::brake::{BrakeSettings, BrakeState};
-use crate::control::identity::Devices;
 use crate::control::now::Monotonic;
 use crate::control::pod::PodView;
 use crate::control::published::{FeedView, Wanted};
 use crate::control::room::{RoomSettings, RoomView};
 use crate::feed::Network;
 use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::replica::Roll;
 use crate::telemetry::line::Line;
 use crate::telemetry::{self, words};
 
@@ -193,7 +195,12 @@ type RunningPod = Running<PodCommand, PodView, watch::Receiver<Wanted>>;
 /// The tasks of all feeds, rooms and pods.
 pub struct Service {
     ground: Ground,
+    /// Whole, also where only some of its rooms are served here.
     config: Arc<Config>,
+    /// The rooms that are served here; `None`: all of them.
+    served: Option<BTreeSet<RoomName>>,
+    /// Who serves what, where several podcal share the rooms.
+    roll: Arc<Roll>,
     feeds: BTreeMap<FeedId, RunningFeed>,
     rooms: BTreeMap<RoomName, RunningRoom>,
     pods: BTreeMap<PodUrl, RunningPod>,
@@ -205,25 +212,6 @@ pub struct Service {
     /// Of tasks that ended by a fault of podcal.
     restarts: BTreeMap<String, Restarts>,
     joints: Joints,
-}
-
-/// What joins tasks of one kind to all others.
-struct Joints {
-    brake_settings: watch::Sender<BrakeSettings>,
-    brake: watch::Receiver<Arc<BrakeState>>,
-    losses: mpsc::UnboundedSender<RoomLosses>,
-    clock_state: watch::Receiver<ClockState>,
-    dates: mpsc::UnboundedSender<ServerDate>,
-    devices: watch::Receiver<Arc<Devices>>,
-    identities: Identities,
-    budget: ReadBudget,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Joints {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
 }
 
 impl Service {
@@ -275,6 +263,7 @@ impl Service {
             late,
             is_first_pass_done: first_pass,
             is_ledger_writable: recorder.failing().is_none(),
+            roll: self.roll.clone(),
             recorder: recorder.clone(),
         }
     }
@@ -383,8 +372,8 @@ impl Service {
         feeds.iter().for_each(|feed| drop(self.feeds.remove(feed)));
         rooms.iter().for_each(|room| drop(self.rooms.remove(room)));
         pods.iter().for_each(|pod| drop(self.pods.remove(pod)));
-        let config = self.config.clone();
-        self.arrange(&config, &Difference::default()).await;
+        let part = self.part_of(&self.config);
+        self.arrange(&part, &Difference::default()).await;
         true
     }
 }

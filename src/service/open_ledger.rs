@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::gate::{Gate, SignIns, credential_of};
 use super::recorder::Recorder;
+use super::replica_task::known_rooms;
 use super::restart::Keeper;
 use super::{Ground, Mode};
 use crate::config::Config;
@@ -27,6 +28,8 @@ pub struct OpenLedger {
     pub gate: Gate,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// Renews the lease of a command that works alone on a ledger on a server.
+    lease: Option<JoinHandle<()>>,
     is_new: bool,
 }
 
@@ -36,12 +39,39 @@ impl OpenLedger {
     /// # Errors
     /// When it cannot be opened, or another process holds it.
     pub async fn open(config: &Config, clock: Clock, is_dry: bool) -> Result<Self, LedgerError> {
-        let now = clock.now();
-        let (ledger, events) = if is_dry {
-            (Ledger::open_to_read(&config.ledger).await?, Vec::new())
-        } else {
-            let lock = Ledger::claim(&config.ledger).await?;
-            Ledger::open(lock, now.wall).await?
+        Self::open_as(config, clock, is_dry, false).await
+    }
+
+    /// The same for a service, which shares a ledger on a server with others.
+    ///
+    /// # Errors
+    /// As [`OpenLedger::open`].
+    pub async fn open_shared(
+        config: &Config,
+        clock: Clock,
+        is_dry: bool,
+    ) -> Result<Self, LedgerError> {
+        Self::open_as(config, clock, is_dry, true).await
+    }
+
+    async fn open_as(
+        config: &Config,
+        clock: Clock,
+        is_dry: bool,
+        is_shared: bool,
+    ) -> Result<Self, LedgerError> {
+        let (now, place) = (clock.now(), config.ledger_place());
+        let (ledger, events) = match (is_dry, is_shared) {
+            (true, _) => (Ledger::open_place_to_read(&place).await?, Vec::new()),
+            (false, false) => Ledger::claim_and_open(&place, now.wall).await?,
+            (false, true) => {
+                let opened = Ledger::open_to_write(&place, now.wall).await?;
+                if opened.0.is_on_server() {
+                    let known = known_rooms(config);
+                    opened.0.register(env!("CARGO_PKG_VERSION"), &known).await?;
+                }
+                opened
+            }
         };
         for event in &events {
             telemetry::emit(words::ledger::line(event));
@@ -63,11 +93,16 @@ impl OpenLedger {
             recorder.service_started(env!("CARGO_PKG_VERSION"));
             tokio::spawn(record(recorder.clone(), stopped))
         };
+        let lease = match recorder.ledger().is_on_server() && !is_dry && !is_shared {
+            true => Some(tokio::spawn(renew(recorder.ledger().clone()))),
+            false => None,
+        };
         Ok(Self {
             gate: Gate::new(SignIns::Recorder(recorder.clone()), clock),
             recorder,
             stop,
             task,
+            lease,
             is_new,
         })
     }
@@ -110,6 +145,10 @@ impl OpenLedger {
             self.task.abort();
             self.recorder.write_now().await;
         }
+        if let Some(lease) = self.lease {
+            lease.abort();
+            let _ = lease.await;
+        }
         self.recorder.ledger().close().await;
     }
 }
@@ -129,6 +168,14 @@ async fn adopt_old_pauses(ledger: &Ledger, config: &Config) {
         })
         .collect();
     let _ = ledger.adopt_old_pauses(&secrets).await;
+}
+
+/// A failure is for the recorder to say.
+async fn renew(ledger: Ledger) {
+    loop {
+        tokio::time::sleep(Ledger::LEASE / 6).await;
+        let _ = ledger.renew_alone().await;
+    }
 }
 
 async fn record(recorder: Recorder, stopped: watch::Receiver<bool>) {

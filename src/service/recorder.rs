@@ -14,6 +14,7 @@
 //! | the disk does not answer at all | waits and says so; whoever waits for a pin or a sign-in is told after ten seconds |
 
 mod desk;
+mod shared;
 mod trust;
 mod underway;
 
@@ -407,7 +408,9 @@ impl Recorder {
                 for event in events {
                     (self.0.listener)(event);
                 }
-                self.desk().file_is_new();
+                if !self.0.ledger.is_on_server() {
+                    self.desk().file_is_new();
+                }
                 true
             }
             Err(error) => {
@@ -436,7 +439,7 @@ impl Recorder {
             failure: failure.clone(),
         });
         drop(state);
-        let path = self.0.ledger.path().to_owned();
+        let path = self.0.ledger.name().to_owned();
         (self.0.listener)(match error {
             LedgerError::ServiceRunning { .. } => LedgerEvent::LostToAnother { path, failure },
             _ => LedgerEvent::WriteFailed { path, failure },
@@ -449,7 +452,7 @@ impl Recorder {
         };
         let lost_history = self.desk().lines.take_lost();
         (self.0.listener)(LedgerEvent::WriteRecovered {
-            path: self.0.ledger.path().to_owned(),
+            path: self.0.ledger.name().to_owned(),
             failed_for: failing.since.elapsed(),
             failures: failing.failures,
             lost_history,
@@ -466,7 +469,7 @@ impl Recorder {
 
     fn no_answer(&self) -> LedgerError {
         LedgerError::NoAnswer {
-            path: self.0.ledger.path().to_owned(),
+            path: self.0.ledger.name().to_owned(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::control::published::FeedView;
 use crate::ledger::ServiceTimes;
 use crate::model::memory::Memories;
 use crate::model::name::{FeedId, PodUrl};
+use crate::model::replica::Roll;
 
 /// All that can be read of the service. Published again and again.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub late: usize,
     pub is_first_pass_done: bool,
     pub is_ledger_writable: bool,
+    /// Who serves what, where several podcal share the rooms.
+    pub roll: Arc<Roll>,
     /// For pins and the history, which are not in memory.
     pub recorder: Recorder,
 }
@@ -44,7 +47,7 @@ impl Snapshot {
     #[must_use]
     pub fn status(&self) -> Status {
         let service = self.service.clone();
-        Status::of(&self.config, &self.memories, service, self.at.wall)
+        Status::of(&self.config, &self.memories, service, self.at.wall).with_roll(self.roll.clone())
     }
 
     /// How the room at this place of the configuration stands.

@@ -1,31 +1,27 @@
 //! Tasks for a configuration: started where there are none, told what changed where there
 //! are, ended where they are no longer configured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use super::brake_task;
-use super::clock_task::{self, WatchedClock};
 use super::deadline::Deadline;
 use super::feed_task::{self, FeedCommand, FeedConfig, FeedInputs, FeedOutputs, FeedShared};
 use super::identity_task;
+use super::joints::{Joints, brake_settings};
 use super::pod_task::{self, PodCommand, PodConfig, PodInputs, PodOutputs, PodShared};
-use super::read_budget::ReadBudget;
 use super::reload::{self, Difference, FeedPlan};
 use super::room_task::{self, RoomCommand, RoomInputs, RoomOutputs};
-use super::{Ground, Joints, RoomSources, Running, RunningRoom, Service};
+use super::{Ground, RoomSources, Running, RunningRoom, Service};
 use crate::config::{Config, OnRemove, Pod, Room};
-use crate::control::brake::{BrakeSettings, BrakeState};
 use crate::control::due;
 use crate::control::feed::{FeedController, FeedSettings};
-use crate::control::identity::{Devices, PodIdentity};
 use crate::control::pod::{PodController, PodEvent, PodSettings, Removal};
 use crate::control::published::FeedView;
 use crate::control::room::{RoomController, RoomSettings};
 use crate::model::memory::RoomMemory;
-use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::name::{FeedId, RoomName};
 use crate::model::version::VersionId;
 use crate::telemetry::{self, words};
 
@@ -45,11 +41,29 @@ impl Service {
     /// Starts every task of these rooms of a configuration. Whose device is whose is known of
     /// all rooms.
     pub async fn start_some(config: Config, all: &Config, ground: Ground) -> Self {
-        let config = Arc::new(config);
+        Self::start_served(Arc::new(config), None, all, ground).await
+    }
+
+    /// Starts none of its tasks yet: which rooms are served here is told by
+    /// [`Service::serve_only`].
+    pub async fn start_replica(config: Config, ground: Ground) -> Self {
+        let all = config.clone();
+        let served = Some(BTreeSet::new());
+        Self::start_served(Arc::new(config), served, &all, ground).await
+    }
+
+    async fn start_served(
+        config: Arc<Config>,
+        served: Option<BTreeSet<RoomName>>,
+        all: &Config,
+        ground: Ground,
+    ) -> Self {
         let joints = Joints::start(&config, all, &ground);
         let mut service = Self {
             ground,
-            config: config.clone(),
+            config,
+            served,
+            roll: Arc::default(),
             feeds: BTreeMap::new(),
             rooms: BTreeMap::new(),
             pods: BTreeMap::new(),
@@ -58,7 +72,8 @@ impl Service {
             restarts: BTreeMap::new(),
             joints,
         };
-        service.arrange(&config, &Difference::default()).await;
+        let part = service.part_of(&service.config);
+        service.arrange(&part, &Difference::default()).await;
         service
     }
 
@@ -69,7 +84,8 @@ impl Service {
             .brake_settings
             .send_replace(brake_settings(&config, &self.ground));
         self.joints.budget.resize(config.memory);
-        self.arrange(&config, difference).await;
+        let part = self.part_of(&config);
+        self.arrange(&part, difference).await;
         self.config = config;
     }
 
@@ -119,7 +135,8 @@ impl Service {
                 feeds: Vec::new(),
             });
         }
-        if !self.ground.mode.is_once {
+        // What others serve is not forgotten here.
+        if !self.ground.mode.is_once && self.served.is_none() {
             self.forget_unconfigured(config, feeds.keys().cloned().collect());
         }
     }
@@ -431,69 +448,5 @@ impl Service {
             };
             telemetry::emit(words::pod::line(&room, url, &removed));
         }
-    }
-}
-
-impl Joints {
-    fn start(config: &Config, all: &Config, ground: &Ground) -> Self {
-        let clock = ground.clock;
-        let (brake_settings, settings) = watch::channel(brake_settings(config, ground));
-        let (brake_sender, brake) = watch::channel(Arc::new(BrakeState::default()));
-        let (losses, lost) = mpsc::unbounded_channel();
-        let watched = WatchedClock::begin(clock);
-        let (state_sender, clock_state) = watch::channel(watched.state());
-        let (dates, dated) = mpsc::unbounded_channel();
-        let known = remembered_devices(all, ground);
-        let joined = Devices::of(known.values().cloned());
-        let (devices_sender, devices) = watch::channel(Arc::new(joined));
-        let (identities, told) = mpsc::unbounded_channel();
-        let tasks = vec![
-            tokio::spawn(brake_task::run(clock, settings, lost, brake_sender)),
-            tokio::spawn(clock_task::run(clock, watched, dated, state_sender)),
-            tokio::spawn(identity_task::run(known, told, devices_sender)),
-        ];
-        Self {
-            brake_settings,
-            brake,
-            losses,
-            clock_state,
-            dates,
-            devices,
-            identities,
-            budget: ReadBudget::new(ground.network.memory(), config.memory),
-            tasks,
-        }
-    }
-}
-
-/// Which device each pod was, before any of them is looked at: pods that exchanged their
-/// addresses meanwhile must not get each other's meetings.
-fn remembered_devices(config: &Config, ground: &Ground) -> BTreeMap<PodUrl, PodIdentity> {
-    let memories = ground.recorder.memories();
-    let known = reload::pods(config).filter_map(|(place, room, pod)| {
-        let memory = memories.pod(&pod.url)?;
-        let identity = PodIdentity {
-            pod: pod.url.clone(),
-            room: room.name.clone(),
-            place,
-            accepted: memory.device_id.clone(),
-            live: None,
-            sent: None,
-        };
-        Some((pod.url.clone(), identity))
-    });
-    known.collect()
-}
-
-fn brake_settings(config: &Config, ground: &Ground) -> BrakeSettings {
-    let schedule = &config.schedule;
-    let period = due::period(ground.clock.now(), &schedule.sync, &config.time_zone);
-    BrakeSettings {
-        rooms: config.brake_rooms,
-        vanished: usize::try_from(config.guard.vanished).unwrap_or(usize::MAX),
-        within: config
-            .guard
-            .hold
-            .max(period.saturating_add(schedule.jitter)),
     }
 }

@@ -1,6 +1,8 @@
 //! How a building stands, from what is remembered: the document of `podcal status --json`
 //! and of `/api/v1/status`. The service has it in memory, a command reads the ledger.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ use crate::model::agenda::Agenda;
 use crate::model::meeting::Meeting;
 use crate::model::memory::{FeedMemory, HoldMemory, Memories, PodMemory};
 use crate::model::name::{FeedId, PodUrl, RoomName};
+use crate::model::replica::{Replica, Roll};
 use crate::model::time::UnixTime;
 use crate::telemetry::words;
 
@@ -22,6 +25,8 @@ pub struct Status {
     pub service: ServiceTimes,
     /// In the order of the configuration.
     pub rooms: Vec<RoomStatus>,
+    /// Who serves what, where several podcal share the rooms.
+    pub roll: Arc<Roll>,
 }
 
 /// How one room stands.
@@ -114,7 +119,13 @@ impl Status {
             now,
             service,
             rooms: rooms.map(|room| RoomStatus::of(room, memories)).collect(),
+            roll: Arc::default(),
         }
+    }
+
+    #[must_use]
+    pub fn with_roll(self, roll: Arc<Roll>) -> Self {
+        Self { roll, ..self }
     }
 
     /// Rooms in each state, worst first.
@@ -141,12 +152,28 @@ impl Status {
             .into_iter()
             .map(|(state, count)| (state.key().to_owned(), json!(count)))
             .collect();
-        json!({
+        let mut rooms: Vec<Value> = Vec::new();
+        let is_shared = !self.roll.replicas.is_empty();
+        for room in &self.rooms {
+            let mut document = room.as_json(self.now);
+            if let Some(document) = document.as_object_mut().filter(|_| is_shared) {
+                let replica = self.roll.owner_of(&room.room).map(|one| &one.name);
+                document.insert("replica".to_owned(), json!(replica));
+            }
+            rooms.push(document);
+        }
+        let mut document = json!({
             "at": self.now,
             "service": self.service,
             "summary": summary,
-            "rooms": self.rooms.iter().map(|room| room.as_json(self.now)).collect::<Vec<_>>(),
-        })
+            "rooms": rooms,
+        });
+        if let Some(document) = document.as_object_mut().filter(|_| is_shared) {
+            let replica = |(one, served): (&Replica, usize)| json!({ "replica": one.name, "version": one.version, "served_rooms": served });
+            let replicas: Vec<Value> = self.roll.shares().into_iter().map(replica).collect();
+            document.insert("replicas".to_owned(), json!(replicas));
+        }
+        document
     }
 }
 

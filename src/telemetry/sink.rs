@@ -105,8 +105,8 @@ pub fn finish() {
     sink.flush();
 }
 
-/// Writes a command's last words, made fit for a terminal, behind all lines of the log. A reader that
-/// stopped reading holds it up for a moment at most.
+/// Writes a command's last words, made fit for a terminal, behind all lines of the log. A reader
+/// that stopped reading holds it up for a moment at most.
 pub fn say(text: &str) {
     let text = clean::lines(text);
     match SINK.get() {

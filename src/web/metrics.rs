@@ -71,6 +71,16 @@ fn gauges(snapshot: &Snapshot, registry: &Registry) -> Result<()> {
     for state in PodState::ALL {
         set(&pods, &[state.key()], 0)?;
     }
+    let served = family(
+        "podcal_replica_rooms",
+        "Rooms that each replica serves; absent where one podcal serves all of them.",
+        &["replica"],
+    )?;
+    let is_shared = !snapshot.roll.replicas.is_empty();
+    for (replica, rooms) in snapshot.roll.shares() {
+        let rooms = i64::try_from(rooms).unwrap_or(i64::MAX);
+        set(&served, &[&replica.name], rooms)?;
+    }
     for place in 0..snapshot.config.rooms.len() {
         let Some(room) = snapshot.room(place) else {
             continue;
@@ -83,7 +93,9 @@ fn gauges(snapshot: &Snapshot, registry: &Registry) -> Result<()> {
         for feed in &room.feeds {
             let view = snapshot.views.feeds.get(&feed.feed);
             let live = view.and_then(|view| view.borrow().read_at);
-            if let Some(at) = live.or(feed.memory.read_at) {
+            // Of what others serve, those know it better.
+            let remembered = feed.memory.read_at.filter(|_| !is_shared);
+            if let Some(at) = live.or(remembered) {
                 let feed = feed.feed.to_string();
                 set(&feed_success, &[name, &feed], at.seconds())?;
             }
@@ -93,7 +105,8 @@ fn gauges(snapshot: &Snapshot, registry: &Registry) -> Result<()> {
                 .inc();
             let view = snapshot.views.pods.get(&display.pod);
             let live = view.and_then(|view| view.borrow().seen_at);
-            if let Some(at) = live.or(display.memory.seen_at) {
+            let remembered = display.memory.seen_at.filter(|_| !is_shared);
+            if let Some(at) = live.or(remembered) {
                 let pod = display.pod.to_string();
                 set(&pod_success, &[name, &pod], at.seconds())?;
             }

@@ -66,6 +66,14 @@ pub async fn page(
         main #main.room {
             div #live {
             (how_it_stands(zone, &status, now))
+            @if !snapshot.roll.replicas.is_empty() {
+                p.note {
+                    @match snapshot.roll.owner_of(&room.name) {
+                        Some(replica) => { "Served by " (text(&replica.name)) "." }
+                        None => "Served by none of the replicas.",
+                    }
+                }
+            }
             section aria-labelledby="displays" {
                 h2 #displays { "Displays" }
                 @for display in &status.displays {

@@ -32,6 +32,7 @@ pub fn config_of(plan: &Plan, config: &ConfigPlan, feeds: &[FeedModel]) -> Confi
     Config {
         path: PathBuf::from("podcal.toml"),
         time_zone: zone.clone(),
+        ledger_server: None,
         ledger: PathBuf::from("podcal.db"),
         keep_history: Duration::from_secs(90 * 86_400),
         schedule: Schedule {

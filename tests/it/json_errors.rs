@@ -24,6 +24,11 @@ const FAILURES: &[(&str, &str, i32)] = &[
     ("podcal-explain", "explain missing.ics", 1),
     ("podcal-history", "history elm", 2),
     ("podcal-init", "init --no-password", 2),
+    (
+        "podcal-ledger-copy",
+        "ledger copy --from missing.db --to postgres://podcal@192.0.2.1/podcal",
+        2,
+    ),
     ("podcal-man", "man password", 1),
     (
         "podcal-pod-calendar-add",

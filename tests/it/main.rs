@@ -59,6 +59,7 @@ mod lockout_pods;
 mod log_damping;
 mod log_events;
 mod log_stderr;
+mod replicas;
 mod texts;
 mod web_browser;
 mod web_pages;

@@ -208,7 +208,9 @@ async fn known_pin(global: &Global, url: &PodUrl) -> Option<Fingerprint> {
         return None;
     }
     let config = load(global).ok()?;
-    let ledger = Ledger::open_to_read(&config.ledger).await.ok()?;
+    let ledger = Ledger::open_place_to_read(&config.ledger_place())
+        .await
+        .ok()?;
     let pin = ledger.pin(url).await.ok()??;
     Some(Fingerprint(pin.sha256))
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::ledger::{Ledger, LedgerError, WHICHEVER_ANSWERS};
 use crate::model::name::PodUrl;
 use crate::service::control_socket::{self, Answer, Request};
+use crate::service::remote::ask_owners;
 
 /// The service accepts a certificate after it has looked at the pod.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,13 +29,15 @@ pub async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failur
     if asked {
         return Ok(());
     }
-    let lock = match Ledger::claim(&config.ledger).await {
-        Ok(lock) => lock,
+    let (ledger, _) = match Ledger::claim_and_open(&config.ledger_place(), clock()).await {
+        Ok(opened) => opened,
         // It meets the pod itself, and pins what it finds then.
-        Err(LedgerError::ServiceRunning { .. }) if !is_trust => return Ok(()),
+        Err(error) if error.is_held() && !is_trust => return Ok(()),
+        Err(error) if error.is_held() && config.ledger_server.is_some() => {
+            return trust_elsewhere(config, outcome, error).await;
+        }
         Err(error) => return Err(error.into()),
     };
-    let (ledger, _) = Ledger::open(lock, clock()).await?;
     for (url, pin) in &outcome.pins {
         let rooms = config.rooms.iter();
         let mut of_pod = rooms.filter(|room| room.pods.iter().any(|pod| pod.url == *url));
@@ -47,6 +50,37 @@ pub async fn keep_trust(config: &Config, outcome: &Outcome) -> Result<(), Failur
     }
     ledger.close().await;
     Ok(())
+}
+
+/// Has the replicas that serve these pods accept what answers at their addresses now.
+async fn trust_elsewhere(
+    config: &Config,
+    outcome: &Outcome,
+    held: LedgerError,
+) -> Result<(), Failure> {
+    let ledger = Ledger::open_place_to_read(&config.ledger_place()).await?;
+    if ledger.roll().await?.replicas.is_empty() {
+        // Another command, not a service.
+        return Err(held.into());
+    }
+    let mut answers = Ok(());
+    for url in &outcome.trusted {
+        let mut rooms = config.rooms.iter();
+        let of_pod = rooms.find(|room| room.pods.iter().any(|pod| pod.url == *url));
+        let Some(room) = of_pod else {
+            continue;
+        };
+        let request = [(room.name.clone(), Request::Trust { pod: url.key() })];
+        let asked = ask_owners(&ledger, &request, PATIENCE).await;
+        let answer = asked.map(|answers| answers.into_values().next());
+        answers = match answer {
+            Ok(Some(Answer::Refused { says, hint })) => Err(Failure::at_work(says, &hint)),
+            Ok(_) => answers,
+            Err(error) => Err(error.into()),
+        };
+    }
+    ledger.close().await;
+    answers
 }
 
 /// Whether a service runs that accepted what answers at the address now.

@@ -38,6 +38,9 @@ pub const ENTRIES: &[Entry] = entries! {
     }
     LEDGER {
         "path": Shape::Text, "\"podcal.db\"", "A SQLite file, created on first start.";
+        "url": Shape::Text, "", "A PostgreSQL database in place of the file, such as postgres://podcal@db.example.com/podcal.";
+        "password": Shape::Secret, "", "Of the user in `url`.";
+        "folder": Shape::Text, "", "With `url`: where the control socket and renewed OAuth tokens are kept; default: beside the configuration.";
         "keep": Shape::Duration(DAY, 3_660 * DAY), "\"90d\"", "How long the history is kept.";
     }
     SCHEDULE {

@@ -116,11 +116,9 @@ async fn an_event_of_a_newer_podcal_is_left_out() {
     store(&ledger, [(of_pod(1, "a"), 1), (of_pod(2, "b"), 1)]).await;
     ledger
         .write(async |connection| {
-            sqlx::query(
-                "UPDATE history SET event = CAST('{\"what\":\"teleported\"}' AS BLOB) WHERE at = 2",
-            )
-            .execute(connection)
-            .await
+            sql("UPDATE history SET event = CAST('{\"what\":\"teleported\"}' AS BLOB) WHERE at = 2")
+                .execute(connection)
+                .await
         })
         .await
         .unwrap();

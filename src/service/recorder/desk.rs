@@ -2,6 +2,7 @@
 //! no disk.
 
 mod lines;
+pub(super) mod news;
 mod portion;
 mod versions;
 

@@ -5,5 +5,6 @@ pub mod feed;
 pub mod gate;
 pub mod ledger;
 pub mod pod;
+pub mod replica;
 pub mod room;
 pub mod service;

@@ -8,6 +8,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::load::{Draft, check_draft};
+use crate::model::name::RoomName;
+use crate::model::replica::{KnownRooms, Replica, ReplicaId, Roll};
 use crate::model::time::UnixTime;
 use crate::service::Service;
 use crate::service::clock::Clock;
@@ -101,4 +103,42 @@ async fn it_is_ready_once_the_first_pass_is_done() {
     served.publish(|snapshot| snapshot.is_ledger_writable = false);
     assert_eq!(served.get("/readyz").await.0, 200);
     assert_eq!(served.get("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn which_replica_serves_a_room_is_on_the_page_in_the_metrics_and_in_the_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::start(wall);
+    let served = Served::new(snapshot(&folder, clock).await, clock);
+    for path in ["/rooms/oak", "/metrics", "/api/v1/status"] {
+        let (status, says) = served.get(path).await;
+        assert!(status == 200 && !says.contains("replica"), "{path}: {says}");
+    }
+    let replica = |name: &str| Replica {
+        id: ReplicaId(name.to_owned()),
+        name: format!("{name} (process 7)"),
+        version: "1.0.0".to_owned(),
+        known: KnownRooms::default(),
+    };
+    let oak = RoomName::new("oak").unwrap();
+    let roll = Roll {
+        replicas: vec![replica("east"), replica("west")],
+        owners: [(oak, ReplicaId("west".to_owned()))].into(),
+    };
+    served.publish(|snapshot| snapshot.roll = Arc::new(roll));
+    for (path, expected) in [
+        ("/rooms/oak", "Served by west (process 7)."),
+        (
+            "/metrics",
+            "podcal_replica_rooms{replica=\"west (process 7)\"} 1",
+        ),
+        (
+            "/metrics",
+            "podcal_replica_rooms{replica=\"east (process 7)\"} 0",
+        ),
+        ("/api/v1/status", "\"replica\":\"west (process 7)\""),
+    ] {
+        let (_, says) = served.get(path).await;
+        assert!(says.contains(expected), "{path}: {says}");
+    }
 }

@@ -7,7 +7,13 @@
 pub mod beside;
 mod calendar;
 mod ledger;
+#[allow(
+    dead_code,
+    reason = "some of it is for the tests of the ledger in `src`"
+)]
+pub mod postgres;
 mod service;
+pub mod stall;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! The texts of what needs no building: init, the simulator, the demo, and what is typed wrongly.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::record::Texts;
 use crate::support::World;
@@ -128,6 +129,32 @@ async fn others() {
     texts
         .run("config: no such operation", "config exmaple")
         .await;
+    let ledger = texts.world.path("old.db");
+    fs::write(&ledger, "").unwrap();
+    fs::set_permissions(&ledger, fs::Permissions::from_mode(0o600)).unwrap();
+    for (what, options) in [
+        ("no operation", ""),
+        (
+            "no such file",
+            "copy --from missing.db --to postgres://podcal@127.0.0.1:1/podcal",
+        ),
+        ("not an address", "copy --from old.db --to 127.0.0.1"),
+        (
+            "a password in the address",
+            "copy --from old.db --to postgres://podcal:solstice@127.0.0.1/podcal",
+        ),
+        (
+            "the password file is missing",
+            "copy --from old.db --to postgres://podcal@127.0.0.1:1/podcal --password-file missing",
+        ),
+        (
+            "nothing answers at the address",
+            "copy --from old.db --to postgres://podcal@127.0.0.1:1/podcal",
+        ),
+    ] {
+        let line = format!("ledger {options}");
+        texts.run(&format!("ledger: {what}"), line.trim_end()).await;
+    }
     texts.end();
 }
 
