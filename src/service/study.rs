@@ -383,8 +383,7 @@ fn is_in_calendar(rule: &Rule) -> bool {
 
 /// Whether it is still on the display at that time: what is held leaves when the hold ends.
 fn stays(view: &RoomView, kept: &Verdict, as_of: AsOf) -> bool {
-    // Of what ended before that there are no verdicts to tell.
-    if kept.end.is_none_or(|end| end <= as_of.at.minus(as_of.back)) {
+    if kept.end.is_none_or(|end| end <= as_of.at) {
         return false;
     }
     let until = view.held.iter().map(|held| held.until).max();
