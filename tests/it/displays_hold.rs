@@ -63,7 +63,7 @@ async fn what_is_held_is_explained_as_it_is_shown() {
             .await
     };
     explain(3).await.prints(&[
-        "the display shows `B`: kept on the display for now, although no calendar has it any more",
+        "the display shows `B`: kept for now, although its feed does not have it",
         "8 upcoming meetings vanished at once",
     ]);
     // By then the hold is over.
