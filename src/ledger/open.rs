@@ -18,7 +18,8 @@ impl Ledger {
     /// against each other. The same file spelt otherwise is the same ledger.
     ///
     /// # Errors
-    /// [`ServiceRunning`](super::LedgerError::ServiceRunning) where another process holds it; where the folder is
+    /// [`ServiceRunning`](super::LedgerError::ServiceRunning) where another process holds it;
+    /// where the folder is
     /// missing or the lock file cannot be opened.
     pub async fn claim(path: &Path) -> Result<ServiceLock> {
         let path = path.to_owned();
